@@ -1,0 +1,76 @@
+import type { Event, StoredEvent } from '../wire/event.ts';
+
+/** What an engine can do. Frozen; the contract suite asserts the behaviour or the coded refusal (HYD_UNSUPPORTED). */
+export interface Capabilities {
+  /** `nak(delayMs)` delivers again no earlier than the delay. */
+  readonly nakDelay: boolean;
+  /** `startAt` reads history first, then goes live without a gap. */
+  readonly startAt: boolean;
+  /** Deliveries may be acknowledged in any order. */
+  readonly outOfOrderAck: boolean;
+  /** `group` shares a subscription's work between instances. */
+  readonly group: boolean;
+  /** A durable subscriber sees a QoS 2 event once, also across crashes. */
+  readonly exactlyOnce: boolean;
+}
+
+/** Where the engine put an event that it has taken responsibility for. */
+export interface Receipt {
+  /** The event's id: the publisher's own, or the record's identity `journal-epoch-seq`. */
+  id: string;
+  /** Sequence in the engine's journal. */
+  seq: number;
+}
+
+export interface PublishOptions {
+  signal?: AbortSignal;
+}
+
+/** Where a subscription begins: only what comes, a moment (milliseconds since 1970), or a sequence (first one delivered). */
+export type StartAt = 'live' | { timeMs: number } | { seq: number };
+
+export interface SubscribeOptions {
+  /** Name of a durable subscriber: its place survives restarts. Default: none, it ends with the iterator. */
+  durable?: string;
+  /** Share the work with every other subscriber of this group. */
+  group?: string;
+  /** Deliveries out and not yet acknowledged, at most. Default 1 000. */
+  maxInFlight?: number;
+  /** Default `live`. Counts only when the durable is made. */
+  startAt?: StartAt;
+  signal?: AbortSignal;
+}
+
+export interface Delivery {
+  readonly event: StoredEvent;
+  /** True when this delivery was made before and not acknowledged. */
+  readonly redelivered: boolean;
+  /** Done with it: a durable subscriber never sees it again. */
+  ack(): void;
+  /** Deliver it again, no earlier than `delayMs` from now (default 0). */
+  nak(delayMs?: number): void;
+}
+
+/** Batches of deliveries in order. Leaving the loop or `close()` ends it; what is unacknowledged stays with the durable. */
+export interface Subscription extends AsyncIterable<Delivery[]>, AsyncDisposable {
+  close(): Promise<void>;
+}
+
+/**
+ * The port every role sees, whatever engine is behind it.
+ */
+export interface Bus extends AsyncDisposable {
+  readonly capabilities: Capabilities;
+  /**
+   * Resolves once the engine has taken responsibility (embedded: the journal's fsync). Always settles.
+   * @throws HYD_TOPIC, HYD_TOO_LARGE, HYD_JOURNAL_FULL (retryable), HYD_JOURNAL_FAILED (retryable), HYD_CLOSED
+   */
+  publish(event: Event, options?: PublishOptions): Promise<Receipt>;
+  /**
+   * Resolves once the subscription stands.
+   * @throws HYD_FILTER, HYD_UNSUPPORTED, HYD_CLOSED
+   */
+  subscribe(filters: string[], options?: SubscribeOptions): Promise<Subscription>;
+  /** Drains: publishes settle, subscriptions end. Twice is fine. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,61 @@
+/**
+ * Every error that Hydrant raises on purpose, in one table: a stable code, whether trying the same
+ * thing again can help, and the exact fix. `docs/reference/errors.md` is generated from it.
+ */
+export const ERRORS = {
+  HYD_USAGE: { retryable: false, fix: 'Run the command with --help and correct the argument named above.' },
+  HYD_CONFIG: { retryable: false, fix: 'Correct the key named above, then run `hydrant config check`.' },
+  HYD_TOPIC: { retryable: false, fix: 'Publish to a topic without + or #, without NUL, at most 65 535 bytes of UTF-8.' },
+  HYD_FILTER: { retryable: false, fix: 'Use + for one whole level and # only as the last level.' },
+  HYD_DATA_BUSY: { retryable: false, fix: 'Stop the process named above, or give this one its own folder with --data DIR.' },
+  HYD_DATA_FORMAT: { retryable: false, fix: 'Use the Hydrant version that wrote this folder, or a newer one.' },
+  HYD_DATA_MISSING: { retryable: false, fix: 'Give the folder of a server with --data DIR or HYDRANT_DATA.' },
+  HYD_PORT_BUSY: { retryable: false, fix: 'Stop the other program, or choose another port with the flag named above (0 picks a free one).' },
+  HYD_JOURNAL_FULL: { retryable: true, fix: 'Free disk space in the data folder; publishing resumes by itself.' },
+  HYD_JOURNAL_FAILED: { retryable: true, fix: 'Check the disk (dmesg, SMART) and start Hydrant again.' },
+  HYD_JOURNAL_DAMAGED: { retryable: false, fix: 'Run `hydrant archive verify` to list what is damaged, and restore those files from a backup.' },
+  HYD_STATE: { retryable: true, fix: 'Check the disk under the data folder and start Hydrant again.' },
+  HYD_CLOSED: { retryable: true, fix: 'Open it again, then repeat the call.' },
+  HYD_TIMEOUT: { retryable: true, fix: 'Try again, or allow more time.' },
+  HYD_ABORTED: { retryable: true, fix: 'The caller stopped it; call again when it is wanted.' },
+  HYD_CONNECT: { retryable: true, fix: 'Check that the server runs and that the URL is right.' },
+  HYD_REFUSED: { retryable: false, fix: 'Check the account and what it may publish or read.' },
+  HYD_PROTOCOL: { retryable: false, fix: 'The peer broke its protocol; check its version and configuration.' },
+  HYD_TOO_LARGE: { retryable: false, fix: 'Send less at a time, or raise the limit named above.' },
+  HYD_UNSUPPORTED: { retryable: false, fix: 'Use an engine that offers this; `docs/design.md` has the table.' },
+  HYD_OBJECT_EXISTS: { retryable: false, fix: 'Compare the two objects; nothing was overwritten.' },
+  HYD_OBJECT_MISSING: { retryable: false, fix: 'Check the key and the store; `hydrant archive ls` lists what is there.' },
+  HYD_MANIFEST: { retryable: false, fix: 'Run `hydrant archive verify`; a manifest can be rebuilt from its object.' },
+  HYD_EXPRESSION: { retryable: false, fix: 'Correct the CEL expression; docs/reference/cli.md lists the variables.' },
+} as const satisfies Record<string, { retryable: boolean; fix: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * The one error class. Branch on `code`, never on text.
+ * The message says what happened and names the value at fault; `fix` says what to do about it.
+ */
+export class HydrantError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly fix: string;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; fix?: string } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'HydrantError';
+    this.code = code;
+    this.retryable = ERRORS[code].retryable;
+    this.fix = options.fix ?? ERRORS[code].fix;
+  }
+}
+
+/** Node's own error code (`ENOSPC`, `EADDRINUSE`, …), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** The text of whatever was thrown. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
