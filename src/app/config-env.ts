@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { errorText, HydrantError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
+import { unknownKey } from './config-file.ts';
+import type { ConfigKey, ConfigKeys } from './config-keys.ts';
+import type { ConfigEntry, ConfigFault, Origin } from './config-origin.ts';
+
+/** Variables that are not keys: the data folder, the file itself, the clients' server, the crash tests. */
+const RESERVED = new Set(['HYDRANT_DATA', 'HYDRANT_CONFIG', 'HYDRANT_URL', 'HYDRANT_CRASH']);
+
+/** What Kubernetes sets in every pod beside a service called hydrant. */
+const KUBERNETES = /^HYDRANT_(?:SERVICE_(?:HOST|PORT\w*)|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)$/;
+
+/** `HYDRANT_LISTENERS_MQTT_PORT=1884` sets listeners.mqtt.port; `…_FILE=path` takes the value from a file. An empty variable counts as unset. */
+export function readConfigEnv(env: NodeJS.ProcessEnv, known: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {
+  const entries: ConfigEntry[] = [];
+  const faults: ConfigFault[] = [];
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('HYDRANT_') || !text || RESERVED.has(name) || KUBERNETES.test(name)) continue;
+    const origin: Origin = { from: 'env', name };
+    const key = known.byEnv.get(name);
+    const fileKey = name.endsWith('_FILE') ? known.byEnv.get(name.slice(0, -'_FILE'.length)) : undefined;
+    if (key) add(key, origin, () => text, entries, faults);
+    else if (!fileKey) {
+      const meant = nearest(name, known.byEnv.keys());
+      faults.push({ origin, message: `no key has this variable${meant ? `; did you mean ${meant}?` : ''}` });
+    } else if (env[fileKey.env] !== undefined) faults.push({ origin, message: `${fileKey.env} is set too; keep one of the two` });
+    else add(fileKey, origin, () => readSecret(text), entries, faults);
+  }
+  return { entries, faults };
+}
+
+/** `--set listeners.mqtt.port=0`: the value is YAML, except for text keys, where it is taken as it stands. */
+export function readConfigSets(sets: readonly string[], known: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {
+  const entries: ConfigEntry[] = [];
+  const faults: ConfigFault[] = [];
+  for (const set of sets) {
+    const equals = set.indexOf('=');
+    if (equals < 1) throw new HydrantError('HYD_USAGE', `--set ${set}: expected path=value, such as --set listeners.mqtt.port=0`);
+    const path = set.slice(0, equals);
+    const origin: Origin = { from: 'flag', flag: `--set ${path}` };
+    const key = known.keys.get(path);
+    if (key) add(key, origin, () => set.slice(equals + 1), entries, faults);
+    else if (known.sections.has(path)) {
+      faults.push({ origin, message: `${path} is a section; set one of its keys: ${known.sections.get(path)!.join(', ')}` });
+    } else faults.push({ origin, message: unknownKey(path, known) });
+  }
+  return { entries, faults };
+}
+
+function add(key: ConfigKey, origin: Origin, text: () => string, entries: ConfigEntry[], faults: ConfigFault[]): void {
+  try {
+    const value = text();
+    const isText = key.node.type === 'string' && key.node.enum === undefined;
+    entries.push({ path: key.path, value: isText ? value : parse(value), origin });
+  } catch (error) {
+    faults.push({ origin, message: `${key.path}: ${errorText(error)}` });
+  }
+}
+
+/** The text of a secret's file without its last newline. */
+export function readSecret(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+}

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { errorText, HydrantError } from '../core/errors.ts';
+import { readConfigEnv, readConfigSets, readSecret } from './config-env.ts';
+import { parseConfigFile } from './config-file.ts';
+import { type ConfigKeys, expectedWords, listKeys } from './config-keys.ts';
+import { type ConfigEntry, type ConfigFault, type Origin, originText } from './config-origin.ts';
+
+/** What a configuration is made from, weakest first: the schema's defaults, the file, the environment, the flags. */
+export interface ConfigSources {
+  /** Path of the YAML file, or undefined for none. */
+  file?: string;
+  env: NodeJS.ProcessEnv;
+  /** `path=value` of every --set, in order; the last one wins. */
+  sets?: readonly string[];
+  /** Values of flags that have a key of their own. */
+  flags?: readonly ConfigEntry[];
+}
+
+export interface ReadConfig<T> {
+  config: T;
+  keys: ConfigKeys;
+  /** The entry that gave each key its value; keys that are not here have their default. */
+  given: Map<string, ConfigEntry>;
+}
+
+/**
+ * Reads, merges and checks a configuration. All mistakes are reported together, each with where it is.
+ * @param rules further checks of the whole, after every key is right
+ * @throws HYD_CONFIG, one line per mistake; HYD_USAGE when a --set has no `=`
+ */
+export function readConfig<S extends z.ZodType>(
+  schema: S,
+  sources: ConfigSources,
+  rules: (config: z.output<S>) => { path: string; message: string }[] = () => [],
+): ReadConfig<z.output<S>> {
+  const keys = listKeys(schema);
+  const layers = [readFileLayer(sources.file, keys), readConfigEnv(sources.env, keys), readConfigSets(sources.sets ?? [], keys)];
+  const faults = layers.flatMap((layer) => layer.faults);
+  const given = new Map<string, ConfigEntry>();
+  for (const entry of [...layers.flatMap((layer) => layer.entries), ...(sources.flags ?? [])]) given.set(entry.path, entry);
+  readSecretFiles(given, keys, faults);
+  const parsed = schema.safeParse(nest(given));
+  if (!parsed.success) for (const issue of parsed.error.issues) faults.push(issueFault(issue, given, keys));
+  if (faults.length > 0) throw configError(faults);
+  const config = parsed.data as z.output<S>;
+  const broken = rules(config).map(({ path, message }) => ({ origin: given.get(path)?.origin ?? ({ from: 'default' } as const), message }));
+  if (broken.length > 0) throw configError(broken);
+  return { config, keys, given };
+}
+
+function readFileLayer(file: string | undefined, keys: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {
+  if (file === undefined) return { entries: [], faults: [] };
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new HydrantError('HYD_CONFIG', `cannot read the configuration ${file}: ${errorText(error)}`, {
+      cause: error,
+      fix: 'Give a file that exists and is readable with --config FILE.',
+    });
+  }
+  return parseConfigFile(text, file, keys);
+}
+
+/** `passwordFile: /run/secrets/x` becomes `password`, when nothing stronger gave a password. */
+function readSecretFiles(given: Map<string, ConfigEntry>, keys: ConfigKeys, faults: ConfigFault[]): void {
+  for (const { path, node } of keys.keys.values()) {
+    const entry = node.secret ? given.get(`${path}File`) : undefined;
+    if (!entry) continue;
+    given.delete(entry.path);
+    const direct = given.get(path);
+    if (direct?.origin.from === entry.origin.from) faults.push({ origin: entry.origin, message: `${path} is given too; keep one of the two` });
+    else if (!direct || direct.origin.from === 'file') {
+      try {
+        given.set(path, { path, value: readSecret(String(entry.value)), origin: entry.origin });
+      } catch (error) {
+        faults.push({ origin: entry.origin, message: `${entry.path}: ${errorText(error)}` });
+      }
+    }
+  }
+}
+
+function nest(given: Map<string, ConfigEntry>): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const { path, value } of given.values()) {
+    const names = path.split('.');
+    let at = root;
+    for (const name of names.slice(0, -1)) {
+      at[name] ??= {};
+      at = at[name] as Record<string, unknown>;
+    }
+    at[names.at(-1)!] = value;
+  }
+  return root;
+}
+
+function issueFault(issue: z.core.$ZodIssue, given: Map<string, ConfigEntry>, keys: ConfigKeys): ConfigFault {
+  const names = issue.path.map(String);
+  while (names.length > 0 && !keys.keys.has(names.join('.'))) names.pop();
+  const path = names.join('.');
+  const key = keys.keys.get(path);
+  const entry = given.get(path);
+  const origin: Origin = entry?.origin ?? { from: 'default' };
+  const expected = issue.message.startsWith('expected ') || !key ? issue.message : `expected ${expectedWords(key.node)}`;
+  const value = key?.node.secret ? '***' : JSON.stringify(entry?.value);
+  return { origin, message: `${path} is ${value}: ${expected}` };
+}
+
+function configError(faults: ConfigFault[]): HydrantError {
+  return new HydrantError('HYD_CONFIG', faults.map((fault) => `${originText(fault.origin)}: ${fault.message}`).join('\n'));
+}
