@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { test } from 'node:test';
+import { layerFaults, parseLayers, readImports } from '../scripts/layers.ts';
+
+const layers = parseLayers(readFileSync(new URL('../docs/design.md', import.meta.url), 'utf8'));
+const root = new URL('../', import.meta.url);
+const files = globSync('src/**/*.ts', { cwd: root.pathname });
+const read = (file: string) => readFileSync(new URL(file, root), 'utf8');
+
+test('reads the layers from the table in docs/design.md', () => {
+  assert.equal(layers.get('core'), 0);
+  assert.equal(layers.get('mqtt'), 2);
+  assert.equal(layers.get('storage'), layers.get('journal'));
+  assert.ok(layers.get('cli')! > layers.get('app')!);
+});
+
+test('every file imports its own folder or a lower layer only', () => {
+  assert.ok(files.length > 10, `only ${files.length} files found under src/`);
+  assert.deepEqual(
+    files.flatMap((file) => layerFaults(layers, file, read(file))),
+    [],
+  );
+});
+
+test('tells an upward, a sideways and a testing import from a good one, whatever form it has', () => {
+  const faults = (text: string, file = 'src/journal/x.ts') => layerFaults(layers, file, text).map((fault) => fault.split(': ')[1]);
+  assert.deepEqual(faults(`import { a } from '../core/id.ts'; import type { B } from './journal.ts'; import 'zod';`), []);
+  assert.deepEqual(faults(`import { a } from '../broker/broker.ts';`), ['layer 2 imports layer 4, and that is upward']);
+  assert.deepEqual(faults(`import type { A } from '../mqtt/connection.ts';`), ['both are in layer 2, and that is sideways']);
+  assert.deepEqual(faults(`const a = await import('../mqtt/connection.ts');`), ['both are in layer 2, and that is sideways']);
+  assert.deepEqual(faults(`let a: import('../app/app.ts').App;`), ['layer 2 imports layer 7, and that is upward']);
+  assert.deepEqual(faults(`export * from '../app/app.ts';`), ['layer 2 imports layer 7, and that is upward']);
+  assert.deepEqual(faults(`import { a } from '../testing/a.ts';`), ['testing/ is for tests only']);
+  assert.deepEqual(faults(`import { a } from '../testing/a.ts';`, 'src/journal/x.test.ts'), []);
+  assert.deepEqual(faults(`import { a } from '../../bench/a.ts';`), ['it lies outside src/']);
+  assert.deepEqual(faults(`import { a } from '../nowhere/a.ts';`), ['nowhere/ is not in the table of docs/design.md']);
+});
+
+test('what the package ships imports only what the package depends on', () => {
+  const declared = new Set(Object.keys(JSON.parse(read('package.json')).dependencies));
+  const undeclared = files
+    .filter((file) => !file.endsWith('.test.ts') && !file.startsWith('src/testing/'))
+    .flatMap((file) => readImports(read(file)).map((name) => ({ file, name })))
+    .filter(({ name }) => !name.startsWith('.') && !name.startsWith('node:') && !builtinModules.includes(name))
+    .filter(({ name }) => !declared.has(name.split('/', name.startsWith('@') ? 2 : 1).join('/')));
+  assert.deepEqual(undeclared, []);
+});
