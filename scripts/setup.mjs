@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { installDebianPackages } from './debian.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const nodePackage = `node-${process.platform}-${process.arch}`;
+const nodePackage = `node-${process.platform === 'darwin' ? 'bin-darwin' : process.platform}-${process.arch}`;
 
 const reason = whatIsMissing();
 if (reason) installModules(reason);
@@ -50,7 +50,8 @@ function installModules(why) {
   });
   if (done.status === 0) return;
   const output = done.error ? done.error.message : done.stderr;
-  if (output) process.stderr.write(`${output.trimEnd()}\n`);
+  // npm ends some errors with its whole usage text.
+  if (output) process.stderr.write(`${output.split(/^npm error Clean install/m)[0].trimEnd()}\n`);
   if (/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(output)) {
     console.error(
       'set-up: the npm registry cannot be reached, and the packages of package-lock.json are needed once. To fix it: check the network and',
