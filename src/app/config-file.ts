@@ -39,7 +39,10 @@ class Reader {
     const children = this.#known.sections.get(path.join('.'))!;
     if (!isMap(node)) {
       const where = this.at((given as Node).range?.[0] ?? 0);
-      this.faults.push({ origin: where, message: `${path.join('.') || 'the file'} holds keys (${children.join(', ')}), not a single value or list` });
+      this.faults.push({
+        origin: where,
+        message: `${path.join('.') || 'the file'} holds keys (${children.join(', ')}), not a single value or list`,
+      });
       return;
     }
     for (const pair of node.items) {

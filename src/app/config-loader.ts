@@ -70,7 +70,8 @@ function readSecretFiles(given: Map<string, ConfigEntry>, keys: ConfigKeys, faul
     if (!entry) continue;
     given.delete(entry.path);
     const direct = given.get(path);
-    if (direct?.origin.from === entry.origin.from) faults.push({ origin: entry.origin, message: `${path} is given too; keep one of the two` });
+    if (direct?.origin.from === entry.origin.from)
+      faults.push({ origin: entry.origin, message: `${path} is given too; keep one of the two` });
     else if (!direct || direct.origin.from === 'file') {
       try {
         given.set(path, { path, value: readSecret(String(entry.value)), origin: entry.origin });

@@ -3,7 +3,11 @@ import { byteSize, duration } from '../core/option-types.ts';
 import { filterFault } from '../wire/topic.ts';
 
 const filters = () =>
-  z.array(z.string().refine((filter) => filterFault(filter) === undefined, { error: 'expected topic filters such as "devices/+/debug" or "$noise/#"' }));
+  z.array(
+    z
+      .string()
+      .refine((filter) => filterFault(filter) === undefined, { error: 'expected topic filters such as "devices/+/debug" or "$noise/#"' }),
+  );
 
 const listener = (port: number, what: string) => ({
   host: z.string().min(1).default('127.0.0.1').describe(`Address to bind for ${what}. Beyond loopback see listeners.allowAnonymousRemote.`),
@@ -15,7 +19,11 @@ const listener = (port: number, what: string) => ({
  * Every key is read by code; sizes become bytes and durations milliseconds.
  */
 export const configSchema = z.strictObject({
-  data: z.string().min(1).optional().describe("The data folder. Relative to this file. Default: HYDRANT_DATA, else the user's data directory."),
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The data folder. Relative to this file. Default: HYDRANT_DATA, else the user's data directory."),
   listeners: z
     .strictObject({
       mqtt: z
@@ -34,13 +42,17 @@ export const configSchema = z.strictObject({
   journal: z
     .strictObject({
       qos0: z.boolean().default(true).describe('Journal QoS 0 events too (best effort: dropped and counted under pressure).'),
-      exclude: filters().default([]).describe('Topic filters of events that are never journalled: delivered live only, without durability.'),
+      exclude: filters()
+        .default([])
+        .describe('Topic filters of events that are never journalled: delivered live only, without durability.'),
       maxPendingBytes: byteSize({ min: 1024 ** 2 })
         .prefault('64MiB')
         .describe('Bytes waiting for the disk before publishers are held back.'),
       rotate: z
         .strictObject({
-          bytes: byteSize({ min: 64 * 1024 }).prefault('128MiB').describe('Close a segment at this size.'),
+          bytes: byteSize({ min: 64 * 1024 })
+            .prefault('128MiB')
+            .describe('Close a segment at this size.'),
           age: duration({ minMs: 1000 }).prefault('1h').describe('Close a segment this long after its first event.'),
           idle: duration().prefault('0').describe('Close a segment after this long without an event; 0 = never.'),
           hourly: z.boolean().default(true).describe('Close a segment when the hour (UTC) of arrival changes.'),

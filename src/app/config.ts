@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { HydrantError } from '../core/errors.ts';
 import { inputJsonSchema } from './config-keys.ts';
-import { readConfig, type ReadConfig } from './config-loader.ts';
+import { type ReadConfig, readConfig } from './config-loader.ts';
 import { originText } from './config-origin.ts';
 import { exposureFaults } from './config-rules.ts';
 import { type Config, configSchema } from './config-schema.ts';
@@ -35,20 +35,20 @@ export interface LoadedConfig extends ReadConfig<Config> {
  */
 export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const named = inputs.file ?? (inputs.env.HYDRANT_CONFIG || undefined);
-  const found = join(resolveDataDir(inputs.data, inputs.env), 'hydrant.yaml');
+  const dataFlag = inputs.data ?? inputs.sets?.findLast((set) => set.startsWith('data='))?.slice('data='.length);
+  const found = join(resolveDataDir(dataFlag, inputs.env), 'hydrant.yaml');
   const chosen = named ?? (existsSync(found) ? found : undefined);
   const file = chosen === undefined ? undefined : resolve(chosen);
   const read = readConfig(configSchema, { file, env: inputs.env, sets: inputs.sets }, exposureFaults);
   const entry = read.given.get('data');
-  if (entry && file === found && entry.origin.from === 'file') {
-    throw new HydrantError('HYD_CONFIG', `${originText(entry.origin)}: this file was found in the data folder, so it cannot name another one`, {
+  const inFile = entry?.origin.from === 'file' ? entry.origin : undefined;
+  if (inFile && named === undefined) {
+    throw new HydrantError('HYD_CONFIG', `${originText(inFile)}: this file was found in the data folder, so it cannot name another one`, {
       fix: 'Remove the key data, or keep the file elsewhere and give it with --config FILE.',
     });
   }
-  const fromFile = entry?.origin.from === 'file' ? resolve(dirname(file!), read.config.data!) : undefined;
-  const fromSet = entry && !fromFile ? read.config.data : undefined;
-  const flag = inputs.data ?? fromSet;
-  const dataDir = flag || inputs.env.HYDRANT_DATA || !fromFile ? resolveDataDir(flag, inputs.env) : fromFile;
+  const useFile = inFile && !dataFlag && !inputs.env.HYDRANT_DATA;
+  const dataDir = useFile ? resolve(dirname(file!), read.config.data!) : resolveDataDir(dataFlag, inputs.env);
   return { ...read, dataDir, file, inputs };
 }
 
@@ -64,17 +64,20 @@ export interface DescribedKey {
 
 /** Every key with its value and where the value came from, in the schema's order. */
 export function describeConfig(loaded: LoadedConfig): DescribedKey[] {
-  const { keys, given, dataDir, inputs } = loaded;
+  const { keys, given, dataDir } = loaded;
   return [...keys.keys.values()].map(({ path, node }) => {
     const entry = given.get(path);
     const described = { path, description: node.description ?? '' };
-    if (path === 'data') {
-      const origin = inputs.data ? 'flag --data' : inputs.env.HYDRANT_DATA && entry?.origin.from !== 'flag' ? 'environment HYDRANT_DATA' : undefined;
-      return { ...described, value: dataDir, origin: origin ?? originText(entry?.origin ?? { from: 'default' }) };
-    }
+    if (path === 'data') return { ...described, value: dataDir, origin: dataOrigin(loaded) };
     if (!entry) return { ...described, value: node.default, origin: 'default' };
     return { ...described, value: node.secret ? '***' : entry.value, origin: originText(entry.origin) };
   });
+}
+
+function dataOrigin({ given, inputs }: LoadedConfig): string {
+  const origin = given.get('data')?.origin ?? ({ from: 'default' } as const);
+  if (inputs.data) return 'flag --data';
+  return inputs.env.HYDRANT_DATA && origin.from !== 'flag' ? 'environment HYDRANT_DATA' : originText(origin);
 }
 
 /** JSON Schema (2020-12) of the configuration file, for editors and for `hydrant config schema`. */

@@ -1,0 +1,85 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { writeFileAtomic } from '../core/atomic-file.ts';
+import { HydrantError } from '../core/errors.ts';
+
+/** Who runs on a data folder, for people and for commands that look for the server. */
+export interface LockHolder {
+  pid: number;
+  host: string;
+  /** RFC 3339. */
+  since: string;
+  /** The command line, such as `hydrant up --demo`. */
+  command: string;
+  /** URLs of its listeners, once it is ready. */
+  listeners?: Record<string, string>;
+}
+
+export interface FolderLock {
+  /** Tells other commands where the server listens. */
+  announce(listeners: Record<string, string>): Promise<void>;
+  /** Gives the folder free. Twice is fine. */
+  release(): void;
+}
+
+const SQLITE_BUSY = 5;
+
+/**
+ * Locks a data folder for this process. The lock is an fcntl lock held by SQLite on the file `lock`, so the kernel
+ * frees it however the process ends; `lock.json` beside it says who holds it.
+ * @throws HYD_DATA_BUSY at once, naming the holder
+ */
+export async function lockFolder(dir: string, command: string): Promise<FolderLock> {
+  const database = openLock(dir);
+  const path = join(dir, 'lock.json');
+  const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString(), command };
+  await writeFileAtomic(path, `${JSON.stringify(holder)}\n`);
+  let held = true;
+  return {
+    announce: (listeners) => writeFileAtomic(path, `${JSON.stringify({ ...holder, listeners })}\n`),
+    release() {
+      if (!held) return;
+      held = false;
+      rmSync(path, { force: true });
+      database.close();
+    },
+  };
+}
+
+function openLock(dir: string): DatabaseSync {
+  const database = new DatabaseSync(join(dir, 'lock'), { timeout: 0 });
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE;');
+    return database;
+  } catch (error) {
+    database.close();
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+    throw new HydrantError('HYD_DATA_BUSY', `the data folder ${dir} is in use by ${holderText(readHolder(dir))}`, { cause: error });
+  }
+}
+
+/** Who holds the folder now, or undefined when nobody does: whatever `lock.json` says of a dead server does not count. */
+export function folderHolder(dir: string): Partial<LockHolder> | undefined {
+  try {
+    openLock(dir).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof HydrantError && error.code === 'HYD_DATA_BUSY') return readHolder(dir) ?? {};
+    throw error;
+  }
+}
+
+function readHolder(dir: string): LockHolder | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dir, 'lock.json'), 'utf8')) as LockHolder;
+  } catch {
+    return undefined;
+  }
+}
+
+function holderText(holder: LockHolder | undefined): string {
+  if (!holder) return 'another process that has just started';
+  return `process ${holder.pid} on ${holder.host} since ${holder.since} (${holder.command})`;
+}
