@@ -25,6 +25,8 @@ export const ERRORS = {
   HYD_UNSUPPORTED: { retryable: false, fix: 'Use an engine that offers this; `docs/design.md` has the table.' },
   HYD_OBJECT_EXISTS: { retryable: false, fix: 'Compare the two objects; nothing was overwritten.' },
   HYD_OBJECT_MISSING: { retryable: false, fix: 'Check the key and the store; `hydrant archive ls` lists what is there.' },
+  HYD_OBJECT_KEY: { retryable: false, fix: 'Use levels separated by /, none empty or beginning with a dot, without NUL or backslash.' },
+  HYD_STORE: { retryable: true, fix: 'Check the disk or the store under the archive: space, rights, dmesg. Nothing was removed.' },
   HYD_MANIFEST: { retryable: false, fix: 'Run `hydrant archive verify`; a manifest can be rebuilt from its object.' },
   HYD_EXPRESSION: { retryable: false, fix: 'Correct the CEL expression; docs/reference/cli.md lists the variables.' },
 } as const satisfies Record<string, { retryable: boolean; fix: string }>;
