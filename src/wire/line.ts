@@ -10,16 +10,23 @@ import type { Event, EventProps, QoS, StoredEvent } from './event.ts';
  */
 const CRC_FIELD = ',"crc":"';
 const CRC_BYTES = CRC_FIELD.length + 8 + 2;
+const CRC_PREFIX = Buffer.from(CRC_FIELD);
 const HEX = Buffer.from('0123456789abcdef');
 const CACHE_ENTRIES = 50_000;
 
 /** Writes lines into a caller's buffer. Holds the text that repeats: topics, sources, the current millisecond. */
 export class LineEncoder {
-  readonly #topics = new Map<string, Buffer>();
-  readonly #sources = new Map<string, Buffer>();
+  readonly #topics = new Map<string, string>();
+  readonly #sources = new Map<string, string>();
   #ms = Number.NaN;
   #tick = 0;
+  #prefix = '';
   #stamp = '';
+
+  /** The timestamp of the line written last. */
+  get stamp(): string {
+    return this.#stamp;
+  }
 
   /** Upper bound in bytes of what `encode` writes for this event. */
   bound(event: Event): number {
@@ -35,34 +42,25 @@ export class LineEncoder {
    */
   encode(out: Buffer, at: number, event: Event, seq: number, arrivalMs: number): number {
     const start = at;
-    at += out.latin1Write('{"v":1,"ts":"', at);
-    at += out.latin1Write(this.#timestamp(arrivalMs), at);
-    at += out.latin1Write('","topic":', at);
-    const topic = this.#quoted(this.#topics, event.topic);
-    out.set(topic, at);
-    at += topic.length;
-    at += out.latin1Write(',"data":"', at);
-    at += out.latin1Write(asBuffer(event.payload).base64Slice(0, event.payload.length), at);
-    let rest = '"';
-    if (seq > 0) rest += `,"seq":${seq}`;
-    if (event.id !== undefined) rest += `,"id":${JSON.stringify(event.id)}`;
-    if (event.qos > 0) rest += `,"qos":${event.qos}`;
-    if (event.retain) rest += ',"retain":true';
-    if (event.dup) rest += ',"dup":true';
-    if (event.contentType !== undefined) rest += `,"ct":${JSON.stringify(event.contentType)}`;
-    at += out.utf8Write(rest, at);
-    if (event.source !== undefined) {
-      const source = this.#quoted(this.#sources, event.source);
-      at += out.latin1Write(',"src":', at);
-      out.set(source, at);
-      at += source.length;
-    }
-    if (event.props !== undefined) at += out.utf8Write(`,"props":${JSON.stringify(event.props)}`, at);
-    if (event.inbound !== undefined) at += out.latin1Write(`,"in":"${event.inbound}"`, at);
+    const data = asBuffer(event.payload).toString('base64');
+    let text = `{"v":1,"ts":"${this.#timestamp(arrivalMs)}","topic":${this.#quoted(this.#topics, event.topic)},"data":"${data}"`;
+    if (seq > 0) text += `,"seq":${seq}`;
+    if (event.id !== undefined) text += `,"id":${JSON.stringify(event.id)}`;
+    if (event.qos > 0) text += `,"qos":${event.qos}`;
+    if (event.retain) text += ',"retain":true';
+    if (event.dup) text += ',"dup":true';
+    if (event.contentType !== undefined) text += `,"ct":${JSON.stringify(event.contentType)}`;
+    if (event.source !== undefined) text += `,"src":${this.#quoted(this.#sources, event.source)}`;
+    if (event.props !== undefined) text += `,"props":${JSON.stringify(event.props)}`;
+    if (event.inbound !== undefined) text += `,"in":"${event.inbound}"`;
+    at += out.write(text, at);
     const crc = crc32(out.subarray(start, at));
-    at += out.latin1Write(CRC_FIELD, at);
+    out.set(CRC_PREFIX, at);
+    at += CRC_PREFIX.length;
     for (let shift = 28; shift >= 0; shift -= 4) out[at++] = HEX[(crc >>> shift) & 15]!;
-    at += out.latin1Write('"}\n', at);
+    out[at++] = 0x22;
+    out[at++] = 0x7d;
+    out[at++] = 0x0a;
     return at;
   }
 
@@ -70,17 +68,18 @@ export class LineEncoder {
     if (ms !== this.#ms) {
       this.#ms = ms;
       this.#tick = 0;
-      this.#stamp = new Date(ms).toISOString().slice(0, 23);
+      this.#prefix = new Date(ms).toISOString().slice(0, 23);
     } else if (this.#tick < 99_999) this.#tick++;
     // The last digit is never 0, so a formatter that trims zeros (Go's RFC3339Nano) writes the same 30 characters.
-    return `${this.#stamp}${String(this.#tick * 10 + 1).padStart(6, '0')}Z`;
+    this.#stamp = `${this.#prefix}${String(this.#tick * 10 + 1).padStart(6, '0')}Z`;
+    return this.#stamp;
   }
 
-  #quoted(cache: Map<string, Buffer>, text: string): Buffer {
+  #quoted(cache: Map<string, string>, text: string): string {
     let json = cache.get(text);
     if (json === undefined) {
       if (cache.size >= CACHE_ENTRIES) cache.clear();
-      json = Buffer.from(quote(text));
+      json = quote(text);
       cache.set(text, json);
     }
     return json;
@@ -123,16 +122,16 @@ interface Line {
  */
 export function decodeLine(bytes: Buffer, start: number, end: number, options: { crc?: 'required' | 'optional' } = {}): StoredEvent {
   const crcAt = end - CRC_BYTES;
-  if (crcAt > start && bytes[crcAt] === COMMA && bytes.latin1Slice(crcAt, crcAt + CRC_FIELD.length) === CRC_FIELD) {
-    const stated = bytes.latin1Slice(crcAt + CRC_FIELD.length, end - 2);
-    const counted = crc32(bytes.subarray(start, crcAt)).toString(16).padStart(8, '0');
-    if (stated !== counted) throw damaged(`crc is ${counted}, the line states ${stated}`);
+  if (crcAt > start && bytes[crcAt] === COMMA && bytes.toString('latin1', crcAt, crcAt + CRC_FIELD.length) === CRC_FIELD) {
+    const stated = bytes.toString('latin1', crcAt + CRC_FIELD.length, end - 2);
+    const counted = crc32(bytes.subarray(start, crcAt));
+    if (Number.parseInt(stated, 16) !== counted) throw damaged(`its crc32 is ${counted.toString(16).padStart(8, '0')}, it states ${stated}`);
   } else if (options.crc === 'required') {
     throw damaged('it does not end with a crc');
   }
   let line: Line;
   try {
-    line = JSON.parse(bytes.utf8Slice(start, end)) as Line;
+    line = JSON.parse(bytes.toString('utf8', start, end)) as Line;
   } catch (error) {
     throw damaged('it is not JSON', error);
   }
