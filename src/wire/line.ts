@@ -123,9 +123,12 @@ interface Line {
 export function decodeLine(bytes: Buffer, start: number, end: number, options: { crc?: 'required' | 'optional' } = {}): StoredEvent {
   const crcAt = end - CRC_BYTES;
   if (crcAt > start && bytes[crcAt] === COMMA && bytes.toString('latin1', crcAt, crcAt + CRC_FIELD.length) === CRC_FIELD) {
-    const stated = bytes.toString('latin1', crcAt + CRC_FIELD.length, end - 2);
     const counted = crc32(bytes.subarray(start, crcAt));
-    if (Number.parseInt(stated, 16) !== counted) throw damaged(`its crc32 is ${counted.toString(16).padStart(8, '0')}, it states ${stated}`);
+    for (let shift = 28, at = crcAt + CRC_FIELD.length; shift >= 0; shift -= 4, at++) {
+      if (bytes[at] === HEX[(counted >>> shift) & 15]) continue;
+      const stated = bytes.toString('latin1', crcAt + CRC_FIELD.length, end - 2);
+      throw damaged(`its crc32 is ${counted.toString(16).padStart(8, '0')}, it states ${stated}`);
+    }
   } else if (options.crc === 'required') {
     throw damaged('it does not end with a crc');
   }
