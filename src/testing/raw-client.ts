@@ -1,0 +1,298 @@
+import { deepStrictEqual } from 'node:assert/strict';
+import {
+  generate,
+  type IConnackPacket,
+  type IConnectPacket,
+  type ISubackPacket,
+  type Packet,
+  type PacketCmd,
+  parser,
+  type QoS,
+} from 'mqtt-packet';
+import { within } from './deadline.ts';
+import { openStream, type RawStream } from './raw-stream.ts';
+
+export type PacketOf<C extends PacketCmd> = Extract<Packet, { cmd: C }>;
+export type Published = PacketOf<'publish'>;
+
+export interface RawConnect extends Omit<Partial<IConnectPacket>, 'cmd' | 'protocolVersion' | 'password'> {
+  /** Protocol level: 3 (MQTT 3.1), 4 (3.1.1, the default) or 5. */
+  version?: 3 | 4 | 5;
+  password?: string;
+  /** Answer PUBLISH, PUBREC and PUBREL by itself, at once. Default false. */
+  auto?: boolean;
+}
+
+export interface RawPublish {
+  qos?: QoS;
+  retain?: boolean;
+  dup?: boolean;
+  /** Default: the next one. */
+  messageId?: number;
+  properties?: Published['properties'];
+}
+
+/** Milliseconds until an expectation fails. */
+const PATIENCE_MS = 10_000;
+
+let clients = 0;
+
+/**
+ * An MQTT client that does nothing by itself: every packet is sent by a call, every packet received waits
+ * in `inbox` until a test takes it. Made to break rules, withhold acknowledgements and see each byte.
+ */
+export class RawClient implements Disposable {
+  readonly stream: RawStream;
+  readonly inbox: Packet[] = [];
+  /** Every packet received, taken or not. */
+  readonly history: Packet[] = [];
+  version: 3 | 4 | 5;
+  auto = false;
+  clientId = '';
+  /** The CONNACK, once `connect` has resolved. */
+  connack!: IConnackPacket;
+  closed = false;
+  readonly #parser;
+  #lastId = 0;
+  #removals = 0;
+  #fault: Error | undefined;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(stream: RawStream, version: 3 | 4 | 5 = 4) {
+    this.stream = stream;
+    this.version = version;
+    this.#parser = parser({ protocolVersion: version });
+    this.#parser.on('packet', (packet: Packet) => this.#receive(packet));
+    this.#parser.on('error', (error: Error) => {
+      this.#fault = error;
+      this.#wake();
+    });
+    stream.onData = (chunk) => this.#parser.parse(chunk);
+    stream.onClose = () => {
+      this.closed = true;
+      this.#wake();
+    };
+  }
+
+  /** Opens the connection only: the first packet is the test's. */
+  static async open(url: string, version: 3 | 4 | 5 = 4): Promise<RawClient> {
+    return new RawClient(await openStream(url), version);
+  }
+
+  /** Opens the connection, sends CONNECT and resolves with a client whose CONNACK said yes. */
+  static async connect(url: string, options: RawConnect = {}): Promise<RawClient> {
+    const client = await RawClient.open(url, options.version);
+    try {
+      client.auto = options.auto ?? false;
+      client.sendConnect(options);
+      client.connack = await client.expect('connack');
+      const code = client.connack.returnCode || client.connack.reasonCode || 0;
+      if (code !== 0) throw new Error(`CONNACK says ${code}`);
+      return client;
+    } catch (error) {
+      client.destroy();
+      throw error;
+    }
+  }
+
+  /** Sends CONNECT. Defaults: a client id of its own, a clean session, no keep-alive. */
+  sendConnect(options: RawConnect = {}): void {
+    const { version = this.version, auto: _, password, ...rest } = options;
+    this.clientId = options.clientId ?? `raw-${process.pid}-${++clients}`;
+    const protocolId = version === 3 ? 'MQIsdp' : 'MQTT';
+    this.send({
+      cmd: 'connect',
+      protocolId,
+      protocolVersion: version,
+      clean: true,
+      keepalive: 0,
+      ...rest,
+      clientId: this.clientId,
+      ...(password === undefined ? {} : { password: Buffer.from(password) }),
+    });
+  }
+
+  send(packet: Packet): void {
+    this.sendBytes(generate(packet, { protocolVersion: this.version }));
+  }
+
+  sendBytes(bytes: Uint8Array | number[]): void {
+    this.stream.write(Uint8Array.from(bytes));
+  }
+
+  /** The next packet identifier; never one used before on this client, up to 65 535. */
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  /** Sends PUBLISH and waits for nothing. Returns its packet identifier, 0 at QoS 0. */
+  publish(topic: string, payload: string | Buffer, options: RawPublish = {}): number {
+    const { qos = 0, retain = false, dup = false, properties } = options;
+    const messageId = qos === 0 ? undefined : (options.messageId ?? this.nextId());
+    this.send({ cmd: 'publish', topic, payload, qos, retain, dup, messageId, properties });
+    return messageId ?? 0;
+  }
+
+  /** Publishes and goes through the whole exchange of its QoS. */
+  async deliver(topic: string, payload: string | Buffer, options: RawPublish = {}): Promise<void> {
+    const messageId = this.publish(topic, payload, options);
+    if (options.qos === 1) await this.take('puback', { messageId });
+    if (options.qos !== 2) return;
+    await this.take('pubrec', { messageId });
+    if (!this.auto) this.ack('pubrel', messageId);
+    await this.take('pubcomp', { messageId });
+  }
+
+  /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  ack(cmd: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', messageId: number | undefined): void {
+    this.send({ cmd, messageId } as Packet);
+  }
+
+  /** Sends SUBSCRIBE and resolves with the SUBACK; packets that came before it stay in the inbox. */
+  async subscribe(filters: string | string[] | Record<string, QoS>, qos: QoS = 0): Promise<ISubackPacket> {
+    const list = typeof filters === 'string' ? [filters] : filters;
+    const pairs: [string, QoS][] = Array.isArray(list) ? list.map((topic) => [topic, qos]) : Object.entries(list);
+    const messageId = this.nextId();
+    this.send({ cmd: 'subscribe', messageId, subscriptions: pairs.map(([topic, qos]) => ({ topic, qos, nl: false, rap: false, rh: 0 })) });
+    return this.take('suback', { messageId });
+  }
+
+  async unsubscribe(...filters: string[]): Promise<PacketOf<'unsuback'>> {
+    const messageId = this.nextId();
+    this.send({ cmd: 'unsubscribe', messageId, unsubscriptions: filters });
+    return this.take('unsuback', { messageId });
+  }
+
+  /** Takes the next packet, whatever it is. */
+  async next(timeoutMs = PATIENCE_MS): Promise<Packet> {
+    await this.#until(() => this.inbox.length > 0, timeoutMs, 'a packet');
+    return this.#remove(0);
+  }
+
+  /** Takes the next packet, which must be this one, with these fields. */
+  async expect<C extends PacketCmd>(cmd: C, fields: Partial<PacketOf<C>> = {}, timeoutMs = PATIENCE_MS): Promise<PacketOf<C>> {
+    await this.#until(() => this.inbox.length > 0, timeoutMs, cmd);
+    const packet = this.#remove(0) as PacketOf<C>;
+    deepStrictEqual(pick(packet, ['cmd', ...Object.keys(fields)]), { cmd, ...fields });
+    return packet;
+  }
+
+  /** Takes the first packet like this one, now or later; others stay in the inbox, in order. */
+  async take<C extends PacketCmd>(cmd: C, fields: Partial<PacketOf<C>> = {}, timeoutMs = PATIENCE_MS): Promise<PacketOf<C>> {
+    const wanted = Object.entries(fields);
+    const match = (packet: Packet): boolean =>
+      packet.cmd === cmd && wanted.every(([key, value]) => (packet as unknown as Record<string, unknown>)[key] === value);
+    let at = 0;
+    let removals = this.#removals;
+    const found = (): boolean => {
+      if (removals !== this.#removals) at = 0;
+      removals = this.#removals;
+      while (at < this.inbox.length && !match(this.inbox[at] as Packet)) at++;
+      return at < this.inbox.length;
+    };
+    await this.#until(found, timeoutMs, `${cmd} ${JSON.stringify(fields)}`);
+    found();
+    return this.#remove(at) as PacketOf<C>;
+  }
+
+  /** Takes the next `count` PUBLISH packets; anything else stays. */
+  async messages(count: number, timeoutMs = PATIENCE_MS): Promise<Published[]> {
+    const taken: Published[] = [];
+    while (taken.length < count) taken.push(await this.take('publish', {}, timeoutMs));
+    return taken;
+  }
+
+  /** The next packet must be a PUBLISH with this topic and payload. */
+  async expectMessage(topic: string, payload: string, fields: Partial<Published> = {}): Promise<Published> {
+    const packet = await this.expect('publish');
+    deepStrictEqual(
+      { topic: packet.topic, payload: packet.payload.toString(), ...pick(packet, Object.keys(fields)) },
+      { topic, payload, ...fields },
+    );
+    return packet;
+  }
+
+  /** PINGREQ; the next packet must be its PINGRESP: nothing else was on the way. */
+  async ping(): Promise<void> {
+    this.send({ cmd: 'pingreq' });
+    await this.expect('pingresp');
+  }
+
+  /**
+   * Nothing else may be on its way to this client: an event that it sends to itself now must be the next packet.
+   * Unlike `ping` this also waits for events that the server has yet to write or read.
+   */
+  async expectQuiet(): Promise<void> {
+    const topic = `quiet/${this.clientId}/${this.nextId()}`;
+    await this.subscribe(topic);
+    this.publish(topic, '');
+    await this.expectMessage(topic, '');
+    await this.unsubscribe(topic);
+  }
+
+  /** The server must close the connection, with no packet before except those in `after`. */
+  async expectClose(timeoutMs = PATIENCE_MS): Promise<void> {
+    await this.#until(() => this.closed || this.inbox.length > 0, timeoutMs, 'the connection to be closed', true);
+    deepStrictEqual(this.inbox, [], 'packets where the connection should have been closed');
+  }
+
+  /** DISCONNECT, then resolves when the server has closed. */
+  async disconnect(fields: Partial<PacketOf<'disconnect'>> = {}): Promise<void> {
+    this.send({ cmd: 'disconnect', ...fields } as Packet);
+    this.stream.end();
+    await this.#until(() => this.closed, PATIENCE_MS, 'the end of the connection', true);
+  }
+
+  /** Cuts the connection without a DISCONNECT. */
+  destroy(): void {
+    this.stream.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  #receive(packet: Packet): void {
+    this.history.push(packet);
+    this.inbox.push(packet);
+    if (this.auto) this.#answer(packet);
+    this.#wake();
+  }
+
+  #remove(at: number): Packet {
+    this.#removals++;
+    return (at === 0 ? this.inbox.shift() : this.inbox.splice(at, 1)[0]) as Packet;
+  }
+
+  #answer(packet: Packet): void {
+    if (packet.cmd === 'publish' && packet.qos === 1) this.ack('puback', packet.messageId);
+    if (packet.cmd === 'publish' && packet.qos === 2) this.ack('pubrec', packet.messageId);
+    if (packet.cmd === 'pubrec') this.ack('pubrel', packet.messageId);
+    if (packet.cmd === 'pubrel') this.ack('pubcomp', packet.messageId);
+  }
+
+  #wake(): void {
+    for (const look of this.#waiters) look();
+  }
+
+  async #until(ready: () => boolean, timeoutMs: number, what: string, closeIsFine = false): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (ready()) done.resolve();
+      else if (this.#fault) done.reject(this.#fault);
+      else if (this.closed && !closeIsFine) done.reject(new Error(`${this.clientId}: closed while waiting for ${what}`));
+    };
+    this.#waiters.add(look);
+    look();
+    const state = (): string => `${what} on ${this.clientId}; waiting there: ${JSON.stringify(this.inbox).slice(0, 2000)}`;
+    try {
+      await within(done.promise, timeoutMs, state);
+    } finally {
+      this.#waiters.delete(look);
+    }
+  }
+}
+
+function pick(from: object, keys: string[]): Record<string, unknown> {
+  return Object.fromEntries(keys.map((key) => [key, (from as Record<string, unknown>)[key]]));
+}
