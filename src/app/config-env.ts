@@ -6,8 +6,10 @@ import { unknownKey } from './config-file.ts';
 import type { ConfigKey, ConfigKeys } from './config-keys.ts';
 import type { ConfigEntry, ConfigFault, Origin } from './config-origin.ts';
 
-/** Variables that are not keys: the data folder, the file itself, the clients' server, the crash tests. */
-const RESERVED = new Set(['HYDRANT_DATA', 'HYDRANT_CONFIG', 'HYDRANT_URL', 'HYDRANT_CRASH']);
+/** Variables that are not keys: where the data and the file are, what clients use, what tests use. */
+const RESERVED = new Set(
+  ['DATA', 'CONFIG', 'URL', 'USER', 'PASSWORD', 'PASSWORD_FILE', 'CRASH', 'DEBUG', 'BIN'].map((name) => `HYDRANT_${name}`),
+);
 
 /** What Kubernetes sets in every pod beside a service called hydrant. */
 const KUBERNETES = /^HYDRANT_(?:SERVICE_(?:HOST|PORT\w*)|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)$/;

@@ -23,11 +23,14 @@ export const ERRORS = {
   HYD_PROTOCOL: { retryable: false, fix: 'The peer broke its protocol; check its version and configuration.' },
   HYD_TOO_LARGE: { retryable: false, fix: 'Send less at a time, or raise the limit named above.' },
   HYD_UNSUPPORTED: { retryable: false, fix: 'Use an engine that offers this; `docs/design.md` has the table.' },
+  HYD_NOT_FOUND: { retryable: false, fix: 'Check method and path; docs/reference/http.md lists what there is.' },
+  HYD_INTERNAL: { retryable: false, fix: 'This is a defect of Hydrant: report it with the lines of the log around it.' },
   HYD_OBJECT_EXISTS: { retryable: false, fix: 'Compare the two objects; nothing was overwritten.' },
   HYD_OBJECT_MISSING: { retryable: false, fix: 'Check the key and the store; `hydrant archive ls` lists what is there.' },
   HYD_OBJECT_KEY: { retryable: false, fix: 'Use levels separated by /, none empty or beginning with a dot, without NUL or backslash.' },
   HYD_STORE: { retryable: true, fix: 'Check the disk or the store under the archive: space, rights, dmesg. Nothing was removed.' },
   HYD_MANIFEST: { retryable: false, fix: 'Run `hydrant archive verify`; a manifest can be rebuilt from its object.' },
+  HYD_BACKUP: { retryable: false, fix: 'Use another backup; nothing of this one was kept.' },
   HYD_EXPRESSION: { retryable: false, fix: 'Correct the CEL expression; docs/reference/cli.md lists the variables.' },
 } as const satisfies Record<string, { retryable: boolean; fix: string }>;
 

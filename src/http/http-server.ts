@@ -1,0 +1,130 @@
+import type { IncomingMessage, Server } from 'node:http';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import type { WebSocket } from 'ws';
+import type { Bus } from '../bus/bus.ts';
+import { HydrantError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { readEventRequest } from './event-request.ts';
+import { streamEvents } from './event-stream.ts';
+import { checkOrigin } from './origin.ts';
+import { loadPage } from './page.ts';
+import { readPublishRequest } from './publish-request.ts';
+import { errorReply } from './reply-error.ts';
+import { createUpgradeHandler } from './websocket-upgrade.ts';
+
+export interface HttpOptions {
+  bus: Bus;
+  /** Takes over a websocket that speaks MQTT. */
+  acceptWebSocket(socket: WebSocket, request: IncomingMessage): void;
+  /** Why the server is not ready for work, in sentences; empty when it is. */
+  readiness(): Promise<string[]>;
+  /** The metrics in Prometheus' text format. */
+  metrics(): Promise<{ contentType: string; text: string }>;
+  /** Only loopback is bound, so only loopback names are answered. */
+  loopbackOnly: boolean;
+  maxBodyBytes: number;
+  log: Log;
+}
+
+/** The HTTP side, ready to listen: whoever opened it calls `server.listen` and, at the end, `close`. */
+export interface HttpServer {
+  readonly server: Server;
+  /** Event streams open now. */
+  readonly streams: number;
+  /** Ends event streams, lets requests under way finish until the deadline, then cuts them. Twice is fine. */
+  close(options: { deadlineMs: number }): Promise<void>;
+}
+
+const ROUTES = 'GET /, GET /events, POST /t/{topic}, GET /healthz, GET /readyz, GET /metrics';
+
+export async function openHttpServer(options: HttpOptions): Promise<HttpServer> {
+  const app = fastify({ bodyLimit: options.maxBodyBytes, exposeHeadRoutes: false, return503OnClosing: false });
+  const closing = new AbortController();
+  const open = { streams: 0 };
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addHook('onRequest', async (request) => checkOrigin(request.raw, options.loopbackOnly));
+  app.addHook(
+    'onSend',
+    async (_request, reply) => void reply.headers({ 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' }),
+  );
+  app.setErrorHandler((error, _request, reply) => {
+    const answer = errorReply(error);
+    if (answer.status === 500) options.log('error', 'an HTTP request failed', { error: answer.body.error.message });
+    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+  });
+  app.setNotFoundHandler((request) => {
+    throw new HydrantError('HYD_NOT_FOUND', `there is no ${request.method} ${request.url.split('?', 1)[0]}`, {
+      fix: `Use one of: ${ROUTES}.`,
+    });
+  });
+  addHealth(app, options);
+  addPublish(app, options.bus);
+  addEvents(app, options, closing.signal, open);
+  await addPage(app);
+  await app.ready();
+  const { server } = app;
+  const upgrade = { loopbackOnly: options.loopbackOnly, maxMessageBytes: options.maxBodyBytes + 65_536, accept: options.acceptWebSocket };
+  server.on('upgrade', createUpgradeHandler(upgrade));
+  return {
+    server,
+    get streams() {
+      return open.streams;
+    },
+    async close({ deadlineMs }) {
+      closing.abort();
+      const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+      if (server.listening) {
+        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+        server.closeIdleConnections();
+        await closed;
+      }
+      clearTimeout(cut);
+      await app.close();
+    },
+  };
+}
+
+function addHealth(app: FastifyInstance, options: HttpOptions): void {
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    const reasons = await options.readiness();
+    if (reasons.length === 0) return { status: 'ready' };
+    return reply.code(503).header('retry-after', '5').send({ status: 'not ready', reasons });
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = await options.metrics();
+    return reply.type(contentType).send(text);
+  });
+}
+
+function addPublish(app: FastifyInstance, bus: Bus): void {
+  app.post('/t/*', async (request) => {
+    const event = readPublishRequest(request.raw.url!, request.headers, (request.body as Buffer | undefined) ?? Buffer.alloc(0));
+    const { id, seq } = await bus.publish(event);
+    return { id, seq, topic: event.topic };
+  });
+}
+
+function addEvents(app: FastifyInstance, options: HttpOptions, signal: AbortSignal, open: { streams: number }): void {
+  app.get('/events', async (request, reply: FastifyReply) => {
+    const asked = readEventRequest(request.raw.url!, request.headers, Date.now());
+    const { raw } = reply;
+    open.streams++;
+    try {
+      await streamEvents(options.bus, asked, raw, { signal });
+      reply.hijack();
+    } catch (error) {
+      if (!raw.headersSent) throw error;
+      options.log('warn', 'an event stream was cut', { error: errorReply(error).body.error.message });
+      raw.destroy();
+      reply.hijack();
+    } finally {
+      open.streams--;
+    }
+  });
+}
+
+async function addPage(app: FastifyInstance): Promise<void> {
+  for (const { path, headers, body } of await loadPage()) app.get(path, async (_request, reply) => reply.headers(headers).send(body));
+}
