@@ -1,0 +1,176 @@
+import { type Parser, type Packet as PlainPacket, parser } from 'mqtt-packet';
+import { errorText } from '../core/errors.ts';
+import { checkConnect } from './check-connect.ts';
+import { PacketFault } from './fault.ts';
+import { checkDecoded, readUint16, skipBytes, skipString, truncated } from './field.ts';
+import { type ConnectPacket, type Packet, type PublishPacket, TYPE, type UserProperties, type Version } from './packet.ts';
+import { hasTopicAlias, walkProperties } from './properties.ts';
+
+/** How one end reads packets, fixed by the CONNECT. */
+export interface Dialect {
+  version: Version;
+  /** A bridge of MQTT 3.x said so with the high bit of its protocol level. */
+  bridge: boolean;
+  /** Which end this is: a PUBLISH to a server has no subscription identifier [MQTT-3.3.4-6]. */
+  end: 'server' | 'client';
+}
+
+/**
+ * Decodes one whole packet with mqtt-packet and makes the checks that mqtt-packet does not.
+ * @param frame exactly one packet; its payload stays a view of these bytes
+ * @param at where the variable header begins
+ * @throws PacketFault
+ */
+export function decodePacket(frame: Buffer, at: number, dialect: Dialect): Packet {
+  const { version } = dialect;
+  switch (frame[0]! >> 4) {
+    case TYPE.publish:
+      return decodePublish(frame, at, dialect);
+    case TYPE.puback:
+    case TYPE.pubrec:
+    case TYPE.pubrel:
+    case TYPE.pubcomp:
+      checkPacketId(frame, at);
+      if (frame.length === at + 2) return parseFrame(frame, dialect);
+      if (version < 5) throw trailing(frame, at + 2);
+      return withUser(frame, checkReason(frame, at + 2), dialect);
+    case TYPE.connect: {
+      const { user, willUser } = checkConnect(frame, at, version);
+      const packet = withUser(frame, user, dialect) as ConnectPacket;
+      if (packet.will && willUser) attachUser(packet.will, willUser);
+      return packet;
+    }
+    case TYPE.subscribe:
+      return withUser(frame, checkFilters(frame, at, version, 1), dialect);
+    case TYPE.unsubscribe:
+      return withUser(frame, checkFilters(frame, at, version, 0), dialect);
+    case TYPE.connack:
+      return withUser(
+        frame,
+        version < 5 ? checkEnd(frame, skipBytes(frame, at, 2)) : checkProperties(frame, skipBytes(frame, at, 2)),
+        dialect,
+      );
+    case TYPE.suback:
+    case TYPE.unsuback: {
+      checkPacketId(frame, at);
+      if (version < 5) return parseFrame(frame, dialect);
+      return withUser(frame, walkProperties(frame, at + 2, frame[0]! >> 4).user, dialect);
+    }
+    case TYPE.disconnect:
+    case TYPE.auth:
+      return withUser(frame, version < 5 || frame.length === at ? checkEnd(frame, at) : checkReason(frame, at), dialect);
+    default:
+      checkEnd(frame, at);
+      return parseFrame(frame, dialect);
+  }
+}
+
+function decodePublish(frame: Buffer, at: number, dialect: Dialect): PublishPacket {
+  const topicBytes = readUint16(frame, at);
+  let next = at + 2 + topicBytes;
+  if (frame[0]! & 0x06) {
+    checkPacketId(frame, next);
+    next += 2;
+  } else if (next > frame.length) throw truncated(frame);
+  let user: UserProperties | undefined;
+  let aliased = false;
+  if (dialect.version === 5) {
+    if (frame[next] !== 0) {
+      const properties = walkProperties(frame, next, TYPE.publish);
+      user = properties.user;
+      aliased = hasTopicAlias(properties);
+      if (dialect.end === 'server' && properties.seen.has(11)) {
+        throw new PacketFault('property-not-allowed', 'subscription identifier is not allowed in this packet');
+      }
+    }
+  }
+  if (topicBytes === 0 && !aliased) throw new PacketFault('empty-topic', 'PUBLISH with an empty topic');
+  const packet = parseFrame(frame, dialect) as PublishPacket;
+  checkDecoded(packet.topic, frame, at);
+  if (user) attachUser(packet, user);
+  return packet;
+}
+
+function checkPacketId(frame: Buffer, at: number): void {
+  if (readUint16(frame, at) === 0) throw new PacketFault('packet-id-zero', 'packet identifier 0');
+}
+
+/** The filters of SUBSCRIBE (each with a byte of options) and UNSUBSCRIBE. */
+function checkFilters(frame: Buffer, start: number, version: Version, optionBytes: number): UserProperties | undefined {
+  checkPacketId(frame, start);
+  let at = start + 2;
+  let user: UserProperties | undefined;
+  if (version === 5) ({ end: at, user } = walkProperties(frame, at, frame[0]! >> 4));
+  if (at === frame.length) throw new PacketFault('empty-list', 'no topic filter in SUBSCRIBE or UNSUBSCRIBE');
+  while (at < frame.length) {
+    const end = skipString(frame, at);
+    const noLocal = optionBytes === 1 && version === 5 && (frame[skipBytes(frame, end, 1) - 1]! & 0x04) !== 0;
+    if (noLocal && frame.toString('latin1', at + 2, at + 9) === '$share/') {
+      throw new PacketFault('shared-no-local', `No Local on ${frame.toString('utf8', at + 2, end)}`);
+    }
+    at = skipBytes(frame, end, optionBytes);
+  }
+  return user;
+}
+
+/** A reason code, then properties that may be left out, then nothing. */
+function checkReason(frame: Buffer, at: number): UserProperties | undefined {
+  const next = skipBytes(frame, at, 1);
+  return next === frame.length ? undefined : checkProperties(frame, next);
+}
+
+function checkProperties(frame: Buffer, at: number): UserProperties | undefined {
+  const { end, user } = walkProperties(frame, at, frame[0]! >> 4);
+  checkEnd(frame, end);
+  return user;
+}
+
+function checkEnd(frame: Buffer, at: number): undefined {
+  if (at !== frame.length) throw trailing(frame, at);
+}
+
+function trailing(frame: Buffer, at: number): PacketFault {
+  return new PacketFault('trailing-bytes', `${frame.length - at} bytes after the last field of the packet`);
+}
+
+function withUser(frame: Buffer, user: UserProperties | undefined, dialect: Dialect): Packet {
+  const packet = parseFrame(frame, dialect);
+  if (user) attachUser(packet as PublishPacket, user);
+  return packet;
+}
+
+function attachUser(packet: { properties?: object; userProperties?: UserProperties }, user: UserProperties): void {
+  packet.userProperties = user;
+  delete (packet.properties as { userProperties?: unknown } | undefined)?.userProperties;
+}
+
+let parsed: PlainPacket | undefined;
+let failure: unknown;
+
+/** A parser between packets has no state but its version, so one per version serves all connections and idle ones hold none. */
+const parsers = new Map<number, Parser>();
+
+function parseFrame(frame: Buffer, { version, bridge }: Dialect): Packet {
+  const key = frame[0]! >> 4 === TYPE.connect ? -1 : version + (bridge ? 8 : 0);
+  const own = parsers.get(key) ?? createParser(version, bridge);
+  if (key !== -1) parsers.set(key, own);
+  parsed = failure = undefined;
+  try {
+    own.parse(frame);
+  } catch (error) {
+    failure = error;
+  }
+  if (parsed !== undefined && failure === undefined) return parsed as Packet;
+  parsers.delete(key);
+  throw new PacketFault('malformed-packet', errorText(failure ?? 'incomplete packet'), failure);
+}
+
+function createParser(protocolVersion: Version, bridgeMode: boolean): Parser {
+  return parser({ protocolVersion, bridgeMode })
+    .on('packet', (packet) => {
+      parsed = packet;
+    })
+    .on('error', (error) => {
+      failure = error;
+    });
+}

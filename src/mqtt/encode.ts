@@ -1,0 +1,72 @@
+import { generate, type Packet as PlainPacket, writeToStream } from 'mqtt-packet';
+import { errorText, HydrantError } from '../core/errors.ts';
+import type { ConnectPacket, Packet, UserProperties, Version } from './packet.ts';
+
+/** mqtt-packet would otherwise keep 65 536 two-byte buffers, 8 MB. */
+writeToStream.cacheNumbers = false;
+
+const OPTIONS = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { protocolVersion: 5 } } as const;
+
+export type AckCommand = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp';
+
+/** Four bytes each: success, no properties, packet identifier 0 in the last two. The same in every version. */
+export const ACK_TEMPLATES: Record<AckCommand, Buffer> = {
+  puback: generate({ cmd: 'puback', messageId: 0 }),
+  pubrec: generate({ cmd: 'pubrec', messageId: 0 }),
+  pubrel: generate({ cmd: 'pubrel', messageId: 0 }),
+  pubcomp: generate({ cmd: 'pubcomp', messageId: 0 }),
+};
+
+/** What mqtt-packet writes to: keeps the pieces, payloads as they are. */
+class Pieces {
+  list: (string | Uint8Array)[] = [];
+  failure: Error | undefined;
+
+  write(piece: string | Uint8Array): boolean {
+    this.list.push(piece);
+    return true;
+  }
+
+  destroy(error: Error): void {
+    this.failure = error;
+  }
+}
+
+/**
+ * The bytes of a packet in pieces, payloads uncopied.
+ * @throws HYD_USAGE when a value does not fit its field
+ */
+export function encodePieces(packet: Packet, version: Version): (string | Uint8Array)[] {
+  const pieces = new Pieces();
+  try {
+    writeToStream(toPlain(packet), pieces as unknown as NodeJS.WritableStream, OPTIONS[version]);
+    if (pieces.failure) throw pieces.failure;
+  } catch (cause) {
+    throw new HydrantError('HYD_USAGE', `cannot encode ${packet.cmd}: ${errorText(cause)}`, { cause });
+  }
+  return pieces.list;
+}
+
+/** The bytes of a packet. @throws HYD_USAGE when a value does not fit its field */
+export function encodePacket(packet: Packet, version: Version): Buffer {
+  return Buffer.concat(encodePieces(packet, version).map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
+}
+
+/** mqtt-packet merges user properties by name, but writes an array of one-pair objects in order. */
+function toPlain(packet: Packet): PlainPacket {
+  let plain = packet as { properties?: object; will?: ConnectPacket['will']; payload?: unknown };
+  if ('userProperties' in packet && packet.userProperties)
+    plain = { ...plain, properties: withPairs(plain.properties, packet.userProperties) };
+  if (plain.will?.userProperties) {
+    const will = plain.will;
+    plain = { ...plain, will: { ...will, properties: withPairs(will.properties, will.userProperties!) } };
+  }
+  if (plain.payload instanceof Uint8Array && !Buffer.isBuffer(plain.payload)) {
+    plain = { ...plain, payload: Buffer.from(plain.payload.buffer, plain.payload.byteOffset, plain.payload.byteLength) };
+  }
+  return plain as PlainPacket;
+}
+
+function withPairs(properties: object | undefined, pairs: UserProperties): object {
+  return { ...properties, userProperties: pairs.map((pair) => Object.fromEntries([pair])) };
+}
