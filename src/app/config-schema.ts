@@ -53,9 +53,8 @@ export const configSchema = z.strictObject({
           bytes: byteSize({ min: 64 * 1024 })
             .prefault('128MiB')
             .describe('Close a segment at this size.'),
-          age: duration({ minMs: 1000 }).prefault('1h').describe('Close a segment this long after its first event.'),
-          idle: duration().prefault('0').describe('Close a segment after this long without an event; 0 = never.'),
-          hourly: z.boolean().default(true).describe('Close a segment when the hour (UTC) of arrival changes.'),
+          age: duration().prefault('1h').describe('Close a segment this long after its first event; 0 = never.'),
+          idle: duration().prefault('10m').describe('Close a segment after this long without an event; 0 = never.'),
         })
         .prefault({}),
     })

@@ -88,16 +88,16 @@ async function writeIdentity(dir: string, identity: FolderIdentity): Promise<voi
 
 function readIdentity(dir: string, current: number): FolderIdentity {
   const path = join(dir, 'hydrant.json');
-  let identity: FolderIdentity;
+  let identity: FolderIdentity | null;
   try {
-    identity = JSON.parse(readFileSync(path, 'utf8')) as FolderIdentity;
+    identity = JSON.parse(readFileSync(path, 'utf8')) as FolderIdentity | null;
   } catch (error) {
     throw new HydrantError('HYD_DATA_FORMAT', `${path} is not readable JSON`, {
       cause: error,
       fix: 'Put hydrant.json back from a backup.',
     });
   }
-  if (!Number.isInteger(identity.format) || identity.format < 1 || !/^[0-9a-f]{16}$/.test(identity.journal)) {
+  if (!identity || !Number.isInteger(identity.format) || identity.format < 1 || !/^[0-9a-f]{16}$/.test(identity.journal)) {
     throw new HydrantError('HYD_DATA_FORMAT', `${path} does not state a format and a journal id`, {
       fix: 'Put hydrant.json back from a backup.',
     });

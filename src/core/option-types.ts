@@ -8,7 +8,7 @@ import { DURATION_PATTERN, formatDuration, formatSize, parseDuration, parseSize,
 export function duration(options: { minMs?: number; maxMs?: number } = {}) {
   const expected = `expected a duration such as 250ms, 15m or 7d${range(options.minMs, options.maxMs, formatDuration)}`;
   return z
-    .union([z.string().regex(DURATION_PATTERN), z.literal(0)], { error: expected })
+    .union([z.string().regex(DURATION_PATTERN, { error: expected, abort: true }), z.literal(0)], { error: expected })
     .refine((value) => within(readDuration(value), options.minMs, options.maxMs), { error: expected })
     .meta({ examples: ['250ms', '15m', '7d'] })
     .transform(readDuration);
@@ -21,7 +21,7 @@ export function duration(options: { minMs?: number; maxMs?: number } = {}) {
 export function byteSize(options: { min?: number; max?: number } = {}) {
   const expected = `expected a size such as 64KiB, 128MiB or 10GB${range(options.min, options.max, formatSize)}`;
   return z
-    .union([z.string().regex(SIZE_PATTERN), z.int().nonnegative()], { error: expected })
+    .union([z.string().regex(SIZE_PATTERN, { error: expected, abort: true }), z.int().nonnegative()], { error: expected })
     .refine((value) => within(readSize(value), options.min, options.max), { error: expected })
     .meta({ examples: ['64KiB', '128MiB', '10GB'] })
     .transform(readSize);

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { createTempFolder } from '../testing/temp-folder.ts';
+import { readConfig } from './config-loader.ts';
+
+const schema = z.strictObject({ store: z.strictObject({ key: z.string().min(20).meta({ secret: true }).optional() }).prefault({}) });
+
+const SECRET = 'twenty-characters-and-more';
+
+async function readWith(yaml: string, secret: string, env: (path: string) => NodeJS.ProcessEnv = () => ({})) {
+  await using dir = await createTempFolder();
+  const path = join(dir.path, 'secret');
+  await writeFile(path, `${secret}\n`);
+  await writeFile(join(dir.path, 'c.yaml'), yaml.replace('PATH', path));
+  return readConfig(schema, { file: join(dir.path, 'c.yaml'), env: env(path) });
+}
+
+test('a secret comes from the file that keyFile names, and remembers that line', async () => {
+  const read = await readWith('store:\n  keyFile: PATH\n', SECRET);
+  assert.equal(read.config.store.key, SECRET);
+  assert.deepEqual({ ...read.given.get('store.key')!.origin, file: '' }, { from: 'file', file: '', line: 2, column: 12 });
+});
+
+test('a secret in a variable wins over keyFile, and so does its …_FILE', async () => {
+  assert.equal(
+    (await readWith('store: {keyFile: /nowhere}', SECRET, (path) => ({ HYDRANT_STORE_KEY_FILE: path }))).config.store.key,
+    SECRET,
+  );
+  const direct = await readWith('store: {keyFile: /nowhere}', SECRET, () => ({ HYDRANT_STORE_KEY: 'directly-from-the-variable' }));
+  assert.equal(direct.config.store.key, 'directly-from-the-variable');
+});
+
+test('key and keyFile in one file are refused', async () => {
+  await assert.rejects(readWith(`store: {key: ${SECRET}, keyFile: PATH}`, SECRET), {
+    code: 'HYD_CONFIG',
+    message: /c\.yaml:1:\d+: store\.key is given too/,
+  });
+});
+
+test('a file that cannot be read is named, and a wrong secret is never printed', async () => {
+  await assert.rejects(readWith('store: {keyFile: /nowhere}', SECRET), { message: /store\.keyFile: ENOENT/ });
+  await assert.rejects(
+    readWith('store: {keyFile: PATH}', 'too-short'),
+    (error: Error) => /store\.key is \*\*\*/.test(error.message) && !error.message.includes('too-short'),
+  );
+});
