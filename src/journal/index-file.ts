@@ -8,16 +8,18 @@ export function indexPath(segmentPath: string): string {
   return segmentPath.replace(/\.ndjson$/, '.idx');
 }
 
-/**
- * Writes an index beside its segment: one JSON line with the lengths and a crc32, then the tables as they are in memory
- * (little-endian), then the topics as JSON. Not synced: a missing or damaged index is built again.
- */
+/** Writes an index beside its segment. Not synced: a missing or damaged index is built again. */
 export async function saveIndex(path: string, index: SegmentIndex): Promise<void> {
+  await writeFile(`${path}.tmp`, encodeIndex(index), { mode: 0o600 });
+  await rename(`${path}.tmp`, path);
+}
+
+/** One JSON line with the lengths and a crc32, then the tables as they are in memory (little-endian), then the topics as JSON. */
+export function encodeIndex(index: SegmentIndex): Buffer {
   const { topics, offsets, previous, latest, times } = index.tables();
   const body = Buffer.concat([bytesOf(times), bytesOf(offsets), bytesOf(previous), bytesOf(latest), Buffer.from(JSON.stringify(topics))]);
   const head = { v: 1, records: offsets.length, topics: topics.length, times: times.length, crc: crc32(body) };
-  await writeFile(`${path}.tmp`, Buffer.concat([Buffer.from(JSON.stringify(head).padEnd(119)), Buffer.from('\n'), body]), { mode: 0o600 });
-  await rename(`${path}.tmp`, path);
+  return Buffer.concat([Buffer.from(JSON.stringify(head).padEnd(HEAD_BYTES - 1)), Buffer.from('\n'), body]);
 }
 
 const HEAD_BYTES = 120;
@@ -25,7 +27,12 @@ const HEAD_BYTES = 120;
 /** The index saved at `path`, or undefined when there is none or it is damaged. */
 export async function loadIndex(path: string): Promise<SegmentIndex | undefined> {
   const file = await readFile(path).catch(() => undefined);
-  if (!file || file.length < HEAD_BYTES) return undefined;
+  return file && decodeIndex(file);
+}
+
+/** Reads what `encodeIndex` gave; undefined when it is damaged. */
+export function decodeIndex(file: Buffer): SegmentIndex | undefined {
+  if (file.length < HEAD_BYTES) return undefined;
   try {
     const head = JSON.parse(file.toString('latin1', 0, HEAD_BYTES)) as { v: number; records: number; topics: number; times: number; crc: number };
     const body = new Uint8Array(file.subarray(HEAD_BYTES)).buffer;

@@ -8,9 +8,8 @@ import type { Event, EventProps, QoS, StoredEvent } from './event.ts';
  * archiver's own and are escaped as Go's encoder does; readers skip fields they do not know.
  * `crc` is 8 hex digits of the crc32 of the bytes before `,"crc"`. docs/reference/archive-format.md.
  */
-const CRC_FIELD = ',"crc":"';
-const CRC_BYTES = CRC_FIELD.length + 8 + 2;
-const CRC_PREFIX = Buffer.from(CRC_FIELD);
+const CRC_PREFIX = Buffer.from(',"crc":"');
+const CRC_BYTES = CRC_PREFIX.length + 8 + 2;
 const HEX = Buffer.from('0123456789abcdef');
 const CACHE_ENTRIES = 50_000;
 
@@ -121,17 +120,9 @@ interface Line {
  * @throws HYD_JOURNAL_DAMAGED when it is not such a line or its crc differs
  */
 export function decodeLine(bytes: Buffer, start: number, end: number, options: { crc?: 'required' | 'optional' } = {}): StoredEvent {
-  const crcAt = end - CRC_BYTES;
-  if (crcAt > start && bytes[crcAt] === COMMA && bytes.toString('latin1', crcAt, crcAt + CRC_FIELD.length) === CRC_FIELD) {
-    const counted = crc32(bytes.subarray(start, crcAt));
-    for (let shift = 28, at = crcAt + CRC_FIELD.length; shift >= 0; shift -= 4, at++) {
-      if (bytes[at] === HEX[(counted >>> shift) & 15]) continue;
-      const stated = bytes.toString('latin1', crcAt + CRC_FIELD.length, end - 2);
-      throw damaged(`its crc32 is ${counted.toString(16).padStart(8, '0')}, it states ${stated}`);
-    }
-  } else if (options.crc === 'required') {
-    throw damaged('it does not end with a crc');
-  }
+  const crc = checkLineCrc(bytes, start, end);
+  if (crc === 'bad') throw damaged(`its crc is not ${hex(crc32(bytes.subarray(start, end - CRC_BYTES)))}`);
+  if (crc === 'none' && options.crc === 'required') throw damaged('it does not end with a crc');
   let line: Line;
   try {
     line = JSON.parse(bytes.toString('utf8', start, end)) as Line;
@@ -158,8 +149,23 @@ export function decodeLine(bytes: Buffer, start: number, end: number, options: {
   return event;
 }
 
-const COMMA = 44;
+/** Whether a line's crc agrees with its bytes, which is all that a whole line of our own needs; `none` when it does not end with one. */
+export function checkLineCrc(bytes: Buffer, start: number, end: number): 'good' | 'bad' | 'none' {
+  const crcAt = end - CRC_BYTES;
+  if (crcAt <= start || bytes[end - 1] !== 0x7d || bytes[end - 2] !== 0x22) return 'none';
+  for (let i = 0; i < CRC_PREFIX.length; i++) if (bytes[crcAt + i] !== CRC_PREFIX[i]) return 'none';
+  const counted = crc32(bytes.subarray(start, crcAt));
+  for (let shift = 28, at = crcAt + CRC_PREFIX.length; shift >= 0; shift -= 4, at++) {
+    if (bytes[at] !== HEX[(counted >>> shift) & 15]) return 'bad';
+  }
+  return 'good';
+}
+
 const EMPTY = Buffer.alloc(0);
+
+function hex(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
+}
 
 function damaged(why: string, cause?: unknown): HydrantError {
   return new HydrantError('HYD_JOURNAL_DAMAGED', `not a whole archive line: ${why}`, { cause });
