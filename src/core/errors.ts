@@ -10,10 +10,16 @@ export const ERRORS = {
   HYD_DATA_BUSY: { retryable: false, fix: 'Stop the process named above, or give this one its own folder with --data DIR.' },
   HYD_DATA_FORMAT: { retryable: false, fix: 'Use the Hydrant version that wrote this folder, or a newer one.' },
   HYD_DATA_MISSING: { retryable: false, fix: 'Give the folder of a server with --data DIR or HYDRANT_DATA.' },
-  HYD_PORT_BUSY: { retryable: false, fix: 'Stop the other program, or choose another port with the flag named above (0 picks a free one).' },
+  HYD_PORT_BUSY: {
+    retryable: false,
+    fix: 'Stop the other program, or choose another port with the flag named above (0 picks a free one).',
+  },
   HYD_JOURNAL_FULL: { retryable: true, fix: 'Free disk space in the data folder; publishing resumes by itself.' },
   HYD_JOURNAL_FAILED: { retryable: true, fix: 'Check the disk (dmesg, SMART) and start Hydrant again.' },
-  HYD_JOURNAL_DAMAGED: { retryable: false, fix: 'Run `hydrant archive verify` to list what is damaged, and restore those files from a backup.' },
+  HYD_JOURNAL_DAMAGED: {
+    retryable: false,
+    fix: 'Run `hydrant archive verify` to list what is damaged, and restore those files from a backup.',
+  },
   HYD_STATE: { retryable: true, fix: 'Check the disk under the data folder and start Hydrant again.' },
   HYD_CLOSED: { retryable: true, fix: 'Open it again, then repeat the call.' },
   HYD_TIMEOUT: { retryable: true, fix: 'Try again, or allow more time.' },

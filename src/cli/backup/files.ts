@@ -1,0 +1,81 @@
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { HydrantError, systemCode } from '../../core/errors.ts';
+import { listSegmentFiles } from '../../journal/segment-files.ts';
+
+/** One file of a backup, and where it comes from. */
+export interface BackupFile {
+  /** Inside the backup and inside the data folder: `archive/dt=…`. */
+  path: string;
+  source: string;
+  bytes: number;
+}
+
+/** What `backup.json`, the last file of a backup, says of the others. */
+export interface BackupManifest {
+  backup: 1;
+  /** RFC 3339. */
+  created: string;
+  /** Format of the data folder that was saved. */
+  format: number;
+  /** Journal id of the folder that was saved. */
+  journal: string;
+  /** Highest sequence saved, in segments and sealed objects. */
+  head: number;
+  files: { path: string; bytes: number; sha256: string }[];
+}
+
+export const MANIFEST = 'backup.json';
+
+/** Segments up to the durable mark. */
+export async function journalFiles(dataDir: string): Promise<BackupFile[]> {
+  const segments = await listSegmentFiles(join(dataDir, 'journal'));
+  return segments.filter(({ bytes }) => bytes > 0).map(({ path, bytes }) => ({ path: `journal/${basename(path)}`, source: path, bytes }));
+}
+
+/** Sealed objects and their manifests. */
+export async function archiveFiles(dataDir: string): Promise<BackupFile[]> {
+  const files: BackupFile[] = [];
+  const entries = await readdir(join(dataDir, 'archive'), { recursive: true, withFileTypes: true }).catch(ifMissing([]));
+  for (const entry of entries) {
+    const source = join(entry.parentPath, entry.name);
+    const path = source.slice(dataDir.length + 1);
+    if (!entry.isFile() || path.split('/').some((level) => level.startsWith('.'))) continue;
+    const stats = await stat(source).catch(ifMissing(undefined));
+    if (stats) files.push({ path, source, bytes: stats.size });
+  }
+  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** A configuration that lies in the data folder. */
+export async function configFiles(dataDir: string): Promise<BackupFile[]> {
+  const source = join(dataDir, 'hydrant.yaml');
+  const stats = await stat(source).catch(ifMissing(undefined));
+  return stats ? [{ path: 'hydrant.yaml', source, bytes: stats.size }] : [];
+}
+
+/** The first `bytes` of a file. */
+export function readFileBytes(path: string, bytes: number): AsyncIterable<Buffer> {
+  return bytes === 0 ? noBytes() : createReadStream(path, { start: 0, end: bytes - 1, highWaterMark: 256 * 1024 });
+}
+
+async function* noBytes(): AsyncGenerator<Buffer> {}
+
+/**
+ * Paths that a restore writes; anything else in a backup is refused, whoever made it.
+ * @throws HYD_BACKUP
+ */
+export function assertBackupPath(path: string): void {
+  const known = path === MANIFEST || path === 'state.db' || path === 'hydrant.yaml' || /^(journal|archive)\/./.test(path);
+  const bad = path.includes('\0') || path.split('/').some((level) => level === '' || level.startsWith('.'));
+  if (!known || bad)
+    throw new HydrantError('HYD_BACKUP', `the backup holds a file that does not belong into a data folder: ${JSON.stringify(path)}`);
+}
+
+function ifMissing<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (systemCode(error) === 'ENOENT') return value;
+    throw error;
+  };
+}
