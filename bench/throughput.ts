@@ -25,7 +25,7 @@ export const SCENARIOS: Scenario[] = [
   scenario('qos1-window-20', 'QoS 1, 1 → 1, window 20', { qos: 1, window: 20 }),
 ];
 
-export const FIGURES = ['dlv_per_s', 'p50ms', 'p99ms'] as const;
+const FIGURES = ['dlv_per_s', 'p50ms', 'p99ms'] as const;
 
 export interface RunOptions {
   /** Measured runs of each server. */

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
+import { basename, delimiter, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Child, run } from '../../src/testing/child.ts';
+import { createTempFolder, type TempFolder } from '../../src/testing/temp-folder.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const INSTALL_TIMEOUT_MS = 240_000;
+/** As in a user's shell: without what npm tells the scripts it runs, and without this project's Node in PATH. */
+const env = userEnvironment();
+const PORTS = ['--set', 'listeners.mqtt.port=0', '--set', 'listeners.http.port=0'];
+let folder: TempFolder;
+/** The folder with a space in its name in which the package is installed. */
+let place: string;
+
+before(async () => {
+  folder = await createTempFolder('hydrant-package');
+  place = join(folder.path, 'an empty folder');
+  await mkdir(place);
+  const packed = await must('npm', ['pack', '--silent', '--pack-destination', folder.path], root);
+  const tarball = join(folder.path, packed.trim().split('\n').at(-1)!);
+  await must('npm', ['init', '--yes'], place);
+  await must('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball], place);
+});
+
+after(() => folder[Symbol.asyncDispose]());
+
+test('the package runs a server, keeps what was published to it, and finds it again', async () => {
+  const data = join(folder.path, 'data');
+  await using server = new Child('npx', ['hydrant', 'up', '--data', data, ...PORTS], { cwd: place, env });
+  const ready = await server.line(parseReady, 30_000, 'its ready line');
+  assert.equal(ready.data, data);
+  const published = await fetch(`${ready.listeners.http}/t/a/b`, { method: 'POST', body: 'from the package' });
+  assert.equal(published.status, 200, await published.text());
+  assert.deepEqual(await server.kill('SIGTERM'), { code: 0, signal: null }, server.text());
+
+  const found = await must('npx', ['hydrant', 'find', 'a/b', '--data', data, '-o', 'ndjson'], place);
+  const lines = found
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ topic, data }) => [topic, Buffer.from(data, 'base64').toString()]),
+    [['a/b', 'from the package']],
+  );
+});
+
+test('the command is the process itself, from any folder and through any link', async () => {
+  const link = join(folder.path, 'a link');
+  await symlink(join(place, 'node_modules', '.bin', 'hydrant'), link);
+  await using server = new Child(link, ['up', '--data', join(folder.path, 'data2'), ...PORTS], { cwd: '/', env });
+  await server.line(parseReady, 30_000, 'its ready line');
+  assert.equal(basename(await readlink(`/proc/${server.pid}/exe`)), 'node');
+  assert.deepEqual(await server.kill('SIGTERM'), { code: 0, signal: null }, server.text());
+});
+
+test('a program can import the package, with types', async () => {
+  const text = `import { matchFilter, type Event } from 'hydrant';
+const event: Event = { topic: 'a/b', payload: new Uint8Array(), qos: 1, retain: false };
+if (!matchFilter('a/+', event.topic)) throw new Error('no match');
+`;
+  await writeFile(join(place, 'program.mts'), text);
+  const types = ['--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node'];
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await must('node', [compiler, '--strict', '--module', 'nodenext', '--target', 'es2024', ...types, 'program.mts'], place);
+  await must('node', ['program.mjs'], place);
+});
+
+/** Its output; fails the test with all that it said when it does not end with 0. */
+async function must(command: string, args: string[], cwd: string): Promise<string> {
+  const done = await run(command, args, { cwd, env, timeoutMs: INSTALL_TIMEOUT_MS });
+  assert.equal(done.code, 0, `${command} ${args.join(' ')}\n${done.stdout}${done.stderr}`);
+  return done.stdout;
+}
+
+interface Ready {
+  data: string;
+  listeners: { http: string };
+}
+
+function parseReady(line: string): Ready | undefined {
+  const entry = line.startsWith('{') ? JSON.parse(line) : {};
+  return entry.event === 'ready' ? entry : undefined;
+}
+
+function userEnvironment(): Record<string, string | undefined> {
+  const path = process.env.PATH!.split(delimiter).filter((dir) => !dir.includes('node_modules'));
+  const npm = Object.keys(process.env).filter((name) => /^npm_(?!config_(registry|cache|userconfig)$)/.test(name));
+  return { ...Object.fromEntries(npm.map((name) => [name, undefined])), PATH: path.join(delimiter), HYDRANT_DATA: undefined };
+}
