@@ -47,7 +47,7 @@ export interface ConnectionOptions {
 
 const LONGEST_PACKET = 268_435_455 + 5;
 const CONNECT_BYTES = 131_072;
-/** A packet with this much still to come counts as alive while it arrives: its sender cannot put a PINGREQ into it. */
+/** While a packet longer than this arrives its sender is alive, and cannot put a PINGREQ into it. */
 const LONG_PACKET_BYTES = 1024;
 
 /**
@@ -264,7 +264,7 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.bytesIn += chunk.length;
     this.#read(() => this.#framer.push(chunk));
-    if (this.#framer.missingBytes > LONG_PACKET_BYTES) this.#heard = true;
+    if (this.#framer.underWayBytes > LONG_PACKET_BYTES) this.#heard = true;
   }
 
   #read(step: () => void): void {

@@ -39,8 +39,8 @@ class Pieces {
 export function encodePieces(packet: Packet, version: Version): (string | Uint8Array)[] {
   const pieces = new Pieces();
   try {
-    writeToStream(toPlain(packet), pieces as unknown as NodeJS.WritableStream, OPTIONS[version]);
-    if (pieces.failure) throw pieces.failure;
+    const done = writeToStream(toPlain(packet), pieces as unknown as NodeJS.WritableStream, OPTIONS[version]);
+    if (!done || pieces.failure) throw pieces.failure ?? new Error('a property has no value');
   } catch (cause) {
     throw new HydrantError('HYD_USAGE', `cannot encode ${packet.cmd}: ${errorText(cause)}`, { cause });
   }
@@ -55,11 +55,11 @@ export function encodePacket(packet: Packet, version: Version): Buffer {
 /** mqtt-packet merges user properties by name, but writes an array of one-pair objects in order. */
 function toPlain(packet: Packet): PlainPacket {
   let plain = packet as { properties?: object; will?: ConnectPacket['will']; payload?: unknown };
-  if ('userProperties' in packet && packet.userProperties)
+  if ('userProperties' in packet && packet.userProperties?.length)
     plain = { ...plain, properties: withPairs(plain.properties, packet.userProperties) };
-  if (plain.will?.userProperties) {
+  if (plain.will?.userProperties?.length) {
     const will = plain.will;
-    plain = { ...plain, will: { ...will, properties: withPairs(will.properties, will.userProperties!) } };
+    plain = { ...plain, will: { ...will, properties: withPairs(will.properties, will.userProperties as UserProperties) } };
   }
   if (plain.payload instanceof Uint8Array && !Buffer.isBuffer(plain.payload)) {
     plain = { ...plain, payload: Buffer.from(plain.payload.buffer, plain.payload.byteOffset, plain.payload.byteLength) };

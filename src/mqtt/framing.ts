@@ -17,8 +17,8 @@ const EMPTY: Buffer = Buffer.alloc(0);
 export class Framer {
   /** Longest packet let through, fixed header included, bytes. */
   maxPacketBytes: number;
-  /** Bytes still missing of the packet under way, 0 when none is or its length is not known yet. */
-  missingBytes = 0;
+  /** Length of the packet under way, 0 when none is or its length is not known yet. */
+  underWayBytes = 0;
   #sink: FrameSink;
   #paused = false;
   #busy = false;
@@ -97,7 +97,7 @@ export class Framer {
     this.#partial = Buffer.allocUnsafeSlow(total === 0 ? 8 : Math.min(total, Math.max(bytes.length * 2, 64)));
     bytes.copy(this.#partial);
     this.#have = bytes.length;
-    this.missingBytes = total === 0 ? 0 : total - bytes.length;
+    this.underWayBytes = total;
     return taken;
   }
 
@@ -117,8 +117,9 @@ export class Framer {
     this.#reserve(this.#have + take, total);
     chunk.copy(this.#partial, this.#have, pos, pos + take);
     this.#have += take;
-    this.missingBytes = total - this.#have;
-    if (this.missingBytes > 0) return pos + take;
+    this.underWayBytes = total;
+    if (this.#have < total) return pos + take;
+    this.underWayBytes = 0;
     const frame = this.#partial.subarray(0, total);
     this.#partial = EMPTY;
     this.#have = 0;
