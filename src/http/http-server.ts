@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Bus } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
@@ -23,6 +23,8 @@ export interface HttpOptions {
   /** Only loopback is bound, so only loopback names are answered. */
   loopbackOnly: boolean;
   maxBodyBytes: number;
+  /** An event stream whose reader takes nothing for this long is cut, milliseconds. Default 30 000. */
+  stallMs?: number;
   log: Log;
 }
 
@@ -38,7 +40,17 @@ export interface HttpServer {
 const ROUTES = 'GET /, GET /events, POST /t/{topic}, GET /healthz, GET /readyz, GET /metrics';
 
 export async function openHttpServer(options: HttpOptions): Promise<HttpServer> {
-  const app = fastify({ bodyLimit: options.maxBodyBytes, exposeHeadRoutes: false, return503OnClosing: false });
+  const onError = (error: unknown, reply: FastifyReply): FastifyReply => {
+    const answer = errorReply(error);
+    if (answer.status === 500) options.log('error', 'an HTTP request failed', { error: answer.body.error.message });
+    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+  };
+  const app = fastify({
+    bodyLimit: options.maxBodyBytes,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    frameworkErrors: (error, _request, reply) => void onError(error, reply),
+  });
   const closing = new AbortController();
   const open = { streams: 0 };
   app.removeAllContentTypeParsers();
@@ -48,11 +60,7 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
     'onSend',
     async (_request, reply) => void reply.headers({ 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' }),
   );
-  app.setErrorHandler((error, _request, reply) => {
-    const answer = errorReply(error);
-    if (answer.status === 500) options.log('error', 'an HTTP request failed', { error: answer.body.error.message });
-    return reply.code(answer.status).headers(answer.headers).send(answer.body);
-  });
+  app.setErrorHandler((error, _request, reply) => onError(error, reply));
   app.setNotFoundHandler((request) => {
     throw new HydrantError('HYD_NOT_FOUND', `there is no ${request.method} ${request.url.split('?', 1)[0]}`, {
       fix: `Use one of: ${ROUTES}.`,
@@ -76,8 +84,10 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
       if (server.listening) {
         const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        server.closeIdleConnections();
+        // A connection whose last answer has just ended counts as idle only now, and would be kept alive.
+        const sweep = setInterval(() => server.closeIdleConnections(), 20);
         await closed;
+        clearInterval(sweep);
       }
       clearTimeout(cut);
       await app.close();
@@ -99,8 +109,15 @@ function addHealth(app: FastifyInstance, options: HttpOptions): void {
 }
 
 function addPublish(app: FastifyInstance, bus: Bus): void {
-  app.post('/t/*', async (request) => {
-    const event = readPublishRequest(request.raw.url!, request.headers, (request.body as Buffer | undefined) ?? Buffer.alloc(0));
+  const sentTypes = new WeakMap<IncomingMessage, string>();
+  // The framework refuses a content type that is none; here it is a label like any other.
+  const onRequest = async ({ raw }: FastifyRequest): Promise<void> => {
+    sentTypes.set(raw, raw.headers['content-type'] ?? '');
+    raw.headers['content-type'] = 'application/octet-stream';
+  };
+  app.post('/t/*', { onRequest }, async ({ raw, body }) => {
+    const headers = { ...raw.headers, 'content-type': sentTypes.get(raw) };
+    const event = readPublishRequest(raw.url!, headers, (body as Buffer | undefined) ?? Buffer.alloc(0));
     const { id, seq } = await bus.publish(event);
     return { id, seq, topic: event.topic };
   });
@@ -112,7 +129,7 @@ function addEvents(app: FastifyInstance, options: HttpOptions, signal: AbortSign
     const { raw } = reply;
     open.streams++;
     try {
-      await streamEvents(options.bus, asked, raw, { signal });
+      await streamEvents(options.bus, asked, raw, { signal, stallMs: options.stallMs });
       reply.hijack();
     } catch (error) {
       if (!raw.headersSent) throw error;
