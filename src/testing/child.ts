@@ -78,7 +78,10 @@ export class Child implements AsyncDisposable {
     const look = (): void => {
       for (; next < this.lines.length; next++) {
         const value = match(this.lines[next] as string);
-        if (value !== undefined) return found.resolve(value);
+        if (value !== undefined) {
+          found.resolve(value);
+          return;
+        }
       }
       if (this.exit) found.reject(new Error(`${this.name} ended (${JSON.stringify(this.exit)}) before ${what}\n${this.text()}`));
     };

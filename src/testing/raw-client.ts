@@ -44,14 +44,18 @@ let clients = 0;
 export class RawClient implements Disposable {
   readonly stream: RawStream;
   readonly inbox: Packet[] = [];
-  /** Every packet received, taken or not. */
+  /** Every packet received, taken or not; not those that went to `onPacket`. */
   readonly history: Packet[] = [];
+  /** Set: packets go here instead of to the inbox. */
+  onPacket: ((packet: Packet) => void) | undefined;
   version: 3 | 4 | 5;
   auto = false;
   clientId = '';
   /** The CONNACK, once `connect` has resolved. */
   connack!: IConnackPacket;
   closed = false;
+  /** Resolves when the connection has ended. */
+  readonly ended: Promise<void>;
   readonly #parser;
   #lastId = 0;
   #removals = 0;
@@ -68,10 +72,13 @@ export class RawClient implements Disposable {
       this.#wake();
     });
     stream.onData = (chunk) => this.#parser.parse(chunk);
-    stream.onClose = () => {
-      this.closed = true;
-      this.#wake();
-    };
+    this.ended = new Promise((resolve) => {
+      stream.onClose = () => {
+        this.closed = true;
+        this.#wake();
+        resolve();
+      };
+    });
   }
 
   /** Opens the connection only: the first packet is the test's. */
@@ -253,6 +260,10 @@ export class RawClient implements Disposable {
   }
 
   #receive(packet: Packet): void {
+    if (this.onPacket) {
+      this.onPacket(packet);
+      return;
+    }
     this.history.push(packet);
     this.inbox.push(packet);
     if (this.auto) this.#answer(packet);

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type HydrantServer, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { RawClient } from '../../src/testing/raw-client.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
+
+/** What a wait's steps get: the server of the moment, and a name that no other try uses. */
+export interface Try {
+  server: HydrantServer;
+  url: string;
+  data: string;
+  id: string;
+}
+
+/**
+ * One wait of "journal first, state second, wire last". `act` provokes it on a server that dies at a crash point and
+ * returns what the wire showed; `check` asks a server started again whether all that was promised by then is true.
+ */
+export interface Wait<Wire> {
+  /** Crash points to try, each at its first, second, … time until the server survives `act`. */
+  points: string[];
+  /** Points before which the wire must not show the answer: with each of them one try at least must go unanswered. */
+  before: string[];
+  /** On a server that does not die. */
+  prepare?(given: Try): Promise<void>;
+  act(given: Try): Promise<Wire>;
+  answered(wire: Wire): boolean;
+  check(given: Try, wire: Wire): Promise<void>;
+}
+
+const MOST_TRIES = 12;
+let tries = 0;
+
+export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
+  test(title, { timeout: 120_000 }, async () => {
+    await using folder = await createTempFolder();
+    const data = folder.path;
+    for (const point of wait.points) {
+      let unanswered = 0;
+      for (let count = 1; ; count++) {
+        assert.ok(count <= MOST_TRIES, `${point}: still dying at its ${count}th time`);
+        const id = `try${++tries}`;
+        if (wait.prepare) {
+          await using server = await startHydrant({ data });
+          await wait.prepare({ server, url: server.mqttUrl, data, id });
+          await server.kill();
+        }
+        const { wire, died } = await provoke(wait, `${point}:${count}`, data, id);
+        if (died && !wait.answered(wire)) unanswered++;
+        await using server = await startHydrant({ data });
+        try {
+          await wait.check({ server, url: server.mqttUrl, data, id }, wire);
+        } catch (error) {
+          const told = `killed at ${point}:${count}; the wire had shown ${JSON.stringify(wire)}\n${server.child.text()}`;
+          throw new Error(`${(error as Error).message}\n${told}`, { cause: error });
+        }
+        if (!died) {
+          assert.ok(wait.answered(wire), `it lived and gave no answer: ${JSON.stringify(wire)}`);
+          assert.ok(count > 1, `${point} was never passed`);
+          break;
+        }
+      }
+      if (wait.before.includes(point)) assert.ok(unanswered > 0, `${point} comes after the answer was sent`);
+    }
+  });
+}
+
+async function provoke<Wire>(wait: Wait<Wire>, crash: string, data: string, id: string): Promise<{ wire: Wire; died: boolean }> {
+  await using server = await startHydrant({ data, env: { HYDRANT_CRASH: crash } });
+  const wire = await wait.act({ server, url: server.mqttUrl, data, id });
+  return { wire, died: await hasDied(server) };
+}
+
+/** Whether the server has been killed; one that serves a new client has not. */
+async function hasDied(server: HydrantServer): Promise<boolean> {
+  try {
+    using probe = await RawClient.connect(server.mqttUrl);
+    await probe.ping();
+  } catch {
+    await server.exited;
+  }
+  return server.child.exit !== undefined;
+}
+
+/** The answer, or undefined when the server died before it sent one. */
+export function seen<T>(answer: Promise<T>): Promise<T | undefined> {
+  return answer.catch(() => undefined);
+}
