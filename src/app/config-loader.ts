@@ -5,6 +5,7 @@ import { readConfigEnv, readConfigSets, readSecret } from './config-env.ts';
 import { parseConfigFile } from './config-file.ts';
 import { type ConfigKeys, expectedWords, listKeys } from './config-keys.ts';
 import { type ConfigEntry, type ConfigFault, type Origin, originText } from './config-origin.ts';
+import type { ConfigRuleFault } from './config-rules.ts';
 
 /** What a configuration is made from, weakest first: the schema's defaults, the file, the environment, the flags. */
 export interface ConfigSources {
@@ -32,7 +33,7 @@ export interface ReadConfig<T> {
 export function readConfig<S extends z.ZodType>(
   schema: S,
   sources: ConfigSources,
-  rules: (config: z.output<S>) => { path: string; message: string }[] = () => [],
+  rules: (config: z.output<S>) => ConfigRuleFault[] = () => [],
 ): ReadConfig<z.output<S>> {
   const keys = listKeys(schema);
   const layers = [readFileLayer(sources.file, keys), readConfigEnv(sources.env, keys), readConfigSets(sources.sets ?? [], keys)];

@@ -7,8 +7,23 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1';
 }
 
+/** What is wrong with keys that are right one by one. */
+export function configFaults(config: Config): ConfigRuleFault[] {
+  return [...exposureFaults(config), ...archiveFaults(config)];
+}
+
+export interface ConfigRuleFault {
+  path: string;
+  message: string;
+}
+
+function archiveFaults({ archive }: Config): ConfigRuleFault[] {
+  if (archive.layout !== 'daily' || archive.codec === 'gzip') return [];
+  return [{ path: 'archive.codec', message: `archive.codec is "${archive.codec}", but archive.layout: daily is gzip always` }];
+}
+
 /** Listeners beyond loopback, unless the configuration says that anybody may come in. */
-export function exposureFaults(config: Config): { path: string; message: string }[] {
+function exposureFaults(config: Config): ConfigRuleFault[] {
   if (config.listeners.allowAnonymousRemote) return [];
   return exposedListeners(config).map(({ path, host }) => ({
     path,

@@ -9,6 +9,8 @@ const filters = () =>
       .refine((filter) => filterFault(filter) === undefined, { error: 'expected topic filters such as "devices/+/debug" or "$noise/#"' }),
   );
 
+const regex = () => z.string().refine(isRegex, { error: 'expected regular expressions' });
+
 const listener = (port: number, what: string) => ({
   host: z.string().min(1).default('127.0.0.1').describe(`Address to bind for ${what}. Beyond loopback see listeners.allowAnonymousRemote.`),
   port: z.int().min(0).max(65_535).default(port).describe(`Port for ${what}; 0 picks a free one, which the ready line names.`),
@@ -59,6 +61,38 @@ export const configSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  archive: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Seal closed segments into compressed objects. Off: they stay in the journal as they are.'),
+      layout: z
+        .enum(['hive', 'daily'])
+        .default('hive')
+        .describe('hive: one object per segment under dt=/hour=; daily: one YYYY/YYYYMMDD.json.gz a day (UTC).'),
+      codec: z.enum(['gzip', 'zstd']).default('gzip').describe('Compression of sealed objects; the daily layout is gzip always.'),
+      exclude: z
+        .strictObject({
+          filters: filters().default([]).describe('Topic filters of events that the archive leaves out.'),
+          regex: z.array(regex()).default([]).describe('Regular expressions searched for in the topic; events that match are left out.'),
+        })
+        .prefault({}),
+      retention: z
+        .strictObject({
+          bytes: byteSize().prefault(0).describe('Remove the oldest objects beyond this size in all; 0 = keep everything.'),
+          age: duration().prefault(0).describe('Remove objects whose events are all older than this; 0 = keep for ever.'),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  health: z
+    .strictObject({
+      minFreeBytes: byteSize()
+        .prefault('64MiB')
+        .describe('Below this much free space for the data folder /readyz says that the server is not ready.'),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe level that is logged.'),
@@ -73,3 +107,12 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+function isRegex(source: string): boolean {
+  try {
+    new RegExp(source, 'u');
+    return true;
+  } catch {
+    return false;
+  }
+}

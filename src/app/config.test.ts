@@ -170,6 +170,16 @@ test('a listener beyond loopback is refused with what to do, unless it is allowe
   await load('listeners: {mqtt: {host: 0.0.0.0, enabled: false}}\n');
 });
 
+test('the daily layout with zstd is refused where the codec is given', async () => {
+  assert.deepEqual(await faultsOf('archive:\n  layout: daily\n  codec: zstd\n'), [
+    'hydrant.yaml:3:10: archive.codec is "zstd", but archive.layout: daily is gzip always',
+  ]);
+  assert.match(
+    (await faultsOf('archive: {exclude: {regex: ["("]}}\n'))[0]!,
+    /archive\.exclude\.regex is \["\("\]: expected regular expressions/,
+  );
+});
+
 test('the data folder: --data, then HYDRANT_DATA, then the file (relative to it), then the user’s data directory', async () => {
   const yaml = 'data: ./here\n';
   const { loaded, dir } = await load(yaml);

@@ -4,7 +4,7 @@ import { HydrantError } from '../core/errors.ts';
 import { inputJsonSchema } from './config-keys.ts';
 import { type ReadConfig, readConfig } from './config-loader.ts';
 import { originText } from './config-origin.ts';
-import { exposureFaults } from './config-rules.ts';
+import { configFaults } from './config-rules.ts';
 import { type Config, configSchema } from './config-schema.ts';
 import { resolveDataDir } from './data-dir.ts';
 
@@ -39,7 +39,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const found = join(resolveDataDir(dataFlag, inputs.env), 'hydrant.yaml');
   const chosen = named ?? (existsSync(found) ? found : undefined);
   const file = chosen === undefined ? undefined : resolve(chosen);
-  const read = readConfig(configSchema, { file, env: inputs.env, sets: inputs.sets }, exposureFaults);
+  const read = readConfig(configSchema, { file, env: inputs.env, sets: inputs.sets }, configFaults);
   const entry = read.given.get('data');
   const inFile = entry?.origin.from === 'file' ? entry.origin : undefined;
   if (inFile && named === undefined) {

@@ -1,0 +1,30 @@
+import { statfs } from 'node:fs/promises';
+import { errorText } from '../core/errors.ts';
+import { formatSize } from '../core/units.ts';
+
+/** The parts that can keep a server from doing its work. */
+export interface ReadinessSources {
+  dataDir: string;
+  minFreeBytes: () => number;
+  journal: { readonly state: 'ok' | 'full' | 'failed' };
+  store: { readonly failing: boolean };
+}
+
+/** Why the server is not ready for work, a sentence each; empty when it is. */
+export async function readinessFaults({ dataDir, minFreeBytes, journal, store }: ReadinessSources): Promise<string[]> {
+  const faults: string[] = [];
+  if (journal.state === 'full') faults.push('the journal cannot be written: the disk is full');
+  if (journal.state === 'failed') faults.push('the journal cannot be written: the disk refuses');
+  if (store.failing) faults.push('the state store cannot commit');
+  try {
+    const { bavail, bsize } = await statfs(dataDir);
+    const least = minFreeBytes();
+    if (bavail * bsize < least)
+      faults.push(
+        `the disk of the data folder has ${formatSize(bavail * bsize)} free, less than health.minFreeBytes (${formatSize(least)})`,
+      );
+  } catch (error) {
+    faults.push(`the data folder cannot be looked at: ${errorText(error)}`);
+  }
+  return faults;
+}
