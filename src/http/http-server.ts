@@ -73,6 +73,7 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   await app.ready();
   const { server } = app;
   const upgrade = { loopbackOnly: options.loopbackOnly, maxMessageBytes: options.maxBodyBytes + 65_536, accept: options.acceptWebSocket };
+  const busy = watchRequests(server);
   server.on('upgrade', createUpgradeHandler(upgrade));
   return {
     server,
@@ -81,16 +82,32 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
     },
     async close({ deadlineMs }) {
       closing.abort();
-      const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
-      if (server.listening) {
-        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        // A connection whose last answer has just ended counts as idle only now, and would be kept alive.
-        const sweep = setInterval(() => server.closeIdleConnections(), 20);
-        await closed;
-        clearInterval(sweep);
-      }
-      clearTimeout(cut);
+      server.close();
+      await busy.idle(deadlineMs);
+      server.closeAllConnections();
       await app.close();
+    },
+  };
+}
+
+/** Counts requests under way. Websockets are not among them: they belong to whoever accepted them. */
+function watchRequests(server: Server): { idle(timeoutMs: number): Promise<void> } {
+  let underWay = 0;
+  let onIdle: (() => void) | undefined;
+  server.on('request', (_request, response) => {
+    underWay++;
+    response.once('close', () => {
+      if (--underWay === 0) onIdle?.();
+    });
+  });
+  return {
+    async idle(timeoutMs) {
+      if (underWay === 0) return;
+      const timer = setTimeout(() => onIdle?.(), timeoutMs);
+      await new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+      clearTimeout(timer);
     },
   };
 }
