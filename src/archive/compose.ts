@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crashPoint } from '../core/crash-point.ts';
+import { HydrantError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { SegmentInfo } from '../journal/segment.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import { decodeManifest, type Manifest, type ManifestPart } from '../wire/manifest.ts';
+import type { CheckedDay } from './check-day.ts';
+import { DAY_MS, type DailyPlace, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
+import type { Publisher } from './publish.ts';
+import type { SealThread } from './seal-thread.ts';
+
+export interface ComposeContext {
+  store: ObjectStore;
+  publisher: Publisher;
+  thread: SealThread;
+  workDir: string;
+  nowMs: number;
+  /** Segments of the journal that are not in the store yet: a day they have events of is not put together. */
+  unsealed: readonly SegmentInfo[];
+  maxTopics?: number;
+  log: Log;
+  /** One day that cannot be put together does not keep the others from it. */
+  onFailure: (day: string, error: unknown) => void;
+}
+
+interface SealedPart {
+  place: HivePlace;
+  base: string;
+  manifest: Manifest;
+}
+
+/**
+ * Puts the gzip objects of each day that is over together as one, `YYYY/YYYYMMDD.json.gz`, member after member, and removes them
+ * once the day's manifest is there. When the name is taken by other content (the clock stepped back, or the seed program wrote that
+ * day) the object is `YYYYMMDD-2`, `-3` and so on: nothing is overwritten.
+ * @returns how many were made
+ */
+export async function composeDays(context: ComposeContext): Promise<number> {
+  const days = new Map<number, string[]>();
+  for await (const { key } of context.store.list(HIVE_PREFIX)) {
+    const parsed = parseArchiveKey(key);
+    if (parsed?.layout !== 'hive' || parsed.file !== 'manifest') continue;
+    const dayMs = Math.floor(parsed.fromMs / DAY_MS) * DAY_MS;
+    const bases = days.get(dayMs);
+    if (bases) bases.push(parsed.base);
+    else days.set(dayMs, [parsed.base]);
+  }
+  let made = 0;
+  for (const [dayMs, bases] of days) {
+    if (dayMs + DAY_MS > context.nowMs || context.unsealed.some((segment) => hasEventsOf(segment, dayMs))) continue;
+    try {
+      made += await new DayComposer(context, dayMs).compose(bases);
+    } catch (error) {
+      context.onFailure(new Date(dayMs).toISOString().slice(0, 10), error);
+    }
+  }
+  return made;
+}
+
+function hasEventsOf(segment: SegmentInfo, dayMs: number): boolean {
+  return segment.last >= segment.first && segment.minMs < dayMs + DAY_MS && segment.maxMs >= dayMs;
+}
+
+class DayComposer {
+  readonly #context: ComposeContext;
+  readonly #dayMs: number;
+
+  constructor(context: ComposeContext, dayMs: number) {
+    this.#context = context;
+    this.#dayMs = dayMs;
+  }
+
+  async compose(bases: string[]): Promise<number> {
+    const done = await this.#readDays();
+    const waiting: SealedPart[] = [];
+    for (const base of bases) {
+      const part = await this.#readPart(base);
+      if (done.some((manifest) => covers(manifest, part.place))) await this.#remove(part);
+      else if (part.manifest.codec === 'gzip') waiting.push(part);
+    }
+    let made = 0;
+    for (const parts of byJournal(waiting)) {
+      for (let left = parts; left.some(({ manifest }) => manifest.object !== null); made++) {
+        const taken = await this.#composeNext(left);
+        left = left.slice(taken);
+      }
+    }
+    return made;
+  }
+
+  /** Makes the next object of the day from these, or finishes the one that a crash has left. Returns how many of them it holds. */
+  async #composeNext(parts: SealedPart[]): Promise<number> {
+    const { store } = this.#context;
+    const staged = await this.#stage(parts);
+    for (let number = 1; ; number++) {
+      const place: DailyPlace = { layout: 'daily', fromMs: this.#dayMs, number };
+      const base = placeBase(place);
+      const key = `${base}.json.gz`;
+      if (await store.head(`${base}.manifest.json`)) continue;
+      const found = await store.head(key);
+      if (found) {
+        const taken = staged.checked.marks.findIndex((mark) => mark.bytes === found.bytes) + 1;
+        if (taken === 0 || staged.checked.marks[taken - 1]!.sha256 !== (await this.#hashOf(key))) continue;
+        const held = parts.slice(0, taken);
+        await this.#finish(place, held, taken === parts.length ? staged : await this.#stage(held));
+        return taken;
+      }
+      await store.put(key, { path: staged.path, move: true }, { ifNoneMatch: true });
+      crashPoint('compose.put');
+      await this.#finish(place, parts, staged);
+      return parts.length;
+    }
+  }
+
+  async #finish(place: DailyPlace, parts: SealedPart[], staged: Staged): Promise<void> {
+    const { publisher, log, nowMs } = this.#context;
+    const base = placeBase(place);
+    const manifest = dayManifest(place, parts, staged.checked, nowMs);
+    if (staged.checked.hasIndex) await publisher.derived(`${base}.idx`, { path: staged.indexPath, move: true });
+    await publisher.manifest(`${base}.manifest.json`, manifest);
+    crashPoint('compose.manifest');
+    for (const part of parts) await this.#remove(part);
+    log('info', 'put a day together', { object: `${base}.json.gz`, events: manifest.count, bytes: manifest.bytes });
+  }
+
+  async #stage(parts: SealedPart[]): Promise<Staged> {
+    const { store, workDir, thread, maxTopics } = this.#context;
+    const path = join(workDir, 'day.json.gz');
+    const indexPath = join(workDir, 'day.idx');
+    {
+      await using file = await open(path, 'w', 0o600);
+      for (const { base, manifest } of parts) {
+        if (manifest.object !== null) await append(file, store.stream(`${base}.ndjson.gz`));
+      }
+      await file.sync();
+    }
+    crashPoint('compose.staged');
+    const objects = parts.map(({ manifest }) => ({ ...manifest, codec: 'gzip' as const }));
+    return { path, indexPath, checked: await thread.run({ kind: 'day', path, objects, indexPath, maxTopics }) };
+  }
+
+  async #readDays(): Promise<Manifest[]> {
+    const manifests: Manifest[] = [];
+    for await (const { key } of this.#context.store.list(placeBase({ layout: 'daily', fromMs: this.#dayMs, number: 1 }))) {
+      if (parseArchiveKey(key)?.file === 'manifest') manifests.push(decodeManifest(await this.#context.store.get(key), key));
+    }
+    return manifests;
+  }
+
+  async #readPart(base: string): Promise<SealedPart> {
+    const key = `${base}.manifest.json`;
+    const place = parseArchiveKey(key) as HivePlace;
+    return { place, base, manifest: decodeManifest(await this.#context.store.get(key), key) };
+  }
+
+  /** The damaged lines stay: they are nowhere else. */
+  async #remove(part: SealedPart): Promise<void> {
+    for (const ending of ['.ndjson.gz', '.idx', '.manifest.json']) await this.#context.store.delete(part.base + ending);
+    crashPoint('compose.removed');
+  }
+
+  async #hashOf(key: string): Promise<string> {
+    const hash = createHash('sha256');
+    for await (const chunk of this.#context.store.stream(key)) hash.update(chunk);
+    return hash.digest('hex');
+  }
+}
+
+interface Staged {
+  path: string;
+  indexPath: string;
+  checked: CheckedDay;
+}
+
+async function append(file: FileHandle, chunks: AsyncIterable<Buffer>): Promise<void> {
+  for await (const chunk of chunks) await file.appendFile(chunk);
+}
+
+function byJournal(parts: SealedPart[]): SealedPart[][] {
+  const journals = Map.groupBy(parts, ({ place }) => place.journal);
+  return [...journals.values()].map((own) => own.sort((a, b) => a.place.first - b.place.first));
+}
+
+/** Whether a day's object holds a sealed part, which it does as a whole or not at all. */
+export function covers(day: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
+  return day.parts.some(
+    ({ journal, epoch, firstSeq, lastSeq }) =>
+      journal === part.journal && epoch === part.epoch && firstSeq <= part.first && part.last <= lastSeq,
+  );
+}
+
+/** Parts of one epoch that follow each other become one. */
+function dayManifest(place: DailyPlace, sealed: SealedPart[], checked: CheckedDay, nowMs: number): Manifest {
+  const parts: ManifestPart[] = [];
+  const blocks: Manifest['blocks'] = [];
+  let offset = 0;
+  for (const { manifest } of sealed) {
+    const own = manifest.parts[0]!;
+    const before = parts.at(-1);
+    if (before?.epoch === own.epoch && before.lastSeq + 1 === own.firstSeq) {
+      before.lastSeq = own.lastSeq;
+      before.count += own.count;
+      before.absent.push(...own.absent);
+    } else parts.push(structuredClone(own));
+    for (const block of manifest.blocks) blocks.push({ ...block, part: parts.length - 1, offset: offset + block.offset });
+    offset += manifest.bytes;
+  }
+  const last = checked.marks.at(-1);
+  if (last?.bytes !== offset) throw new HydrantError('HYD_OBJECT_DAMAGED', `a day of ${offset} bytes was read back as ${last?.bytes}`);
+  const held = sealed.map(({ manifest }) => manifest).filter(({ count }) => count > 0);
+  return {
+    v: 1,
+    object: `${placeBase(place).slice(5)}.json.gz`,
+    codec: 'gzip',
+    parts,
+    count: parts.reduce((sum, part) => sum + part.count, 0),
+    minTs: held.map(({ minTs }) => minTs).sort()[0] ?? '',
+    maxTs:
+      held
+        .map(({ maxTs }) => maxTs)
+        .sort()
+        .at(-1) ?? '',
+    rawBytes: held.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
+    bytes: offset,
+    rawSha256: checked.rawSha256,
+    sha256: last.sha256,
+    blocks,
+    topics: checked.topics,
+    sealedAt: new Date(nowMs).toISOString(),
+  };
+}

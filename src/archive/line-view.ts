@@ -1,0 +1,155 @@
+import { decodeLine } from '../wire/line.ts';
+
+const HEAD = Buffer.from('{"v":1,"ts":"');
+const MIDDLE = Buffer.from('","topic":"');
+const DATA = Buffer.from('","data":');
+const SEQ = Buffer.from(',"seq":');
+const MIN_TS = 20;
+const MAX_TS = 40;
+
+/**
+ * Finds time, topic and sequence of a line in its raw bytes, without parsing JSON; reused from line to line.
+ * Knows lines in the order of fields in which we and the seed program write them; others go through `decodeLine`.
+ */
+export class LineView {
+  #bytes: Buffer = Buffer.alloc(0);
+  #end = 0;
+  #tsStart = 0;
+  #tsEnd = 0;
+  #topicStart = 0;
+  #topicEnd = 0;
+  #plain = true;
+
+  /** Looks at `bytes[start, end)`, newline excluded. False when the line is not in the usual form. */
+  read(bytes: Buffer, start: number, end: number): boolean {
+    this.#bytes = bytes;
+    this.#end = end;
+    if (!matches(bytes, start, HEAD)) return false;
+    const tsStart = start + HEAD.length;
+    let at = tsStart + MIN_TS;
+    const tsLimit = Math.min(end, tsStart + MAX_TS);
+    while (at < tsLimit && bytes[at] !== QUOTE) at++;
+    if (!matches(bytes, at, MIDDLE)) return false;
+    this.#tsStart = tsStart;
+    this.#tsEnd = at;
+    at += MIDDLE.length;
+    this.#topicStart = at;
+    let special = 0;
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte === QUOTE) break;
+      if (byte === BACKSLASH) {
+        special = 128;
+        at++;
+      }
+      special |= byte;
+    }
+    if (at >= end) return false;
+    this.#topicEnd = at;
+    this.#plain = special < 128;
+    return true;
+  }
+
+  topic(): string {
+    if (this.#plain) return this.#bytes.toString('latin1', this.#topicStart, this.#topicEnd);
+    return JSON.parse(this.#bytes.toString('utf8', this.#topicStart - 1, this.#topicEnd + 1)) as string;
+  }
+
+  /** Whether the topic's bytes are these, so that its text need not be made. */
+  hasTopic(bytes: Buffer): boolean {
+    return this.#topicEnd - this.#topicStart === bytes.length && matches(this.#bytes, this.#topicStart, bytes);
+  }
+
+  /** A copy of the topic's bytes, for `hasTopic` of the lines that follow. */
+  topicBytes(): Buffer {
+    return Buffer.from(this.#bytes.subarray(this.#topicStart, this.#topicEnd));
+  }
+
+  ts(): string {
+    return this.#bytes.toString('latin1', this.#tsStart, this.#tsEnd);
+  }
+
+  /** Arrival, whole milliseconds since 1970; NaN when it is no time. */
+  tsMs(): number {
+    const ms = utcMs(this.#bytes, this.#tsStart, this.#tsEnd);
+    return Number.isNaN(ms) ? Date.parse(this.ts()) : ms;
+  }
+
+  /** 0 when the line carries none. */
+  seq(): number {
+    let at = this.#topicEnd;
+    if (!matches(this.#bytes, at, DATA)) return this.#slowSeq();
+    at += DATA.length;
+    if (this.#bytes[at] === QUOTE) {
+      at = this.#bytes.indexOf(QUOTE, at + 1) + 1;
+      if (at === 0 || at > this.#end) return 0;
+    } else at += 4;
+    if (!matches(this.#bytes, at, SEQ)) return this.#bytes[at] === COMMA ? this.#slowSeq() : 0;
+    let seq = 0;
+    for (at += SEQ.length; at < this.#end; at++) {
+      const digit = this.#bytes[at]! - 48;
+      if (digit < 0 || digit > 9) break;
+      seq = seq * 10 + digit;
+    }
+    return seq;
+  }
+
+  #slowSeq(): number {
+    try {
+      return decodeLine(this.#bytes, this.#tsStart - HEAD.length, this.#end).seq;
+    } catch {
+      return 0;
+    }
+  }
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+const COMMA = 44;
+
+function matches(bytes: Buffer, at: number, text: Buffer): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
+  return true;
+}
+
+let lastDay = 0;
+let lastDayMs = 0;
+
+/** Milliseconds of `YYYY-MM-DDTHH:MM:SS[.fff…]Z`; NaN for any other form. */
+function utcMs(b: Buffer, at: number, end: number): number {
+  if (b[end - 1] !== 90) return Number.NaN;
+  const year = two(b, at) * 100 + two(b, at + 2);
+  const month = two(b, at + 5);
+  const date = two(b, at + 8);
+  const day = year * 10_000 + month * 100 + date;
+  if (day !== lastDay) {
+    lastDayMs = Date.UTC(year, month - 1, date);
+    lastDay = day;
+  }
+  const seconds = two(b, at + 11) * 3600 + two(b, at + 14) * 60 + two(b, at + 17);
+  let millis = 0;
+  for (let i = at + 20, unit = 100; i < end - 1 && unit >= 1; i++, unit /= 10) millis += (b[i]! - 48) * unit;
+  return lastDayMs + seconds * 1000 + millis;
+}
+
+function two(b: Buffer, at: number): number {
+  return b[at]! * 10 + b[at + 1]! - 528;
+}
+
+const GLUED = Buffer.from('{"v":1,');
+
+/**
+ * A damaged line may be a torn one with a whole one glued to its end (the seed program writes line and newline apart).
+ * Such a beginning cannot stand inside a JSON text, so the line is cut before each.
+ * @returns bounds of the pieces; one piece when there is nothing to cut
+ */
+export function splitGlued(bytes: Buffer, start: number, end: number): [start: number, end: number][] {
+  const pieces: [number, number][] = [];
+  let from = start;
+  for (let at = bytes.indexOf(GLUED, start + 1); at !== -1 && at < end; at = bytes.indexOf(GLUED, at + 1)) {
+    pieces.push([from, at]);
+    from = at;
+  }
+  pieces.push([from, end]);
+  return pieces;
+}

@@ -1,0 +1,397 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { crashPoint } from '../core/crash-point.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
+import { type Log, silentLog } from '../core/log.ts';
+import type { Hold } from '../journal/holds.ts';
+import type { SegmentInfo } from '../journal/segment.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import { decodeManifest, type Manifest } from '../wire/manifest.ts';
+import { DEFAULT_LEVEL } from './codec.ts';
+import { composeDays, covers } from './compose.ts';
+import { compileExclude, type ExcludeOptions } from './exclude.ts';
+import { type Codec, DAY_MS, HIVE_PREFIX, type HivePlace, objectEnding, parseArchiveKey, placeBase } from './keys.ts';
+import { Publisher } from './publish.ts';
+import { type RetentionOptions, removeOldest } from './retention.ts';
+import type { SealedRun } from './seal-segment.ts';
+import { SealThread } from './seal-thread.ts';
+
+/** What the sealer needs of a journal. */
+export interface SealableJournal {
+  readonly id: string;
+  /** Oldest first; the last may still be written. */
+  readonly segments: readonly SegmentInfo[];
+  readonly head: number;
+  onClosed(listener: (segment: SegmentInfo) => void): () => void;
+  hold(name: string): Hold;
+  trim(): Promise<unknown>;
+}
+
+export interface SealerOptions {
+  journal: SealableJournal;
+  /** Where sealed objects go. */
+  store: ObjectStore;
+  /** Folder for files under way, emptied at start; best on the file system of the store. */
+  workDir: string;
+  /** `hive` (default): an object per segment. `daily`: those of a closed day put together as the seed program names them. */
+  layout?: 'hive' | 'daily';
+  /** Default gzip; `daily` is gzip always. */
+  codec?: Codec;
+  /** Default gzip 6, zstd 3. */
+  level?: number;
+  /** Uncompressed bytes of a block. Default 1 MiB. */
+  blockBytes?: number;
+  exclude?: ExcludeOptions;
+  retention?: RetentionOptions;
+  /** Topics that an index tells apart. Default 250 000. */
+  maxTopics?: number;
+  /** How often days are closed and old objects removed. Default 30 s. */
+  checkMs?: number;
+  clock?: Clock;
+  log?: Log;
+}
+
+export interface SealerStatistics {
+  /** Closed segments that wait. */
+  pending: number;
+  segments: number;
+  events: number;
+  excluded: number;
+  damaged: number;
+  rawBytes: number;
+  bytes: number;
+  failures: number;
+  quarantined: number;
+  days: number;
+  removed: number;
+  removedBytes: number;
+  /** Of the last failure; empty since a success. */
+  lastError: string;
+}
+
+const MIN_RETRY_MS = 1000;
+const MAX_RETRY_MS = 300_000;
+/** It lists the whole archive. */
+const RETENTION_EVERY_MS = 60_000;
+
+/**
+ * Starts sealing: holds the journal's segments at once, puts in order what a crash has left, then seals what is closed,
+ * oldest first, and each segment as it closes.
+ * A store that cannot be reached is no error: it is tried again by itself.
+ * @throws HYD_CONFIG for options that do not go together
+ */
+export function createSealer(options: SealerOptions): Sealer {
+  compileExclude(options.exclude ?? {});
+  if (options.layout === 'daily' && (options.codec ?? 'gzip') !== 'gzip') {
+    throw new HydrantError('HYD_CONFIG', `archive.compression: the daily layout is gzip, not ${options.codec}`);
+  }
+  return new Sealer(options, options.journal.hold('archive'));
+}
+
+/** Turns closed segments into archive objects and lets the journal remove them. Nothing leaves the journal unsealed. */
+export class Sealer {
+  readonly #options: SealerOptions;
+  readonly #journal: SealableJournal;
+  readonly #store: ObjectStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #hold: Hold;
+  readonly #thread = new SealThread();
+  readonly #publisher: Publisher;
+  readonly #sealed = new Set<string>();
+  readonly #stopWatching: () => void;
+  readonly #timer: NodeJS.Timeout;
+  readonly #counts = {
+    segments: 0,
+    events: 0,
+    excluded: 0,
+    damaged: 0,
+    rawBytes: 0,
+    bytes: 0,
+    failures: 0,
+    days: 0,
+    removed: 0,
+    removedBytes: 0,
+    lastError: '',
+  };
+  #ready = false;
+  #retentionMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = MIN_RETRY_MS;
+  #closed = false;
+
+  constructor(options: SealerOptions, hold: Hold) {
+    this.#options = options;
+    this.#journal = options.journal;
+    this.#store = options.store;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+    this.#hold = hold;
+    this.#publisher = new Publisher(this.#store, this.#log);
+    this.#stopWatching = this.#journal.onClosed(() => void this.run());
+    this.#timer = setInterval(() => this.#retry === undefined && void this.run(), options.checkMs ?? 30_000).unref();
+    void this.run();
+  }
+
+  get statistics(): SealerStatistics {
+    return { ...this.#counts, pending: this.#unsealed().length, quarantined: this.#publisher.quarantined };
+  }
+
+  /**
+   * Seals all that is closed now, then puts days together and removes what retention says. Resolves when it has tried; never rejects:
+   * what failed is in the log and in the statistics, and is tried again by itself with growing delays.
+   */
+  run(): Promise<void> {
+    this.#again = true;
+    this.#running ??= this.#loop();
+    return this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      const failures = this.#counts.failures;
+      if (!this.#ready) this.#ready = await this.#attempt('put the archive in order', () => this.#prepare());
+      if (this.#ready) await this.#sealAll();
+      if (this.#counts.failures === failures) await this.#attempt('keep the archive in order', () => this.#tidy());
+      if (this.#counts.failures > failures) this.#retryLater();
+      else this.#retryMs = MIN_RETRY_MS;
+    }
+    this.#running = undefined;
+  }
+
+  async #attempt(what: string, act: () => Promise<void>, fields: Record<string, unknown> = {}): Promise<boolean> {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      this.#failed(what, error, fields);
+      return false;
+    }
+  }
+
+  #failed(what: string, error: unknown, fields: Record<string, unknown>): void {
+    if (error instanceof HydrantError && error.code === 'HYD_CLOSED' && this.#closed) return;
+    this.#counts.failures++;
+    this.#counts.lastError = errorText(error);
+    this.#log('error', `cannot ${what}; trying again by itself`, { ...fields, error: errorText(error) });
+  }
+
+  #retryLater(): void {
+    this.#retry = setTimeout(() => void this.run(), this.#retryMs * (0.5 + Math.random())).unref();
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+  }
+
+  #unsealed(): SegmentInfo[] {
+    return this.#journal.segments.filter((segment) => segment.closed && !this.#sealed.has(segment.path));
+  }
+
+  /** Once, at start: removes what a crash has left and finds which of the journal's closed segments are sealed. */
+  async #prepare(): Promise<void> {
+    await this.#emptyWorkDir();
+    await this.#store.clean();
+    const bytes = new Map<string, number>();
+    const places: HivePlace[] = [];
+    for await (const { key, bytes: size } of this.#store.list(HIVE_PREFIX)) {
+      const parsed = parseArchiveKey(key);
+      if (parsed?.layout !== 'hive' || parsed.journal !== this.#journal.id) continue;
+      bytes.set(key, size);
+      if (parsed.file === 'manifest') places.push(parsed);
+    }
+    places.sort((a, b) => a.first - b.first);
+    for (const segment of this.#unsealed()) {
+      const days = await this.#daysOf(segment);
+      let next = segment.first;
+      for (const place of places) {
+        if (place.epoch === segment.epoch && place.first === next && (await this.#isWhole(placeBase(place), bytes))) next = place.last + 1;
+      }
+      if (next > segment.last || days.some((day) => covers(day, segment))) this.#sealed.add(segment.path);
+    }
+    await this.#moveHold();
+  }
+
+  /** Manifests of the days, already put together, that a segment has events of. */
+  async #daysOf(segment: SegmentInfo): Promise<Manifest[]> {
+    const days: Manifest[] = [];
+    for (let dayMs = Math.floor(segment.minMs / DAY_MS) * DAY_MS; dayMs <= segment.maxMs; dayMs += DAY_MS) {
+      for await (const { key } of this.#store.list(placeBase({ layout: 'daily', fromMs: dayMs, number: 1 }))) {
+        if (parseArchiveKey(key)?.file === 'manifest') days.push(decodeManifest(await this.#store.get(key), key));
+      }
+    }
+    return days;
+  }
+
+  async #isWhole(base: string, bytes: Map<string, number>): Promise<boolean> {
+    try {
+      const manifest = decodeManifest(await this.#store.get(`${base}.manifest.json`), base);
+      return manifest.object === null || bytes.get(base.slice(0, base.lastIndexOf('/') + 1) + manifest.object) === manifest.bytes;
+    } catch (error) {
+      this.#log('error', 'a manifest cannot be used; its segment is sealed again', { key: base, error: errorText(error) });
+      return false;
+    }
+  }
+
+  async #sealAll(): Promise<void> {
+    for (const segment of this.#unsealed()) {
+      if (this.#closed) return;
+      const fields = { segment: basename(segment.path) };
+      if (!(await this.#attempt('seal a segment', () => this.#seal(segment), fields))) continue;
+      this.#sealed.add(segment.path);
+      this.#counts.segments++;
+      this.#counts.lastError = '';
+      await this.#attempt('let the journal remove what is sealed', () => this.#moveHold());
+    }
+  }
+
+  async #seal(segment: SegmentInfo): Promise<void> {
+    if (segment.last < segment.first) return;
+    const codec = this.#options.codec ?? 'gzip';
+    const runs = await this.#thread
+      .run({
+        kind: 'segment',
+        source: segment.path,
+        sourceBytes: segment.bytes,
+        first: segment.first,
+        last: segment.last,
+        minMs: segment.minMs,
+        folder: this.#options.workDir,
+        codec,
+        level: this.#options.level ?? DEFAULT_LEVEL[codec],
+        blockBytes: this.#options.blockBytes ?? 1024 * 1024,
+        maxTopics: this.#options.maxTopics,
+        exclude: this.#options.exclude ?? {},
+      })
+      .catch(async (error) => {
+        await this.#emptyWorkDir();
+        throw error;
+      });
+    for (const run of runs) await this.#publish(segment, run, codec);
+    await this.#emptyWorkDir();
+  }
+
+  async #publish(segment: SegmentInfo, run: SealedRun, codec: Codec): Promise<void> {
+    const place: HivePlace = {
+      layout: 'hive',
+      fromMs: Date.parse(`${run.hour}:00:00Z`),
+      journal: segment.journal,
+      epoch: segment.epoch,
+      first: run.firstSeq,
+      last: run.lastSeq,
+    };
+    const base = placeBase(place);
+    const { object } = run;
+    const manifest = runManifest(place, run, codec, this.#clock.now());
+    if (object) await this.#publisher.object(base + objectEnding('hive', codec), { path: object.path, move: true }, manifest);
+    crashPoint('seal.put');
+    if (run.damagedPath) {
+      await this.#publisher.evidence(`${base}.damaged`, await readFile(run.damagedPath));
+      this.#log('error', 'damaged lines were left out of the archive', {
+        segment: basename(segment.path),
+        lines: run.damagedLines,
+        kept: `${base}.damaged`,
+      });
+    }
+    if (run.indexPath) await this.#publisher.derived(`${base}.idx`, { path: run.indexPath, move: true });
+    crashPoint('seal.indexed');
+    await this.#publisher.manifest(`${base}.manifest.json`, manifest);
+    crashPoint('seal.manifest');
+    this.#counts.events += manifest.count;
+    this.#counts.rawBytes += manifest.rawBytes;
+    this.#counts.bytes += manifest.bytes;
+    for (const { first, last, reason } of run.absent) this.#counts[reason] += last - first + 1;
+  }
+
+  async #moveHold(): Promise<void> {
+    const segments = this.#journal.segments;
+    const needed = segments.find((segment) => !segment.closed || !this.#sealed.has(segment.path));
+    this.#hold.set(needed ? needed.first : this.#journal.head + 1);
+    crashPoint('seal.hold');
+    await this.#journal.trim();
+    crashPoint('seal.trimmed');
+    const left = new Set(this.#journal.segments.map((segment) => segment.path));
+    for (const path of this.#sealed) if (!left.has(path)) this.#sealed.delete(path);
+  }
+
+  async #tidy(): Promise<void> {
+    if (this.#options.layout === 'daily') {
+      const unsealed = this.#journal.segments.filter((segment) => !this.#sealed.has(segment.path));
+      this.#counts.days += await composeDays({
+        store: this.#store,
+        publisher: this.#publisher,
+        thread: this.#thread,
+        workDir: this.#options.workDir,
+        nowMs: this.#clock.now(),
+        unsealed,
+        maxTopics: this.#options.maxTopics,
+        log: this.#log,
+        onFailure: (day, error) => this.#failed('put a day together', error, { day }),
+      });
+    }
+    const nowMs = this.#clock.now();
+    if (!this.#options.retention || Math.abs(nowMs - this.#retentionMs) < RETENTION_EVERY_MS) return;
+    this.#retentionMs = nowMs;
+    const removed = await removeOldest(this.#store, this.#options.retention, {
+      nowMs,
+      keep: { journal: this.#journal.id, fromSeq: this.#journal.segments[0]?.first ?? this.#journal.head + 1 },
+      log: this.#log,
+    });
+    this.#counts.removed += removed.objects;
+    this.#counts.removedBytes += removed.bytes;
+  }
+
+  async #emptyWorkDir(): Promise<void> {
+    await rm(this.#options.workDir, { recursive: true, force: true });
+    await mkdir(this.#options.workDir, { recursive: true, mode: 0o700 });
+  }
+
+  /** Finishes the object under way and stops; what is not sealed stays held until the next start. Twice is fine. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopWatching();
+    clearInterval(this.#timer);
+    clearTimeout(this.#retry);
+    await this.#running;
+    clearTimeout(this.#retry);
+    await this.#thread.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+function runManifest(place: HivePlace, run: SealedRun, codec: Codec, nowMs: number): Manifest {
+  const { object } = run;
+  const base = placeBase(place);
+  const part = {
+    journal: place.journal,
+    epoch: place.epoch,
+    firstSeq: run.firstSeq,
+    lastSeq: run.lastSeq,
+    count: object?.count ?? 0,
+    absent: run.absent,
+  };
+  return {
+    v: 1,
+    object: object ? basename(base) + objectEnding('hive', codec) : null,
+    codec,
+    parts: [part],
+    count: part.count,
+    minTs: object?.minTs ?? '',
+    maxTs: object?.maxTs ?? '',
+    rawBytes: object?.rawBytes ?? 0,
+    bytes: object?.bytes ?? 0,
+    rawSha256: object?.rawSha256 ?? EMPTY_SHA256,
+    sha256: object?.sha256 ?? EMPTY_SHA256,
+    blocks: object?.blocks ?? [],
+    topics: object?.topics ?? { list: [] },
+    sealedAt: new Date(nowMs).toISOString(),
+  };
+}
