@@ -44,12 +44,11 @@ export function decodePacket(frame: Buffer, at: number, dialect: Dialect): Packe
       return withUser(frame, checkFilters(frame, at, version, 1), dialect);
     case TYPE.unsubscribe:
       return withUser(frame, checkFilters(frame, at, version, 0), dialect);
-    case TYPE.connack:
-      return withUser(
-        frame,
-        version < 5 ? checkEnd(frame, skipBytes(frame, at, 2)) : checkProperties(frame, skipBytes(frame, at, 2)),
-        dialect,
-      );
+    case TYPE.connack: {
+      const end = skipBytes(frame, at, 2);
+      // A server without MQTT 5 refuses a client of it in the form of 3.1.1.
+      return withUser(frame, version < 5 || end === frame.length ? checkEnd(frame, end) : checkProperties(frame, end), dialect);
+    }
     case TYPE.suback:
     case TYPE.unsuback: {
       checkPacketId(frame, at);

@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import { WebSocket } from 'ws';
+import { errorText, HydrantError } from '../core/errors.ts';
+import { type Transport, tcpTransport, webSocketTransport } from './transport.ts';
+
+export interface DialOptions {
+  /** Gives up after this many milliseconds, and when it aborts. */
+  signal: AbortSignal;
+  /** Certificates for mqtts: and wss:. */
+  tls?: TlsOptions;
+}
+
+const LONGEST_PACKET = 268_435_455 + 5;
+
+/**
+ * Opens a byte stream to an MQTT server: `mqtt://host[:1883]`, `mqtts://host[:8883]`, `ws://host[:80]/path`, `wss://host[:443]/path`.
+ * @throws HYD_USAGE for another kind of URL, HYD_CONNECT naming the URL
+ */
+export async function dial(url: string, options: DialOptions): Promise<Transport> {
+  const target = parseUrl(url);
+  try {
+    if (target.protocol === 'ws:' || target.protocol === 'wss:') return await dialWebSocket(target, options);
+    return tcpTransport(await dialSocket(target, options));
+  } catch (cause) {
+    if (options.signal.aborted) throw options.signal.reason;
+    throw new HydrantError('HYD_CONNECT', `no connection to ${plainUrl(url)}: ${errorText(cause)}`, { cause });
+  }
+}
+
+/** @throws HYD_USAGE */
+export function parseUrl(url: string): URL {
+  const target = URL.parse(url);
+  if (target && /^(mqtts?|wss?):$/.test(target.protocol) && target.hostname !== '') return target;
+  throw new HydrantError('HYD_USAGE', `${JSON.stringify(url)} is no MQTT URL`, {
+    fix: 'Use mqtt://host:1883, mqtts://…, ws://… or wss://….',
+  });
+}
+
+/** The URL without user name and password, for messages. */
+export function plainUrl(url: string): string {
+  const target = parseUrl(url);
+  target.username = '';
+  target.password = '';
+  return target.href;
+}
+
+async function dialSocket(target: URL, { signal, tls }: DialOptions): Promise<Socket> {
+  const secure = target.protocol === 'mqtts:';
+  const host = target.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(target.port || (secure ? 8883 : 1883));
+  const socket = secure ? connectTls({ host, port, servername: host, ...tls }) : connectTcp({ host, port });
+  try {
+    await once(socket, secure ? 'secureConnect' : 'connect', { signal });
+  } catch (error) {
+    socket.on('error', () => {});
+    socket.destroy();
+    throw error;
+  }
+  return socket;
+}
+
+async function dialWebSocket(target: URL, { signal, tls }: DialOptions): Promise<Transport> {
+  const bare = new URL(target);
+  bare.username = '';
+  bare.password = '';
+  const ws = new WebSocket(bare, 'mqtt', { perMessageDeflate: false, maxPayload: LONGEST_PACKET, ...tls });
+  const upgraded = once(ws, 'upgrade', { signal }) as Promise<[IncomingMessage]>;
+  try {
+    const [[response]] = await Promise.all([upgraded, once(ws, 'open', { signal })]);
+    return webSocketTransport(ws, response.socket);
+  } catch (error) {
+    ws.on('error', () => {});
+    ws.terminate();
+    throw error;
+  }
+}

@@ -1,0 +1,180 @@
+import { HydrantError } from '../core/errors.ts';
+import type { ClientEnd, ClientOptions } from './client-options.ts';
+import { Connection } from './connection.ts';
+import { parseUrl, plainUrl } from './dial.ts';
+import { Incoming } from './incoming.ts';
+import { Outgoing } from './outgoing.ts';
+import type { ConnackPacket, Packet } from './packet.ts';
+import { reasonText } from './reason.ts';
+import { type Sweeper, type Swept, sharedSweeper } from './sweeper.ts';
+import type { Transport } from './transport.ts';
+
+/** What stands behind a Client: the connection, its two directions and its liveness. */
+export class Link {
+  readonly incoming: Incoming;
+  readonly outgoing: Outgoing;
+  readonly ended = Promise.withResolvers<ClientEnd>();
+  readonly #connection: Connection;
+  readonly #url: string;
+  readonly #sweeper: Sweeper;
+  readonly #swept: Swept = { sweep: (nowMs) => this.#sweep(nowMs) };
+  readonly #connack = Promise.withResolvers<ConnackPacket>();
+  readonly #pingTimeoutMs: number;
+  #pings: PromiseWithResolvers<void>[] = [];
+  #keepAliveMs = 0;
+  #heardPackets = 0;
+  #heardAtMs: number;
+  #sentPackets = 0;
+  #sentAtMs: number;
+  #pingedAtMs: number | undefined;
+  #closing = false;
+  #reasonCode: number | undefined;
+
+  constructor(transport: Transport, options: ClientOptions) {
+    const { version = 4, maxPacketBytes, sweeper = sharedSweeper, signal } = options;
+    this.#url = plainUrl(options.url);
+    this.#sweeper = sweeper;
+    this.#pingTimeoutMs = options.pingTimeoutMs ?? 10_000;
+    this.#heardAtMs = this.#sentAtMs = sweeper.nowMs;
+    this.#connection = new Connection(transport, {
+      end: 'client',
+      version,
+      maxPacketBytes,
+      sweeper,
+      handler: {
+        onPacket: (packet) => this.#onPacket(packet),
+        onFault: (fault) => this.lose(`the server broke the protocol: ${fault.message}`, fault),
+        onClose: (error) => this.#onClose(error),
+        onDrain: () => this.outgoing.onDrain(),
+      },
+    });
+    this.incoming = new Incoming(this.#connection, options.maxQueuedBytes ?? 16_777_216);
+    this.outgoing = new Outgoing(this.#connection, options.maxInFlight ?? 1000);
+    this.#connack.promise.catch(() => {});
+    const cut = (): void => this.lose('it was stopped', new HydrantError('HYD_ABORTED', `the connection to ${this.#url} was stopped`));
+    signal?.addEventListener('abort', cut);
+    void this.ended.promise.then(() => signal?.removeEventListener('abort', cut));
+  }
+
+  async connect(clientId: string, options: ClientOptions): Promise<ConnackPacket> {
+    const { keepAliveSeconds = 60, clean = true, version = 4, will, sessionExpirySeconds, receiveMaximum } = options;
+    const { username, password } = parseUrl(options.url);
+    const secret = options.password ?? (password === '' ? undefined : decodeURIComponent(password));
+    this.#connection.send({
+      cmd: 'connect',
+      clientId,
+      clean,
+      protocolVersion: version,
+      keepalive: keepAliveSeconds,
+      username: options.username ?? (username === '' ? undefined : decodeURIComponent(username)),
+      password: secret === undefined ? undefined : Buffer.from(secret as string),
+      will,
+      properties: version === 5 ? { sessionExpiryInterval: sessionExpirySeconds, receiveMaximum } : undefined,
+    });
+    const connack = await this.#connack.promise;
+    this.outgoing.window = Math.min(this.outgoing.window, connack.properties?.receiveMaximum ?? this.outgoing.window);
+    this.#keepAliveMs = (connack.properties?.serverKeepAlive ?? keepAliveSeconds) * 1000;
+    this.#sweeper.add(this.#swept);
+    return connack;
+  }
+
+  ping(): Promise<void> {
+    const ping = Promise.withResolvers<void>();
+    if (this.#connection.open) {
+      this.#pings.push(ping);
+      this.#pingedAtMs ??= this.#sweeper.nowMs;
+      this.#connection.send({ cmd: 'pingreq' });
+    } else ping.reject(this.#lost('it is closed'));
+    return ping.promise;
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.outgoing.settled(), late]);
+    clearTimeout(timer);
+    if (this.#connection.open) this.#closing = true;
+    this.#connection.send({ cmd: 'disconnect', reasonCode: 0 });
+    this.#connection.close();
+    await this.ended.promise;
+  }
+
+  /** Cuts the connection. @param error what everything that waits is rejected with; default HYD_CONNECT saying `why` */
+  lose(why: string, error?: unknown): void {
+    this.#connection.destroy(error instanceof HydrantError && error.code !== 'HYD_PROTOCOL' ? error : this.#lost(why, error));
+  }
+
+  #onPacket(packet: Packet): void {
+    switch (packet.cmd) {
+      case 'publish':
+        this.incoming.onPublish(packet);
+        break;
+      case 'puback':
+      case 'pubrec':
+      case 'pubcomp':
+        this.outgoing.onAck(packet);
+        break;
+      case 'pubrel':
+        this.incoming.onRelease(packet.messageId ?? 0);
+        break;
+      case 'suback':
+      case 'unsuback':
+        this.outgoing.onAnswer(packet);
+        break;
+      case 'pingresp':
+        this.#pingedAtMs = undefined;
+        this.#pings.shift()?.resolve();
+        break;
+      case 'connack':
+        this.#onConnack(packet);
+        break;
+      case 'disconnect':
+        this.#reasonCode = packet.reasonCode ?? 0;
+        this.lose(`the server ended it: ${reasonText(this.#reasonCode)}`);
+    }
+  }
+
+  #onConnack(packet: ConnackPacket): void {
+    const code = packet.reasonCode ?? packet.returnCode ?? 0;
+    if (code === 0) this.#connack.resolve(packet);
+    else this.lose('', new HydrantError('HYD_REFUSED', `${this.#url} refused the connection: ${reasonText(code)}`));
+  }
+
+  #onClose(cause?: Error): void {
+    this.#sweeper.delete(this.#swept);
+    const lost = cause instanceof HydrantError ? cause : this.#lost(cause?.message ?? 'the server closed it', cause);
+    this.#connack.reject(lost);
+    this.outgoing.end(lost);
+    for (const ping of this.#pings) ping.reject(lost);
+    this.#pings = [];
+    this.incoming.end(this.#closing ? undefined : lost);
+    this.ended.resolve(this.#closing ? {} : { error: lost, reasonCode: this.#reasonCode });
+  }
+
+  #lost(why: string, cause?: unknown): HydrantError {
+    return new HydrantError('HYD_CONNECT', `the connection to ${this.#url} is lost: ${why}`, { cause });
+  }
+
+  /** Pings when either direction was quiet for most of the keep-alive; an unanswered ping is a half-open connection. */
+  #sweep(nowMs: number): void {
+    const { packetsIn, packetsOut } = this.#connection;
+    if (packetsIn !== this.#heardPackets) {
+      this.#heardPackets = packetsIn;
+      this.#heardAtMs = nowMs;
+    }
+    if (packetsOut !== this.#sentPackets) {
+      this.#sentPackets = packetsOut;
+      this.#sentAtMs = nowMs;
+    }
+    if (this.#pingedAtMs !== undefined && nowMs - Math.max(this.#pingedAtMs, this.#heardAtMs) >= this.#pingTimeoutMs) {
+      if (!this.incoming.full) this.lose(`no answer to a ping within ${this.#pingTimeoutMs / 1000} s`);
+      return;
+    }
+    const quietMs = nowMs - Math.min(this.#heardAtMs, this.#sentAtMs);
+    if (this.#keepAliveMs > 0 && this.#pingedAtMs === undefined && quietMs >= this.#keepAliveMs / 2) {
+      this.ping().catch(() => {});
+    }
+  }
+}
