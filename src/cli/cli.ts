@@ -1,4 +1,3 @@
-import { HydrantError } from '../core/errors.ts';
 import { printError } from './error-text.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -24,14 +23,23 @@ export async function runCli(args: string[], io: Io, watchSignals?: () => void):
   };
   try {
     await buildProgram(io, run).parseAsync(args, { from: 'user' });
-    return io.signal.reason === READER_GONE ? EXIT.ok : code;
+    return io.signal.aborted ? endOf(io, name, io.signal.reason) : code;
   } catch (error) {
-    if (isPrinted(error) || io.signal.reason === READER_GONE) return EXIT.ok;
-    if (io.signal.aborted) {
-      if (error instanceof HydrantError && error.code === 'HYD_ABORTED' && error !== io.signal.reason) printError(io, name, error);
-      return EXIT.interrupted;
-    }
+    if (isPrinted(error)) return EXIT.ok;
+    if (io.signal.aborted) return endOf(io, name, error);
     printError(io, name, error);
     return exitCodeOf(error);
   }
+}
+
+/** Stopped from outside: by a signal, by a reader that went, by an output that cannot be written. */
+function endOf(io: Io, name: string, error: unknown): number {
+  const { reason } = io.signal;
+  if (reason === READER_GONE) return EXIT.ok;
+  if (exitCodeOf(reason) !== EXIT.interrupted) {
+    printError(io, name, reason);
+    return EXIT.failed;
+  }
+  if (error !== reason && exitCodeOf(error) === EXIT.interrupted) printError(io, name, error);
+  return EXIT.interrupted;
 }

@@ -2,8 +2,12 @@ import type { CommandDefinition } from './command.ts';
 import { backup } from './commands/backup.ts';
 import { completion } from './commands/completion.ts';
 import { config } from './commands/config.ts';
+import { doctor } from './commands/doctor.ts';
+import { pub } from './commands/pub.ts';
 import { restore } from './commands/restore.ts';
+import { sub } from './commands/sub.ts';
+import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help. A new one is one file in commands/ and one line here. */
-export const COMMANDS: readonly CommandDefinition[] = [config, backup, restore, completion, version];
+export const COMMANDS: readonly CommandDefinition[] = [up, pub, sub, backup, restore, config, doctor, completion, version];

@@ -8,7 +8,7 @@ export interface Io {
   readonly stdout: Stream;
   readonly stderr: Stream;
   readonly env: NodeJS.ProcessEnv;
-  /** Aborts on the first SIGINT or SIGTERM, and when the reader of stdout has gone. */
+  /** Aborts on the first SIGINT or SIGTERM, when the reader of stdout has gone, and when stdout cannot be written. */
   readonly signal: AbortSignal;
 }
 
@@ -21,8 +21,7 @@ export const READER_GONE = new HydrantError('HYD_ABORTED', 'nobody reads the out
 export function processIo(): Io & { watchSignals(): void } {
   const controller = new AbortController();
   process.stdout.on('error', (error) => {
-    if (systemCode(error) !== 'EPIPE') throw error;
-    controller.abort(READER_GONE);
+    controller.abort(systemCode(error) === 'EPIPE' ? READER_GONE : error);
   });
   process.stderr.on('error', () => {});
   return {

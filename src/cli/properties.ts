@@ -14,12 +14,7 @@ const PROPERTIES: Record<string, Record<string, [name: string, kind: Kind]>> = {
     'user-property': ['userProperties', 'pairs'],
   },
   subscribe: { 'subscription-identifier': ['subscriptionIdentifier', 'number'], 'user-property': ['userProperties', 'pairs'] },
-  connect: {
-    'session-expiry-interval': ['sessionExpiryInterval', 'number'],
-    'receive-maximum': ['receiveMaximum', 'number'],
-    'maximum-packet-size': ['maximumPacketSize', 'number'],
-    'user-property': ['userProperties', 'pairs'],
-  },
+  connect: { 'receive-maximum': ['receiveMaximum', 'number'] },
 };
 
 /** mqtt-packet's properties, and the user properties as pairs beside them. */

@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { HydrantError } from '../core/errors.ts';
-import type { Will } from './packet.ts';
+import type { Version, Will } from './packet.ts';
 import type { Sweeper } from './sweeper.ts';
 
 export interface ClientOptions {
@@ -14,8 +14,8 @@ export interface ClientOptions {
   keepAliveSeconds?: number;
   username?: string;
   password?: string | Uint8Array;
-  /** 4 is MQTT 3.1.1. Default 4. */
-  version?: 4 | 5;
+  /** 3 is MQTT 3.1, 4 is MQTT 3.1.1. Default 4. */
+  version?: Version;
   will?: Will;
   /** MQTT 5: how long the server keeps the session. Default 0. */
   sessionExpirySeconds?: number;

@@ -64,6 +64,7 @@ export class Link {
       cmd: 'connect',
       clientId,
       clean,
+      protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
       protocolVersion: version,
       keepalive: keepAliveSeconds,
       username: options.username ?? (username === '' ? undefined : decodeURIComponent(username)),
