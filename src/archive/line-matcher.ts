@@ -1,0 +1,216 @@
+import { errorText } from '../core/errors.ts';
+import type { TimeRange } from '../core/time-range.ts';
+import type { StoredEvent } from '../wire/event.ts';
+import { checkLineCrc, decodeLine } from '../wire/line.ts';
+import { matchFilter } from '../wire/topic.ts';
+import type { Piece } from './catalogue.ts';
+import type { Chunk } from './chunks.ts';
+import { LineView, splitGlued } from './line-view.ts';
+import { holdsSeq } from './seq-set.ts';
+
+export interface ScanRecord {
+  /** Parsed when first asked for. */
+  readonly event: StoredEvent;
+  /** The archive line as it stands there, newline excluded. */
+  readonly line: Buffer;
+  /** With `event.seq` the record's identity; empty in a day that the seed program wrote. */
+  readonly journal: string;
+  readonly epoch: string;
+}
+
+/** A line whose checksum was good: parsing it can wait. */
+class CheckedRecord implements ScanRecord {
+  readonly line: Buffer;
+  readonly journal: string;
+  readonly epoch: string;
+  #event: StoredEvent | undefined;
+
+  constructor(line: Buffer, journal: string, epoch: string) {
+    this.line = line;
+    this.journal = journal;
+    this.epoch = epoch;
+  }
+
+  get event(): StoredEvent {
+    this.#event ??= decodeLine(this.line, 0, this.line.length);
+    return this.#event;
+  }
+}
+
+/** What a line must be to match. */
+export interface MatchOptions extends TimeRange {
+  /** MQTT filters, any of which may match. Default: every topic. */
+  filters?: readonly string[];
+  where?: (event: StoredEvent) => boolean;
+  /** Begin at this sequence of the newest journal; older journals and days without sequences are left out. */
+  fromSeq?: number;
+  /** Matches to give, at most. */
+  limit?: number;
+  /** Lines to look at, at most. */
+  maxScan?: number;
+}
+
+export interface MatchCounts {
+  linesScanned: number;
+  linesMatched: number;
+  /** Why it ended before everything was looked at. */
+  stopped?: 'limit' | 'max-scan';
+}
+
+const CACHED_TOPICS = 50_000;
+
+/** Finds the lines that match in whole chunks of them. The topic is read from the raw bytes; only what matches is parsed. */
+export class LineMatcher {
+  readonly #options: MatchOptions;
+  readonly #counts: MatchCounts;
+  readonly #onDamaged: (piece: Piece, offset: number, reason: string) => void;
+  readonly #view = new LineView();
+  readonly #sinceMs: number;
+  readonly #untilMs: number;
+  readonly #all: boolean;
+  #topics = new Map<string, boolean>();
+  #chunk!: Chunk;
+  #piece!: Piece;
+  #found: ScanRecord[] = [];
+  #lastSeq = 0;
+
+  constructor(options: MatchOptions, counts: MatchCounts, onDamaged: (piece: Piece, offset: number, reason: string) => void) {
+    this.#options = options;
+    this.#counts = counts;
+    this.#onDamaged = onDamaged;
+    this.#sinceMs = options.sinceMs ?? Number.NEGATIVE_INFINITY;
+    this.#untilMs = options.untilMs ?? Number.POSITIVE_INFINITY;
+    this.#all = (options.filters ?? []).length === 0;
+  }
+
+  /** The matches of one chunk, in its order; counts what it looked at. Chunks of a piece come in their order. */
+  match(piece: Piece, chunk: Chunk): ScanRecord[] {
+    const { bytes, starts } = chunk;
+    const { limit = Number.POSITIVE_INFINITY, maxScan = Number.POSITIVE_INFINITY } = this.#options;
+    const counts = this.#counts;
+    if (piece !== this.#piece) this.#lastSeq = 0;
+    this.#piece = piece;
+    this.#chunk = chunk;
+    this.#found = [];
+    let start = 0;
+    if (piece.kind === 'segment' && chunk.offset === 0 && !starts) start = this.#header(bytes);
+    for (let i = 0; starts ? i < starts.length : start < bytes.length; i++) {
+      if (counts.linesScanned >= maxScan) {
+        counts.stopped = 'max-scan';
+        break;
+      }
+      if (starts) start = starts[i]!;
+      let end = bytes.indexOf(10, start);
+      if (end === -1) {
+        if (!chunk.ends) break;
+        end = bytes.length;
+      }
+      counts.linesScanned++;
+      if (!this.#take(start, end)) this.#salvage(start, end);
+      start = end + 1;
+      if (counts.linesMatched >= limit) {
+        counts.stopped = 'limit';
+        break;
+      }
+    }
+    return this.#found;
+  }
+
+  /** A segment's first line is no event, unless the newline after it is gone. */
+  #header(bytes: Buffer): number {
+    const end = bytes.indexOf(10);
+    if (end === -1) return bytes.length;
+    if (checkLineCrc(bytes, 0, end) !== 'good') this.#salvage(0, end);
+    return end + 1;
+  }
+
+  /** Tries what is glued together in a damaged line; tells of what cannot be read. */
+  #salvage(start: number, end: number): void {
+    for (const [from, to] of splitGlued(this.#chunk.bytes, start, end)) {
+      if (this.#take(from, to)) continue;
+      this.#onDamaged(this.#piece, this.#chunk.offset + from, reasonOf(this.#chunk.bytes, from, to, this.#needsCrc));
+    }
+  }
+
+  get #needsCrc(): boolean {
+    return this.#piece.kind === 'segment';
+  }
+
+  /** False when the line is damaged. */
+  #take(start: number, end: number): boolean {
+    const { bytes, trusted, inTime } = this.#chunk;
+    const view = this.#view;
+    if (!view.read(bytes, start, end)) return this.#parse(start, end);
+    const crc = trusted ? 'good' : checkLineCrc(bytes, start, end);
+    if (crc !== 'good' && (this.#needsCrc || crc === 'bad')) return false;
+    if (!this.#all && !this.#isWanted(view.topic())) return crc === 'good' || bytes[end - 1] === BRACE;
+    if (!inTime && !this.#isInTime(view.tsMs())) return true;
+    if (crc !== 'good') return this.#parse(start, end);
+    const { journal, epoch } = this.#piece;
+    const seq = view.seq();
+    const known = this.#knows(seq);
+    if (known !== undefined) return known;
+    return this.#accept(new CheckedRecord(bytes.subarray(start, end), journal, epoch));
+  }
+
+  /** Of lines without a checksum, and of those that are not in the usual form. */
+  #parse(start: number, end: number): boolean {
+    const { bytes } = this.#chunk;
+    const { journal, epoch } = this.#piece;
+    let event: StoredEvent;
+    try {
+      event = decodeLine(bytes, start, end, { crc: this.#needsCrc ? 'required' : 'optional' });
+    } catch {
+      return false;
+    }
+    if ((!this.#all && !this.#isWanted(event.topic)) || !this.#isInTime(Date.parse(event.ts))) return true;
+    return this.#knows(event.seq) ?? this.#accept({ event, line: bytes.subarray(start, end), journal, epoch });
+  }
+
+  #isInTime(ms: number): boolean {
+    return !(ms < this.#sinceMs || ms >= this.#untilMs);
+  }
+
+  /** True when the sequence is told elsewhere or not asked for, false when it is out of order, undefined when it is to be told. */
+  #knows(seq: number): boolean | undefined {
+    const { kind, last, told } = this.#piece;
+    if (kind === 'segment') {
+      // What is above the last one was written again into the next segment.
+      if (seq === 0 || seq > last) return true;
+      if (seq <= this.#lastSeq) return false;
+      this.#lastSeq = seq;
+    }
+    if (told.length > 0 && holdsSeq(told, seq)) return true;
+    const { fromSeq } = this.#options;
+    return fromSeq !== undefined && seq < fromSeq ? true : undefined;
+  }
+
+  #accept(record: ScanRecord): true {
+    const { where } = this.#options;
+    if (where && !where(record.event)) return true;
+    this.#counts.linesMatched++;
+    this.#found.push(record);
+    return true;
+  }
+
+  #isWanted(topic: string): boolean {
+    let wanted = this.#topics.get(topic);
+    if (wanted === undefined) {
+      if (this.#topics.size >= CACHED_TOPICS) this.#topics = new Map();
+      wanted = this.#options.filters!.some((filter) => matchFilter(filter, topic));
+      this.#topics.set(topic, wanted);
+    }
+    return wanted;
+  }
+}
+
+const BRACE = 125;
+
+function reasonOf(bytes: Buffer, start: number, end: number, needsCrc: boolean): string {
+  try {
+    decodeLine(bytes, start, end, { crc: needsCrc ? 'required' : 'optional' });
+    return 'its sequence is out of order';
+  } catch (error) {
+    return errorText(error);
+  }
+}

@@ -1,0 +1,129 @@
+import { HydrantError } from '../core/errors.ts';
+import { assertFilter } from '../wire/topic.ts';
+import type { Catalogue, Piece } from './catalogue.ts';
+import { PieceGone, readPiece } from './chunks.ts';
+import { LineMatcher, type MatchCounts, type MatchOptions, type ScanRecord } from './line-matcher.ts';
+import { SeqSet } from './seq-set.ts';
+
+/** Something that could not be read and was left out. */
+export interface Damage {
+  /** Path of a segment or key of an object. */
+  name: string;
+  /** Where in its uncompressed lines. */
+  offset: number;
+  /** 0 when nobody knows how many. */
+  lines: number;
+  reason: string;
+}
+
+export interface ScanStatistics extends MatchCounts {
+  objectsScanned: number;
+  objectsSkipped: number;
+  /** Lines that could not be read, and objects that could not be read to their end. */
+  damaged: number;
+}
+
+export interface ScanProgress extends Readonly<ScanStatistics> {
+  bytesDone: number;
+  bytesTotal: number;
+}
+
+export interface ScanOptions extends MatchOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: ScanProgress) => void;
+  onDamaged?: (damage: Damage) => void;
+}
+
+/**
+ * Reads events in the order of their sequences, sealed and not yet sealed ones alike, each once. What is damaged is told of,
+ * counted and left out. Iterate once.
+ * @throws HYD_FILTER here; while iterating HYD_ABORTED, HYD_STORE and the system's errors
+ */
+export function scan(catalogue: Catalogue, options: ScanOptions = {}): Scan {
+  for (const filter of options.filters ?? []) assertFilter(filter);
+  return new Scan(catalogue, options);
+}
+
+const TRIES = 5;
+
+export class Scan implements AsyncIterable<ScanRecord[]> {
+  readonly statistics: ScanStatistics = { objectsScanned: 0, objectsSkipped: 0, linesScanned: 0, linesMatched: 0, damaged: 0 };
+  readonly #catalogue: Catalogue;
+  readonly #options: ScanOptions;
+  readonly #matcher: LineMatcher;
+  readonly #done = { sequences: new SeqSet(), names: new Set<string>() };
+  #newest: string | undefined;
+  #bytesDone = 0;
+  #bytesTotal = 0;
+
+  constructor(catalogue: Catalogue, options: ScanOptions) {
+    this.#catalogue = catalogue;
+    this.#options = options;
+    this.#matcher = new LineMatcher(options, this.statistics, (piece, offset, reason) => this.#damage(piece, offset, 1, reason));
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ScanRecord[]> {
+    let pieces = await this.#list(true);
+    let misses = 0;
+    for (let piece = pieces.shift(); piece && !this.statistics.stopped; piece = pieces.shift()) {
+      try {
+        for await (const records of this.#read(piece)) {
+          misses = 0;
+          if (records.length > 0) yield records;
+        }
+      } catch (error) {
+        if (!(error instanceof PieceGone)) throw error;
+        if (++misses > TRIES) throw error.cause;
+        pieces = await this.#list(false);
+      }
+    }
+  }
+
+  async #list(first: boolean): Promise<Piece[]> {
+    const { sinceMs, untilMs, fromSeq } = this.#options;
+    const { pieces, outside } = await this.#catalogue.list({ range: { sinceMs, untilMs }, done: this.#done });
+    if (first) this.#newest = pieces.findLast((piece) => piece.journal !== '')?.journal;
+    const wanted = fromSeq === undefined ? pieces : pieces.filter((piece) => piece.journal === this.#newest && piece.last >= fromSeq);
+    if (first) this.statistics.objectsSkipped = outside + pieces.length - wanted.length;
+    this.#bytesTotal = this.#bytesDone + wanted.reduce((sum, piece) => sum + piece.bytes, 0);
+    return wanted;
+  }
+
+  async *#read(piece: Piece): AsyncGenerator<ScanRecord[]> {
+    const { filters = [], sinceMs, untilMs, fromSeq, signal, onProgress } = this.#options;
+    const stats = this.statistics;
+    const doneBefore = this.#bytesDone;
+    const chunks = await readPiece(this.#catalogue, piece, {
+      filters,
+      sinceMs,
+      untilMs,
+      fromSeq,
+      onDamagedBlock: (offset, lines, error) => this.#damage(piece, offset, lines, error.message),
+    });
+    try {
+      for await (const chunk of chunks ?? []) {
+        if (signal?.aborted) throw new HydrantError('HYD_ABORTED', 'the scan was stopped', { cause: signal.reason });
+        const records = this.#matcher.match(piece, chunk);
+        this.#bytesDone = Math.min(doneBefore + piece.bytes, this.#bytesDone + chunk.readBytes);
+        onProgress?.({ ...stats, bytesDone: this.#bytesDone, bytesTotal: this.#bytesTotal });
+        // Told of as done before it is given: who stops here has it.
+        if (chunk.through !== undefined) this.#done.sequences.add(piece.journal, piece.epoch, { first: piece.first, last: chunk.through });
+        yield records;
+        if (stats.stopped) break;
+      }
+    } catch (error) {
+      if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_DAMAGED') throw error;
+      this.#damage(piece, 0, 0, error.message);
+    }
+    if (chunks) stats.objectsScanned++;
+    else stats.objectsSkipped++;
+    this.#bytesDone = doneBefore + piece.bytes;
+    if (piece.journal === '') this.#done.names.add(piece.name);
+    else this.#done.sequences.add(piece.journal, piece.epoch, piece);
+  }
+
+  #damage(piece: Piece, offset: number, lines: number, reason: string): void {
+    this.statistics.damaged += Math.max(1, lines);
+    this.#options.onDamaged?.({ name: piece.name, offset, lines, reason });
+  }
+}
