@@ -3,6 +3,7 @@ import { backup } from './commands/backup.ts';
 import { completion } from './commands/completion.ts';
 import { config } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
+import { find } from './commands/find.ts';
 import { pub } from './commands/pub.ts';
 import { restore } from './commands/restore.ts';
 import { sub } from './commands/sub.ts';
@@ -10,4 +11,4 @@ import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help. A new one is one file in commands/ and one line here. */
-export const COMMANDS: readonly CommandDefinition[] = [up, pub, sub, backup, restore, config, doctor, completion, version];
+export const COMMANDS: readonly CommandDefinition[] = [up, pub, sub, find, backup, restore, config, doctor, completion, version];

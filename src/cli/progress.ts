@@ -1,4 +1,4 @@
-import { formatDuration } from '../core/units.ts';
+import { formatDuration, formatSize } from '../core/units.ts';
 import type { Io, Stream } from './io.ts';
 
 const WIDTH = 24;
@@ -18,7 +18,7 @@ export class Progress {
   #drawnMs = 0;
   #shown = false;
 
-  /** @param unit what is counted, for the rate: `events` */
+  /** @param unit what is counted, for the rate: `events`; `B` shows sizes */
   constructor(io: Pick<Io, 'stderr'>, label: string, unit: string, now: () => number = () => performance.now()) {
     this.#stream = io.stderr;
     this.#live = io.stderr.isTTY === true;
@@ -47,13 +47,14 @@ export class Progress {
 
   #line(done: number, total: number | undefined, elapsedMs: number): string {
     const perSecond = elapsedMs > 0 ? (done * 1000) / elapsedMs : 0;
-    const rate = `${formatCount(Math.round(perSecond))} ${this.#unit}/s`;
-    if (total === undefined || total <= 0) return `${this.#label} ${formatCount(done)}  ${rate}`;
+    const amount = (count: number): string => (this.#unit === 'B' ? formatSize(count) : formatCount(count));
+    const rate = `${amount(Math.round(perSecond))}${this.#unit === 'B' ? '' : ` ${this.#unit}`}/s`;
+    if (total === undefined || total <= 0) return `${this.#label} ${amount(done)}  ${rate}`;
     const part = Math.min(1, done / total);
     const full = Math.round(part * WIDTH);
     const bar = `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}`;
     const eta = done > 0 && perSecond > 0 ? `  ETA ${formatDuration(Math.ceil((total - done) / perSecond) * 1000)}` : '';
-    return `${this.#label} ${bar} ${(part * 100).toFixed(0).padStart(3)}%  ${formatCount(done)}/${formatCount(total)}  ${rate}${eta}`;
+    return `${this.#label} ${bar} ${(part * 100).toFixed(0).padStart(3)}%  ${amount(done)}/${amount(total)}  ${rate}${eta}`;
   }
 }
 

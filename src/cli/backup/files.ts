@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HydrantError, systemCode } from '../../core/errors.ts';
 import { listSegmentFiles } from '../../journal/segment-files.ts';
@@ -55,9 +54,13 @@ export async function configFiles(dataDir: string): Promise<BackupFile[]> {
   return stats ? [{ path: 'hydrant.yaml', source, bytes: stats.size }] : [];
 }
 
-/** The first `bytes` of a file. */
-export function readFileBytes(path: string, bytes: number): AsyncIterable<Buffer> {
-  return bytes === 0 ? noBytes() : createReadStream(path, { start: 0, end: bytes - 1, highWaterMark: 256 * 1024 });
+/** The first `bytes` of a file; undefined when it has gone: sealing and retention remove files while others read. */
+export async function readFileBytes(path: string, bytes: number): Promise<AsyncIterable<Buffer> | undefined> {
+  const file = await open(path, 'r').catch(ifMissing(undefined));
+  if (!file) return undefined;
+  if (bytes > 0) return file.createReadStream({ start: 0, end: bytes - 1, highWaterMark: 256 * 1024 });
+  await file.close();
+  return noBytes();
 }
 
 async function* noBytes(): AsyncGenerator<Buffer> {}

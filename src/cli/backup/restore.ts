@@ -149,6 +149,7 @@ async function* readFolder(dir: string): AsyncGenerator<TarEntry> {
     if (!entry.isFile()) continue;
     const source = join(entry.parentPath, entry.name);
     const { size } = await stat(source);
-    yield { path: source.slice(dir.length + 1), bytes: size, content: readFileBytes(source, size) };
+    const content = await readFileBytes(source, size);
+    if (content) yield { path: source.slice(dir.length + 1), bytes: size, content };
   }
 }

@@ -26,11 +26,15 @@ export async function saveBackup(
   try {
     const state = await copyState(dataDir, scratch);
     const segments = existsSync(join(dataDir, 'journal')) ? await journalFiles(dataDir) : [];
-    let total = [...state, ...segments].reduce((sum, { bytes }) => sum + bytes, 0);
+    const config = await configFiles(dataDir);
+    const files = [...state, ...segments, ...config, ...(await archiveFiles(dataDir))];
+    const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
     let done = 0;
-    const save = async (file: BackupFile): Promise<void> => {
+    const save = async (file: BackupFile): Promise<boolean> => {
+      const bytes = await readFileBytes(file.source, file.bytes);
+      if (!bytes) return false;
       const hash = createHash('sha256');
-      const content = watched(readFileBytes(file.source, file.bytes), (chunk) => {
+      const content = watched(bytes, (chunk) => {
         options.signal?.throwIfAborted();
         hash.update(chunk);
         done += chunk.length;
@@ -38,13 +42,11 @@ export async function saveBackup(
       });
       await sink.add({ path: file.path, bytes: file.bytes, content });
       manifest.files.push({ path: file.path, bytes: file.bytes, sha256: hash.digest('hex') });
+      return true;
     };
-    for (const file of state) await save(file);
-    for (const file of segments) if (await isThere(file)) await save(file);
-    const rest = [...(await archiveFiles(dataDir)), ...(await configFiles(dataDir))];
-    manifest.head = await readHead([...segments, ...rest]);
-    total += rest.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const file of rest) if (await isThere(file)) await save(file);
+    for (const file of [...state, ...segments, ...config]) await save(file);
+    const sealed = await saveArchive(dataDir, save);
+    manifest.head = await readHead([...segments, ...sealed]);
     const text = Buffer.from(`${JSON.stringify(manifest, undefined, 1)}\n`);
     await sink.add({ path: MANIFEST, bytes: text.length, content: once(text) });
     await sink.end();
@@ -71,6 +73,20 @@ async function copyState(dataDir: string, scratch: string): Promise<BackupFile[]
   return [{ path: 'state.db', source, bytes: (await stat(source)).size }];
 }
 
+/** Objects move while they are copied (a day is put together of its hours): it looks again until nothing has gone meanwhile. */
+async function saveArchive(dataDir: string, save: (file: BackupFile) => Promise<boolean>): Promise<BackupFile[]> {
+  const saved = new Map<string, BackupFile>();
+  for (let missing = true; missing; ) {
+    missing = false;
+    for (const file of await archiveFiles(dataDir)) {
+      if (saved.has(file.path)) continue;
+      if (await save(file)) saved.set(file.path, file);
+      else missing = true;
+    }
+  }
+  return [...saved.values()];
+}
+
 /** The highest sequence in what was saved: segments and sealed objects. */
 async function readHead(files: BackupFile[]): Promise<number> {
   let head = 0;
@@ -84,16 +100,6 @@ async function readHead(files: BackupFile[]): Promise<number> {
 
 function ifRemoved(error: unknown): undefined {
   if (systemCode(error) !== 'ENOENT') throw error;
-}
-
-/** Sealing and retention remove files meanwhile; what they removed is in the archive, or was not to be kept. */
-async function isThere(file: BackupFile): Promise<boolean> {
-  try {
-    return (await stat(file.source)).isFile();
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 async function* watched(content: AsyncIterable<Buffer>, onChunk: (chunk: Buffer) => void): AsyncGenerator<Buffer> {

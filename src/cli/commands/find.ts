@@ -1,0 +1,58 @@
+import { assertFilter } from '../../wire/topic.ts';
+import { defineCommand } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { addTimeRange, dataOption, type Format, outputOption, tzOption, wholeNumber } from '../options.ts';
+import { chosenFormat } from '../rows.ts';
+
+interface FindOptions {
+  since?: string;
+  until?: string;
+  where?: string;
+  limit?: number;
+  maxScan?: number;
+  output?: Format;
+  data?: string;
+  tz: string;
+  verbose?: boolean;
+}
+
+export const find = defineCommand<FindOptions>({
+  name: 'find',
+  summary: 'find events in the journal and the archive',
+  notes: [
+    'Reads the data folder of a running or a stopped server, oldest first. Without --since, --until, --limit and --max-scan it reads everything. In NDJSON the archive’s own lines are printed, byte for byte. Damaged lines are reported on stderr and left out; then the exit code is 3, as it is when --max-scan ended the search.',
+  ],
+  examples: [
+    ["hydrant find 'plant/+/temp' --since 15m", 'the last quarter of an hour'],
+    ["hydrant find --where 'json.t > 30' 'plant/#' --since today", 'by content: docs/reference/cli.md lists what an expression may name'],
+    ["hydrant find 'orders/#' --since 2026-11-20 --until 2026-11-21 -o raw", 'the payloads of one day'],
+    ["hydrant find '#' -o ndjson | jq -r '.data | @base64d'", 'everything, with your own tools'],
+    ["hydrant find 'a/b' --limit 1", 'the first one ever'],
+  ],
+  define(command) {
+    addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; all when none is given'))
+      .option('-w, --where <cel>', 'only events for which this expression is true')
+      .option('-n, --limit <count>', 'matches to print, at most', wholeNumber(1))
+      .option('--max-scan <count>', 'events to look at, at most', wholeNumber(1))
+      .addOption(outputOption(['table', 'ndjson', 'json', 'raw']))
+      .addOption(dataOption())
+      .addOption(tzOption())
+      .option('-v, --verbose', 'say at the end what was read');
+  },
+  async run({ args, options, io }) {
+    for (const filter of args) assertFilter(filter);
+    const { searchHistory } = await import('../search.ts');
+    const search = await searchHistory({ ...options, filters: args }, io);
+    const { createEventWriter } = await import('../event-output.ts');
+    const { timeFormatter } = await import('../time-text.ts');
+    const writer = createEventWriter(io, chosenFormat(io, options.output), { time: timeFormatter(options.tz) });
+    for await (const records of search.records) {
+      if (io.stdout.isTTY) search.progress.clear();
+      for (const { event, line } of records) await writer.event(event, line);
+      await writer.flush();
+    }
+    search.progress.clear();
+    await writer.end();
+    return search.report({ always: options.verbose ?? false }) ? EXIT.partial : EXIT.ok;
+  },
+});
