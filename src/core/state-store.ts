@@ -103,10 +103,10 @@ export class StateStore {
 
   #flush(): void {
     this.#urgent = false;
+    this.#stopTimer();
     if (this.#committing) return;
     this.onBeforeCommit();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stopTimer();
     const writes = this.#writes;
     const waiting = this.#waiting;
     this.#writes = [];
@@ -122,6 +122,11 @@ export class StateStore {
       if (this.#waiting.length > 0) this.#flush();
       else if (this.#writes.length > 0) this.#timer ??= setTimeout(() => this.#flush(), this.#lazyMs).unref();
     });
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   async #commitUntilDone(writes: [string, ...SqlValue[]][]): Promise<void> {

@@ -101,6 +101,11 @@ export class Journal {
     return this.#segments[0]?.first ?? this.#next;
   }
 
+  /** Everything up to here may have been removed from the journal. */
+  get trimmedThrough(): number {
+    return this.firstSeq - 1;
+  }
+
   get state(): JournalState {
     return this.#queue.state;
   }
@@ -147,9 +152,32 @@ export class Journal {
     return seq;
   }
 
-  /** Reads what is on disk through filters, from a sequence on. */
-  read(filters: readonly string[], fromSeq: number): JournalReader {
+  /** Reads what is on disk through filters (none: everything), from a sequence on. */
+  read(filters: readonly string[] | undefined, fromSeq: number): JournalReader {
     return new JournalReader(this, this.#indexes, filters, fromSeq);
+  }
+
+  /** One event on disk by its sequence; undefined when it is not in the journal. */
+  async get(seq: number): Promise<JournalRecord | undefined> {
+    const reader = new JournalReader(this, this.#indexes, undefined, seq);
+    const { records } = await reader.read(1);
+    return records.find((record) => record.seq === seq);
+  }
+
+  /** The lowest sequence on disk that may have arrived at or after a moment; above the head when none has. */
+  async seqAt(timeMs: number): Promise<number> {
+    for (const segment of this.#segments) {
+      if (segment.maxMs < timeMs) continue;
+      const index = await this.#indexes.get(segment);
+      const reader = new JournalReader(this, this.#indexes, undefined, segment.first + index.ordinalAtTime(timeMs));
+      for (;;) {
+        const { records, caughtUp } = await reader.read(256);
+        const record = records.find((candidate) => candidate.arrivalMs >= timeMs);
+        if (record) return record.seq;
+        if (caughtUp) break;
+      }
+    }
+    return this.#head + 1;
   }
 
   /** All segments, oldest first; the last may still be written. */

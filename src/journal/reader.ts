@@ -20,7 +20,7 @@ export interface ReadResult {
   caughtUp: boolean;
 }
 
-const SELECT_LIMIT = 65_536;
+const SELECT_LIMIT = 16_384;
 /** Lines this close together are read in one go. */
 const GAP_BYTES = 32 * 1024;
 const SPAN_BYTES = 512 * 1024;
@@ -36,7 +36,7 @@ interface Span {
 export class JournalReader {
   readonly #source: Source;
   readonly #indexes: IndexCache;
-  readonly #filters: readonly string[];
+  readonly #filters: readonly string[] | undefined;
   #next: number;
   /** Ordinals still to read in `#segment`; when they are used up, everything below `#limit` has been looked at. */
   #segment: Segment | undefined;
@@ -45,7 +45,8 @@ export class JournalReader {
   #at = 0;
   #limit = 0;
 
-  constructor(source: Source, indexes: IndexCache, filters: readonly string[], fromSeq: number) {
+  /** @param filters none: every event, topics that start with `$` included */
+  constructor(source: Source, indexes: IndexCache, filters: readonly string[] | undefined, fromSeq: number) {
     this.#source = source;
     this.#indexes = indexes;
     this.#filters = filters;
@@ -87,7 +88,7 @@ export class JournalReader {
     const last = Math.min(segment.last, head);
     const index = await this.#indexes.get(segment);
     const from = Math.max(0, this.#next - segment.first);
-    const selected = index.select(this.#filters, from, SELECT_LIMIT);
+    const selected = index.select(this.#filters ?? ['#'], from, SELECT_LIMIT);
     const whole = selected.length < SELECT_LIMIT;
     let length = selected.length;
     while (length > 0 && segment.first + selected[length - 1]! > last) length--;
@@ -110,7 +111,7 @@ export class JournalReader {
       const stop = bytes.indexOf(10, at);
       try {
         const event = decodeLine(bytes, at, stop === -1 ? bytes.length : stop, { crc: 'required' });
-        if (!this.#filters.some((filter) => matchFilter(filter, event.topic))) continue;
+        if (this.#filters && !this.#filters.some((filter) => matchFilter(filter, event.topic))) continue;
         records.push(Object.assign(event, { arrivalMs: Date.parse(event.ts) }));
       } catch (error) {
         this.#source.reportDamage(segment.path, offset, error);

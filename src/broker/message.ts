@@ -1,0 +1,112 @@
+import type { JournalRecord } from '../journal/record.ts';
+import type { PublishPacket, UserProperties } from '../mqtt/packet.ts';
+import { encodePublish } from '../mqtt/publish-bytes.ts';
+import type { Event, EventProps, QoS } from '../wire/event.ts';
+
+/** Bytes of a PUBLISH that are the same for every receiver, but for the packet id. */
+export interface SharedBytes {
+  bytes: Buffer;
+  idOffset: number;
+}
+
+/** Whoever published a message and waits for it to be durable. */
+export interface Publisher {
+  onDurable(message: Message): void;
+  onLost(message: Message): void;
+}
+
+/** An event on its way through the broker: a journal record, what it was encoded to, and who waits for it. */
+export class Message implements JournalRecord {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  id: string | undefined;
+  contentType: string | undefined;
+  source: string | undefined;
+  dup: boolean | undefined;
+  props: EventProps | undefined;
+  inbound: string | undefined;
+  seq = 0;
+  ts = '';
+  arrivalMs = 0;
+  publisher: Publisher | undefined;
+  /** Of the PUBLISH that brought it, 0 at QoS 0. */
+  packetId = 0;
+  readonly #shared: (SharedBytes | undefined)[] = [undefined, undefined, undefined, undefined, undefined, undefined];
+
+  constructor(event: Event) {
+    this.topic = event.topic;
+    this.payload = event.payload;
+    this.qos = event.qos;
+    this.retain = event.retain;
+    this.id = event.id;
+    this.contentType = event.contentType;
+    this.source = event.source;
+    this.dup = event.dup;
+    this.props = event.props;
+    this.inbound = event.inbound;
+  }
+
+  static restored(record: JournalRecord): Message {
+    const message = new Message(record);
+    message.seq = record.seq;
+    message.ts = record.ts;
+    message.arrivalMs = record.arrivalMs;
+    return message;
+  }
+
+  /** Encoded once per protocol family and QoS for all receivers: RETAIN and DUP are 0. */
+  shared(version: 3 | 4 | 5, qos: QoS): SharedBytes {
+    const slot = (version === 5 ? 3 : 0) + qos;
+    let shared = this.#shared[slot];
+    if (!shared) {
+      shared = this.encode(version, qos, {});
+      this.#shared[slot] = shared;
+    }
+    return shared;
+  }
+
+  encode(version: 3 | 4 | 5, qos: QoS, options: { retain?: boolean; dup?: boolean; expirySeconds?: number; subscriptionIds?: number[] }): SharedBytes {
+    const { topic, payload } = this;
+    const { retain = false, dup = false } = options;
+    if (version !== 5) return encodePublish({ version, topic, payload, qos, retain, dup });
+    const properties = publishProperties(this, options.expirySeconds, options.subscriptionIds);
+    return encodePublish({ version, topic, payload, qos, retain, dup, properties, userProperties: this.props?.user });
+  }
+
+  /** Seconds left of its message expiry interval; undefined when it has none. 0 or less: it must not be delivered any more [MQTT-3.3.2-5]. */
+  secondsLeft(nowMs: number): number | undefined {
+    const expiry = this.props?.expiry;
+    return expiry === undefined ? undefined : expiry - Math.floor((nowMs - this.arrivalMs) / 1000);
+  }
+}
+
+function publishProperties(event: Event, expirySeconds?: number, subscriptionIds?: number[]): PublishPacket['properties'] {
+  const { props, contentType } = event;
+  const properties: NonNullable<PublishPacket['properties']> = {};
+  if (props?.format !== undefined) properties.payloadFormatIndicator = props.format === 1;
+  const expiry = expirySeconds ?? props?.expiry;
+  if (expiry !== undefined) properties.messageExpiryInterval = expiry;
+  if (props?.reply !== undefined) properties.responseTopic = props.reply;
+  if (props?.correlation !== undefined) properties.correlationData = Buffer.from(props.correlation, 'base64');
+  if (contentType !== undefined) properties.contentType = contentType;
+  if (subscriptionIds && subscriptionIds.length > 0) properties.subscriptionIdentifier = subscriptionIds as unknown as number;
+  return properties;
+}
+
+/** What a PUBLISH packet (or a will) says beside topic and payload, as an event carries it. */
+export function eventProps(
+  properties: PublishPacket['properties'] | undefined,
+  userProperties: UserProperties | undefined,
+): { contentType?: string; props?: EventProps } {
+  if (!properties && !userProperties) return {};
+  const props: EventProps = {};
+  if (properties?.payloadFormatIndicator !== undefined) props.format = properties.payloadFormatIndicator ? 1 : 0;
+  if (properties?.messageExpiryInterval !== undefined) props.expiry = properties.messageExpiryInterval;
+  if (properties?.responseTopic !== undefined) props.reply = properties.responseTopic;
+  if (properties?.correlationData !== undefined) props.correlation = Buffer.from(properties.correlationData).toString('base64');
+  if (userProperties && userProperties.length > 0) props.user = userProperties;
+  const found = Object.keys(props).length > 0 ? { props } : {};
+  return properties?.contentType === undefined ? found : { ...found, contentType: properties.contentType };
+}

@@ -1,0 +1,441 @@
+import type { QoS } from '../wire/event.ts';
+import type { JournalRecord } from '../journal/record.ts';
+import type { EventReader } from './catch-up.ts';
+import { Message } from './message.ts';
+import { type Delivery, DeliveryOrder } from './delivery.ts';
+import { HistoryFeed } from './history-feed.ts';
+import type { SessionState } from './session-state.ts';
+import { joinRoutes, matching, type Route, type Subscription } from './subscription.ts';
+
+/** Where a session's deliveries go while somebody is there to take them. */
+export interface Sink {
+  /** Deliveries out and not acknowledged, at most. */
+  readonly window: number;
+  /** False while too much waits to be sent. */
+  readonly writable: boolean;
+  /** At most once; dropped when the sink is not writable. */
+  deliverOnce(message: Message, route: Route, retained: boolean): void;
+  deliver(delivery: Delivery): void;
+  /** The second half of QoS 2. */
+  release(delivery: Delivery): void;
+}
+
+/** What sessions need of the broker. */
+export interface SessionHost {
+  /** Sequence of the last event that was fanned out. */
+  readonly tailSeq: number;
+  readonly limits: { queuedBytes: number; queuedMessages: number };
+  read(filters: readonly string[], fromSeq: number): Promise<EventReader>;
+  /** One at a time for many: bounds how many sessions read the disk at once. */
+  takeTurn<T>(work: () => Promise<T>): Promise<T>;
+  fetch(seqs: number[]): Promise<Map<number, JournalRecord>>;
+  nowMs(): number;
+  onSettled(session: Session): void;
+  onDropped(reason: 'queue-full' | 'expired' | 'missing', session: Session): void;
+  joinLive(session: Session, subscription: Subscription): void;
+  onReadError(session: Session, error: unknown): void;
+}
+
+interface Queued {
+  message: Message;
+  route: Route;
+  retained: boolean;
+}
+
+const READ_RECORDS = 256;
+
+/**
+ * One session: a place in the journal, its subscriptions, and what is in flight. Three ways to run: `live` gets messages from the
+ * tail; `behind` reads them from the journal at its own pace until it has caught up; `offline` costs nothing per message.
+ */
+export class Session {
+  readonly clientId: string;
+  /** Random per session, so that packet ids of an earlier session of this client mean nothing. */
+  readonly incarnation: string;
+  readonly subscriptions = new Map<string, Subscription>();
+  /** Removed or replaced ones that still count for events not read yet. */
+  ended: Subscription[] = [];
+  /** Packet ids of inbound QoS 2 publishes between PUBLISH and PUBREL. */
+  readonly inbound = new Map<number, { seq: number; durable: boolean; answer: (() => void) | undefined }>();
+  readonly inflight = new Map<number, Delivery>();
+  readonly order = new DeliveryOrder();
+  /** Takes everything at least once, QoS 0 events too: a role on the bus, not an MQTT client. */
+  readonly reliable: boolean;
+  persistent: boolean;
+  /** Seconds it outlives its connection; infinity = for ever. */
+  expirySeconds = 0;
+  disconnectedMs: number | undefined;
+  sink: Sink | undefined;
+  readonly #host: SessionHost;
+  readonly #state: SessionState | undefined;
+  #mode: 'offline' | 'resuming' | 'behind' | 'live' = 'offline';
+  #readFrom: number;
+  #reader: EventReader | undefined;
+  #reading = false;
+  #queue: Queued[] = [];
+  #queueHead = 0;
+  #queuedBytes = 0;
+  /** Done before the state was saved; reading passes over them. */
+  readonly #skip = new Set<number>();
+  /** Counts changes of the subscriptions: what was read with the old ones is read again. */
+  #changes = 0;
+  #feeds = new Set<HistoryFeed>();
+  #nextPacketId = 1;
+
+  constructor(host: SessionHost, names: { clientId: string; incarnation: string; readFrom: number; persistent: boolean; reliable?: boolean }, state?: SessionState) {
+    this.#host = host;
+    this.#state = state;
+    this.clientId = names.clientId;
+    this.incarnation = names.incarnation;
+    this.persistent = names.persistent;
+    this.reliable = names.reliable ?? false;
+    this.#readFrom = names.readFrom;
+  }
+
+  /** Every event up to here that concerns this session is done with. */
+  get cursor(): number {
+    const unread = this.#mode === 'live' ? (this.#queuedSeq() ?? this.#host.tailSeq + 1) : this.#readFrom;
+    return Math.min(this.order.lowest ?? unread, unread) - 1;
+  }
+
+  /** Sequences above the cursor that are done. */
+  get doneAbove(): number[] {
+    return [...this.order.doneAbove(), ...this.#skip];
+  }
+
+  get live(): boolean {
+    return this.#mode === 'live';
+  }
+
+  get queued(): number {
+    return this.#queue.length - this.#queueHead;
+  }
+
+  /** A message from the tail for one of this session's subscriptions. */
+  offer(message: Message, route: Route): void {
+    const qos = this.#granted(message.qos, route.qos);
+    if (qos === 0) {
+      this.sink?.deliverOnce(message, route, false);
+      return;
+    }
+    if (this.#mode === 'live') {
+      if (this.queued === 0 && this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      else if (this.#mayQueue(message)) this.#enqueue({ message, route, retained: false });
+      else if (message.seq > 0) this.#fallBehind(message.seq);
+      else this.#host.onDropped('queue-full', this);
+    } else if (message.seq === 0 && this.sink) {
+      if (this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      else this.#host.onDropped('queue-full', this);
+    }
+  }
+
+  /** A retained message because of a new subscription [MQTT-3.3.1-6]. */
+  offerRetained(message: Message, route: Route): void {
+    const qos = this.#granted(message.qos, route.qos);
+    if (qos === 0) this.sink?.deliverOnce(message, route, true);
+    else if (this.queued === 0 && this.#hasRoom() && this.#mode !== 'resuming') this.#dispatch(message, route, qos, true);
+    else this.#enqueue({ message, route, retained: true });
+  }
+
+  /** Somebody is there: what is in flight is sent again, then what was missed, then what comes. */
+  resume(sink: Sink): void {
+    this.sink = sink;
+    this.disconnectedMs = undefined;
+    this.#reader = undefined;
+    if (this.inflight.size === 0) {
+      this.#goOn();
+      return;
+    }
+    this.#mode = 'resuming';
+    const lost = [...this.inflight.values()].filter((delivery) => !delivery.message && delivery.stage !== 'released');
+    const fetched = lost.length > 0 ? this.#host.fetch(lost.map((delivery) => delivery.seq)) : Promise.resolve(new Map<number, JournalRecord>());
+    void fetched.then((records) => {
+      if (this.sink !== sink) return;
+      for (const delivery of [...this.inflight.values()]) this.#sendAgain(delivery, records.get(delivery.seq));
+      this.#goOn();
+    });
+  }
+
+  /** Nobody is there any more. What waited in memory is read from the journal next time. */
+  detach(): void {
+    const first = this.#queuedSeq();
+    if (first !== undefined) this.#readFrom = first;
+    else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
+    this.#queue = this.#queue.slice(this.#queueHead).filter((queued) => queued.retained);
+    this.#queueHead = 0;
+    this.#queuedBytes = 0;
+    for (const delivery of this.inflight.values()) if (delivery.tracked) delivery.message = undefined;
+    for (const feed of this.#feeds) feed.stop();
+    this.#reader = undefined;
+    this.#mode = 'offline';
+    this.sink = undefined;
+    this.disconnectedMs = this.#host.nowMs();
+  }
+
+  subscribe(subscription: Subscription): void {
+    const before = this.subscriptions.get(subscription.name);
+    if (before) this.#end(before);
+    for (const feed of this.#feeds) if (feed.subscription === before) feed.stop();
+    this.subscriptions.set(subscription.name, subscription);
+    this.#changes++;
+    this.#state?.saveSubscription(this, subscription);
+  }
+
+  unsubscribe(name: string): Subscription | undefined {
+    const subscription = this.subscriptions.get(name);
+    if (!subscription) return undefined;
+    this.subscriptions.delete(name);
+    for (const feed of this.#feeds) if (feed.subscription === subscription) feed.stop();
+    this.#end(subscription);
+    this.#changes++;
+    return subscription;
+  }
+
+  /** A subscription that begins in the past: its own reading, then an ordinary subscription. */
+  feedHistory(subscription: Subscription, first: number): void {
+    if (this.subscriptions.get(subscription.name) !== subscription || !this.sink) return;
+    const feed = new HistoryFeed(this.#host, this, subscription, first);
+    this.#feeds.add(feed);
+    feed.pump();
+  }
+
+  /** @internal a feed has caught up (`subscription`), or was stopped */
+  endFeed(feed: HistoryFeed, subscription?: Subscription): void {
+    this.#feeds.delete(feed);
+    if (!subscription || this.subscriptions.get(subscription.name) !== feed.subscription) return;
+    this.subscribe(subscription);
+    this.#host.joinLive(this, subscription);
+  }
+
+  /** @internal sends a message of the past */
+  deliverPast(record: JournalRecord, route: Route): void {
+    const message = Message.restored(record);
+    const qos = this.#granted(message.qos, route.qos);
+    if (qos === 0) this.sink?.deliverOnce(message, route, false);
+    else this.#dispatch(message, route, qos, false, false);
+  }
+
+  /** Room for that many more deliveries now. */
+  get room(): number {
+    if (!this.sink?.writable || this.order.full) return 0;
+    return Math.max(0, this.sink.window - this.inflight.size);
+  }
+
+  /** PUBACK, or a role's `ack()`. False when there is no such delivery. */
+  acknowledge(packetId: number): boolean {
+    const delivery = this.inflight.get(packetId);
+    if (!delivery || delivery.qos !== 1) return false;
+    this.#settle(delivery);
+    return true;
+  }
+
+  /** PUBREC. False when there is no such delivery. */
+  received(packetId: number): boolean {
+    const delivery = this.inflight.get(packetId);
+    if (!delivery || delivery.qos !== 2) return false;
+    if (delivery.stage === 'sent') {
+      delivery.stage = 'released';
+      delivery.message = undefined;
+      if (this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);
+    }
+    this.#whenDurable(delivery, () => this.sink?.release(delivery));
+    return true;
+  }
+
+  /** PUBCOMP, or a PUBREC that refuses the message. */
+  completed(packetId: number): boolean {
+    const delivery = this.inflight.get(packetId);
+    if (!delivery || delivery.qos !== 2) return false;
+    this.#settle(delivery);
+    return true;
+  }
+
+  /** Goes on with what waits, as far as the sink takes it. */
+  pump(): void {
+    while (this.queued > 0 && this.#hasRoom() && this.#mode !== 'resuming') {
+      const { message, route, retained } = this.#queue[this.#queueHead++]!;
+      if (this.queued === 0 || this.#queueHead > 1024) {
+        this.#queue = this.#queue.slice(this.#queueHead);
+        this.#queueHead = 0;
+      }
+      if (!retained) this.#queuedBytes -= message.payload.length;
+      this.#dispatch(message, route, this.#granted(message.qos, route.qos) as 1 | 2, retained);
+    }
+    if (this.#mode === 'behind' && this.queued === 0) void this.#catchUp();
+    for (const feed of this.#feeds) feed.pump();
+  }
+
+  /** @internal what was in flight, and what was done above the cursor, when the state was saved */
+  restore(deliveries: Delivery[], done: number[]): void {
+    for (const delivery of deliveries) {
+      this.inflight.set(delivery.packetId, delivery);
+      this.order.add(delivery);
+    }
+    for (const seq of done) this.#skip.add(seq);
+  }
+
+  #queuedSeq(): number | undefined {
+    for (let at = this.#queueHead; at < this.#queue.length; at++) {
+      const { message, retained } = this.#queue[at]!;
+      if (!retained && message.seq > 0) return message.seq;
+    }
+    return undefined;
+  }
+
+  #granted(published: QoS, subscribed: QoS): QoS {
+    if (this.reliable) return 1;
+    return published < subscribed ? published : subscribed;
+  }
+
+  #hasRoom(): boolean {
+    return this.room > 0;
+  }
+
+  #mayQueue(message: Message): boolean {
+    const { queuedBytes, queuedMessages } = this.#host.limits;
+    return this.queued < queuedMessages && this.#queuedBytes + message.payload.length <= queuedBytes;
+  }
+
+  #enqueue(queued: Queued): void {
+    this.#queue.push(queued);
+    if (!queued.retained) this.#queuedBytes += queued.message.payload.length;
+  }
+
+  #fallBehind(seq: number): void {
+    this.#mode = 'behind';
+    this.#readFrom = seq;
+    this.#reader = undefined;
+  }
+
+  #goOn(): void {
+    this.#mode = this.#readFrom > this.#host.tailSeq ? 'live' : 'behind';
+    this.pump();
+  }
+
+  #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, inOrder = !retained): void {
+    const expired = message.secondsLeft(this.#host.nowMs());
+    if (expired !== undefined && expired <= 0) {
+      this.#host.onDropped('expired', this);
+      return;
+    }
+    const delivery: Delivery = {
+      packetId: this.#takePacketId(),
+      seq: message.seq,
+      qos,
+      stage: 'sent',
+      message,
+      route,
+      retained,
+      tracked: inOrder && message.seq > 0,
+      dup: false,
+    };
+    this.inflight.set(delivery.packetId, delivery);
+    if (delivery.tracked) this.order.add(delivery);
+    if (qos === 2 && this.persistent && message.seq > 0) {
+      delivery.stage = 'waiting';
+      this.#state?.saveDelivery(this, delivery);
+      this.#whenDurable(delivery, () => this.#sendFirst(delivery));
+    } else this.sink!.deliver(delivery);
+  }
+
+  #sendFirst(delivery: Delivery): void {
+    if (delivery.stage !== 'waiting' || !this.sink || !delivery.message || this.#mode === 'resuming') return;
+    delivery.stage = 'sent';
+    this.sink.deliver(delivery);
+  }
+
+  /** State second, wire last. */
+  #whenDurable(delivery: Delivery, act: () => void): void {
+    const sink = this.sink;
+    const when = (): void => {
+      if (this.sink === sink && this.inflight.get(delivery.packetId) === delivery) act();
+    };
+    if (this.persistent && delivery.seq > 0 && this.#state) this.#state.onDurable(when);
+    else when();
+  }
+
+  /** [MQTT-4.4.0-1]: with the packet id it had, in the order it was sent, DUP set on what was sent before. */
+  #sendAgain(delivery: Delivery, record: JournalRecord | undefined): void {
+    if (delivery.stage === 'released') {
+      this.#whenDurable(delivery, () => this.sink?.release(delivery));
+      return;
+    }
+    delivery.message ??= record && Message.restored(record);
+    if (!delivery.message) {
+      this.#host.onDropped('missing', this);
+      this.#settle(delivery);
+      return;
+    }
+    delivery.dup = delivery.stage === 'sent';
+    delivery.stage = 'sent';
+    this.#whenDurable(delivery, () => this.sink?.deliver(delivery));
+  }
+
+  #settle(delivery: Delivery): void {
+    this.inflight.delete(delivery.packetId);
+    delivery.message = undefined;
+    delivery.stage = 'done';
+    if (delivery.qos === 2 && this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);
+    this.order.settle();
+    this.#host.onSettled(this);
+    this.pump();
+  }
+
+  #end(subscription: Subscription): void {
+    this.#state?.removeSubscription(this, subscription);
+    if (this.#mode === 'live') return;
+    const ended = { ...subscription, end: this.#host.tailSeq };
+    this.ended = [...this.ended.filter((other) => other.end! >= this.#readFrom), ended];
+    this.#state?.saveSubscription(this, ended);
+  }
+
+  async #catchUp(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    const sink = this.sink;
+    try {
+      while (this.sink === sink && this.#mode === 'behind' && this.queued === 0 && this.room > 0) await this.#readOn(sink);
+    } catch (error) {
+      this.#host.onReadError(this, error);
+    } finally {
+      this.#reading = false;
+    }
+    // Somebody else came while this was reading for the one before.
+    if (this.sink !== sink && this.#mode === 'behind') this.pump();
+  }
+
+  async #readOn(sink: Sink | undefined): Promise<void> {
+    const changes = this.#changes;
+    const subscriptions = [...this.subscriptions.values(), ...this.ended];
+    const reader = this.#reader ?? (await this.#host.read([...new Set(subscriptions.map(({ filter }) => filter))], this.#readFrom));
+    const result = await this.#host.takeTurn(() => reader.read(Math.max(1, Math.min(READ_RECORDS, this.room))));
+    if (this.sink !== sink || this.#changes !== changes || this.#mode !== 'behind') {
+      this.#reader = undefined;
+      return;
+    }
+    this.#reader = reader;
+    for (const record of result.records) this.#deliverMissed(record, subscriptions);
+    this.#readFrom = result.next;
+    if (result.caughtUp && result.next > this.#host.tailSeq) {
+      this.#mode = 'live';
+      this.#reader = undefined;
+      this.ended = [];
+      this.#skip.clear();
+    }
+  }
+
+  #deliverMissed(record: JournalRecord, subscriptions: Subscription[]): void {
+    if (this.order.has(record.seq) || this.#skip.delete(record.seq)) return;
+    const route = joinRoutes(matching(subscriptions, record.topic), record, this.clientId);
+    if (!route) return;
+    const qos = this.#granted(record.qos, route.qos);
+    if (qos > 0) this.#dispatch(Message.restored(record), route, qos as 1 | 2, false);
+  }
+
+  #takePacketId(): number {
+    while (this.inflight.has(this.#nextPacketId)) this.#nextPacketId = (this.#nextPacketId % 65_535) + 1;
+    const packetId = this.#nextPacketId;
+    this.#nextPacketId = (packetId % 65_535) + 1;
+    return packetId;
+  }
+}
