@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type HydrantServer, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { type HydrantOptions, type HydrantServer, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
@@ -25,6 +25,8 @@ export interface Wait<Wire> {
   prepare?(given: Try): Promise<void>;
   act(given: Try): Promise<Wire>;
   answered(wire: Wire): boolean;
+  /** Settings of the server that `check` asks. */
+  set?: HydrantOptions['set'];
   check(given: Try, wire: Wire): Promise<void>;
 }
 
@@ -47,7 +49,7 @@ export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
         }
         const { wire, died } = await provoke(wait, `${point}:${count}`, data, id);
         if (died && !wait.answered(wire)) unanswered++;
-        await using server = await startHydrant({ data });
+        await using server = await startHydrant({ data, set: wait.set });
         try {
           await wait.check({ server, url: server.mqttUrl, data, id }, wire);
         } catch (error) {

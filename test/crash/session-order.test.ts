@@ -125,6 +125,7 @@ testWait('UNSUBACK waits for the state: the subscription is not back after the c
 testWait('CONNACK of a client with a will waits for the state: the will is published after the crash', {
   points: STATE_POINTS,
   before: STATE_POINTS,
+  set: { 'sessions.willGrace': '0s' },
   async prepare({ url, id }) {
     using client = await resume(url, `${id}-watch`);
     await client.subscribe(`${id}/#`, 1);
