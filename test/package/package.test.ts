@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Child, run } from '../../src/testing/child.ts';
+import { within } from '../../src/testing/deadline.ts';
 import { createTempFolder, type TempFolder } from '../../src/testing/temp-folder.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -27,14 +28,22 @@ before(async () => {
 
 after(() => folder[Symbol.asyncDispose]());
 
-test('the package runs a server, keeps what was published to it, and finds it again', async () => {
+test('the package runs a server, keeps what was published to it, and finds it again', async (t) => {
   const data = join(folder.path, 'data');
+  t.after(() =>
+    serverPid(data).then(
+      (pid) => process.kill(pid, 'SIGKILL'),
+      () => {},
+    ),
+  );
   await using server = new Child('npx', ['hydrant', 'up', '--data', data, ...PORTS], { cwd: place, env });
   const ready = await server.line(parseReady, 30_000, 'its ready line');
   assert.equal(ready.data, data);
   const published = await fetch(`${ready.listeners.http}/t/a/b`, { method: 'POST', body: 'from the package' });
   assert.equal(published.status, 200, await published.text());
-  assert.deepEqual(await server.kill('SIGTERM'), { code: 0, signal: null }, server.text());
+  // npx does not hand a signal on to what it runs.
+  process.kill(await serverPid(data), 'SIGTERM');
+  assert.deepEqual(await within(server.exited, 30_000, () => `the end of npx\n${server.text()}`), { code: 0, signal: null }, server.text());
 
   const found = await must('npx', ['hydrant', 'find', 'a/b', '--data', data, '-o', 'ndjson'], place);
   const lines = found
@@ -73,6 +82,11 @@ async function must(command: string, args: string[], cwd: string): Promise<strin
   const done = await run(command, args, { cwd, env, timeoutMs: INSTALL_TIMEOUT_MS });
   assert.equal(done.code, 0, `${command} ${args.join(' ')}\n${done.stdout}${done.stderr}`);
   return done.stdout;
+}
+
+/** From the note that a server keeps in its data folder while it runs. */
+async function serverPid(data: string): Promise<number> {
+  return JSON.parse(await readFile(join(data, 'lock.json'), 'utf8')).pid;
 }
 
 interface Ready {
