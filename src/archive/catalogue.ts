@@ -74,13 +74,15 @@ export class Catalogue {
   }
 
   /**
-   * Everything that is there now. Where a segment and its sealed object both exist, the segment is told.
+   * Everything that is there now. Where a segment and its sealed object both exist, the segment is told, or the object with `sealedFirst`.
    * @param options.done sequences and names that the caller has read already
    * @throws HYD_MANIFEST is not thrown: an object whose manifest cannot be read is listed without it
    */
-  async list(options: { range?: TimeRange; done?: { sequences: SeqSet; names: Set<string> } } = {}): Promise<Listing> {
+  async list(
+    options: { range?: TimeRange; sealedFirst?: boolean; done?: { sequences: SeqSet; names: Set<string> } } = {},
+  ): Promise<Listing> {
     // Segments before objects, and objects of hours before those of days: what moves on while we look is then seen twice, never missed.
-    const segments = await this.#segments();
+    const segments = await this.segments();
     const groups = await this.#groups();
     const told = new SeqSet();
     const pieces: Piece[] = [];
@@ -98,12 +100,12 @@ export class Catalogue {
       pieces.push(piece);
       if (isInRange(piece, options.range)) inRange.push(piece);
     };
-    for (const piece of segments) add(piece);
-    for (const group of groups.filter((group) => group.layout === 'daily'))
-      for (const piece of await this.#dayPieces(group, options.range)) add(piece);
     const hours = groups.filter((group) => group.layout === 'hive');
-    for (const group of hours.filter((group) => group.manifestKey)) for (const piece of hourPieces(group)) add(piece);
-    for (const group of hours.filter((group) => !group.manifestKey)) for (const piece of hourPieces(group)) add(piece);
+    if (!options.sealedFirst) for (const piece of segments) add(piece);
+    for (const group of groups) if (group.layout === 'daily') for (const piece of await this.#dayPieces(group, options.range)) add(piece);
+    for (const group of hours) if (group.manifestKey) for (const piece of hourPieces(group)) add(piece);
+    if (options.sealedFirst) for (const piece of segments) add(piece);
+    for (const group of hours) if (!group.manifestKey) for (const piece of hourPieces(group)) add(piece);
     return { pieces: inOrder(inRange), outside: pieces.length - inRange.length };
   }
 
@@ -136,7 +138,8 @@ export class Catalogue {
     return manifest;
   }
 
-  async #segments(): Promise<Piece[]> {
+  /** Every segment, up to the durable mark, whether it is sealed or not. */
+  async segments(): Promise<Piece[]> {
     if (this.#journalDir === undefined) return [];
     const files = await listSegmentFiles(this.#journalDir).catch((error) => {
       if (error instanceof HydrantError && error.code === 'HYD_DATA_MISSING') return [];

@@ -151,7 +151,7 @@ async function* readWhole(store: ObjectStore, piece: Piece): AsyncGenerator<Chun
 }
 
 /** Cuts a stream at newlines. What was read before the source fails is given first. */
-async function* wholeLines(source: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
+export async function* wholeLines(source: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
   let parts: Buffer[] = [];
   let held = 0;
   let offset = 0;
@@ -187,7 +187,8 @@ async function* readSegment(piece: Piece, selection: Selection): AsyncGenerator<
     throw error;
   }
   try {
-    const index = piece.closed && piece.bytes > CHUNK_BYTES && usesIndex(selection) ? await loadIndex(indexPath(piece.name)) : undefined;
+    const saved = piece.bytes > CHUNK_BYTES && usesIndex(selection) ? await loadIndex(indexPath(piece.name)) : undefined;
+    const index = saved && (await endsWith(file, saved, piece.bytes)) ? saved : undefined;
     const places = index && selectedOffsets(index, selection.filters);
     if (places) yield* readPlaces(file, places, piece.bytes);
     else yield* wholeLines(readFile(file, piece.bytes));
@@ -204,6 +205,14 @@ async function* readFile(file: FileHandle, limit: number): AsyncGenerator<Buffer
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
   }
+}
+
+/** Whether the last record of an index is the last line that may be read: an index of less would hide events. */
+async function endsWith(file: FileHandle, index: SegmentIndex, limit: number): Promise<boolean> {
+  const from = index.records > 0 ? index.offset(index.records - 1) : DAMAGED;
+  if (from >= limit || limit - from > CHUNK_BYTES) return false;
+  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(limit - from), 0, limit - from, from);
+  return bytesRead === limit - from && buffer.indexOf(10) === bytesRead - 1;
 }
 
 const GAP_BYTES = 32 * 1024;
