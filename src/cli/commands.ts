@@ -5,10 +5,11 @@ import { config } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
 import { find } from './commands/find.ts';
 import { pub } from './commands/pub.ts';
+import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
 import { sub } from './commands/sub.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help. A new one is one file in commands/ and one line here. */
-export const COMMANDS: readonly CommandDefinition[] = [up, pub, sub, find, backup, restore, config, doctor, completion, version];
+export const COMMANDS: readonly CommandDefinition[] = [up, pub, sub, find, replay, backup, restore, config, doctor, completion, version];

@@ -1,0 +1,162 @@
+import { Option } from 'commander';
+import { HydrantError } from '../../core/errors.ts';
+import { parseTimeRange } from '../../core/time-range.ts';
+import type { QoS } from '../../wire/event.ts';
+import { assertFilter, assertTopic } from '../../wire/topic.ts';
+import { type Call, defineCommand } from '../command.ts';
+import { addConnectionOptions, type ConnectionOptions, parseQos, resolveConnection } from '../connection-options.ts';
+import { EXIT } from '../exit-codes.ts';
+import { write } from '../io.ts';
+import { addTimeRange, dataOption, perSecond, speedFactor, tzOption, wholeNumber } from '../options.ts';
+
+interface ReplayCommandOptions extends ConnectionOptions {
+  since?: string;
+  until?: string;
+  where?: string;
+  limit?: number;
+  speed: number;
+  rate?: number;
+  to?: string;
+  qos?: QoS;
+  retain: boolean;
+  dryRun?: boolean;
+  resume?: boolean;
+  checkpoint?: string;
+  data?: string;
+  tz: string;
+}
+
+export const replay = defineCommand<ReplayCommandOptions>({
+  name: 'replay',
+  summary: 'publish kept events again',
+  notes: [
+    'Reads the data folder as `find` does and publishes to any MQTT broker, in order, with the original QoS and retain flag, and waits for every acknowledgement. It reads up to the moment at which it began, so replaying to the server of the same folder ends.',
+    'Over MQTT 5, the default here, each event keeps its properties and is marked with the user property hydrant-replay: JOURNAL-EPOCH-SEQUENCE of the record that it was. MQTT 3.1.1 has no room for a mark: use --to there to tell them apart.',
+    'How far it came is noted in DATA/replay about once a second. After an interruption the same command with --resume goes on from there: nothing is left out, at most the last moment is sent twice.',
+  ],
+  examples: [
+    ["hydrant replay 'plant/#' --since 1h --to test", 'the last hour, under test/plant/…, as fast as accepted'],
+    [
+      'hydrant replay --since yesterday --until today --speed x10 --url mqtt://staging:1883',
+      'yesterday at ten times its pace, to another broker',
+    ],
+    ["hydrant replay 'orders/#' --since 2026-11-01 --dry-run", 'how many events, and how long it would take'],
+    ["hydrant replay 'orders/#' --since 2026-11-01 --rate 500/s --resume", 'go on where it was interrupted'],
+  ],
+  define(command) {
+    addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; all when none is given'))
+      .option('-w, --where <cel>', 'only events for which this expression is true')
+      .option('-n, --limit <count>', 'events to replay, at most', wholeNumber(1))
+      .addOption(
+        new Option('--speed <factor>', 'x1 at the pace it happened, x10 ten times that, max as fast as accepted')
+          .argParser(speedFactor)
+          .default(Number.POSITIVE_INFINITY, 'max'),
+      )
+      .addOption(new Option('--rate <rate>', 'at most so many: 1000/s, 600/min').argParser(perSecond))
+      .option('--to <prefix>', 'publish under this topic: PREFIX/original/topic')
+      .addOption(new Option('--qos <qos>', 'instead of the original QoS').argParser(parseQos))
+      .option('--no-retain', 'without the retain flag')
+      .option('--dry-run', 'count what would be published, publish nothing')
+      .option('--resume', 'go on from the checkpoint of the same command')
+      .option('--checkpoint <file>', 'where to note how far it came (default: in DATA/replay)')
+      .addOption(dataOption())
+      .addOption(tzOption());
+    addConnectionOptions(command);
+  },
+  run: runReplay,
+});
+
+async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Promise<number> {
+  for (const filter of args) assertFilter(filter);
+  if (options.to !== undefined) assertTopic(options.to);
+  const { topic, ...target } = resolveConnection(options, io.env, 5);
+  if (topic !== undefined)
+    throw new HydrantError('HYD_USAGE', `the URL names the topic ${topic}`, {
+      fix: 'Leave the path out of --url; --to PREFIX publishes elsewhere.',
+    });
+  const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
+  const [{ searchHistory }, { Pace }, checkpoints] = await Promise.all([
+    import('../search.ts'),
+    import('../replay/pace.ts'),
+    import('../replay/checkpoint.ts'),
+  ]);
+  const search = (since?: number, until: number = Date.now()): ReturnType<typeof searchHistory> =>
+    searchHistory(
+      {
+        filters: args,
+        where: options.where,
+        limit: options.limit,
+        data: options.data,
+        tz: 'UTC',
+        since: since === undefined ? undefined : new Date(since).toISOString(),
+        until: new Date(until).toISOString(),
+      },
+      io,
+    );
+  if (options.dryRun) return dryRun(await search(range.sinceMs, range.untilMs), options, io);
+  const { resolveDataDir } = await import('../../app/data-dir.ts');
+  const replayArgs = {
+    url: target.url,
+    filters: args,
+    since: options.since,
+    until: options.until,
+    where: options.where,
+    limit: options.limit,
+    to: options.to,
+    qos: options.qos,
+    retain: options.retain,
+    tz: options.tz,
+  };
+  const path = options.checkpoint ?? checkpoints.checkpointPath(resolveDataDir(options.data, io.env), replayArgs);
+  const before = options.resume ? await checkpoints.readCheckpoint(path, replayArgs) : undefined;
+  const found = await search(before ? before.sinceMs : range.sinceMs, before?.untilMs ?? range.untilMs);
+  const checkpoint = before ?? {
+    v: 1 as const,
+    args: replayArgs,
+    ...range,
+    untilMs: range.untilMs ?? Date.now(),
+    finished: [],
+    journal: '',
+    seq: 0,
+    published: 0,
+  };
+  const writer = new checkpoints.CheckpointWriter(path, structuredClone(checkpoint));
+  await writer.open();
+  const { replay: run } = await import('../replay/replay.ts');
+  const pace = new Pace({ speed: options.speed, rate: options.rate });
+  const { published, leftOut } = await run(found, target, { ...options, pace, writer, behind: checkpoints.skipper(before) }, io);
+  await writer.remove();
+  if (leftOut > 0) io.stderr.write(`${leftOut} events on topics that begin with $ were left out; --to PREFIX replays them too\n`);
+  const partial = found.report({ always: false }) || leftOut > 0;
+  await write(io.stdout, `${JSON.stringify({ published, resumedAfter: before?.published, leftOut })}\n`);
+  return partial ? EXIT.partial : EXIT.ok;
+}
+
+async function dryRun(
+  search: Awaited<ReturnType<typeof import('../search.ts').searchHistory>>,
+  options: ReplayCommandOptions,
+  io: Call<unknown>['io'],
+): Promise<number> {
+  const [{ isReserved, replayTopic }, { plannedMs }] = await Promise.all([import('../replay/replay.ts'), import('../replay/pace.ts')]);
+  let events = 0;
+  let bytes = 0;
+  let first = '';
+  let last = '';
+  for await (const records of search.records) {
+    for (const { event } of records) {
+      if (isReserved(replayTopic(event.topic, options.to))) continue;
+      events++;
+      bytes += event.payload.length;
+      first ||= event.ts;
+      last = event.ts;
+    }
+  }
+  const partial = search.report({ always: false });
+  const spanMs = events > 0 ? Date.parse(last) - Date.parse(first) : 0;
+  const takesMs = plannedMs(events, spanMs, options);
+  await write(
+    io.stdout,
+    `${JSON.stringify({ dryRun: true, events, bytes, first: first || undefined, last: last || undefined, spanMs, takesMs })}\n`,
+  );
+  return partial ? EXIT.partial : EXIT.ok;
+}
