@@ -6,9 +6,9 @@ import { DAY_MS, HOUR_MS, type Place, parseArchiveKey } from './keys.ts';
 /** What is kept of the archive. Without either, everything. */
 export interface RetentionOptions {
   /** Bytes of objects with all that is beside them. */
-  maxBytes?: number;
+  bytes?: number;
   /** Age of the newest event of an object, milliseconds. */
-  maxAgeMs?: number;
+  ageMs?: number;
 }
 
 export interface RetentionContext {
@@ -42,8 +42,8 @@ export async function removeOldest(
     const oldest = queues.filter((queue) => queue.length > 0).sort((a, b) => a[0]!.endMs - b[0]!.endMs)[0];
     const group = oldest?.[0];
     if (!oldest || !group) return removed;
-    const tooOld = options.maxAgeMs !== undefined && group.endMs <= context.nowMs - options.maxAgeMs;
-    const tooMuch = options.maxBytes !== undefined && total > options.maxBytes;
+    const tooOld = options.ageMs !== undefined && group.endMs <= context.nowMs - options.ageMs;
+    const tooMuch = options.bytes !== undefined && total > options.bytes;
     if (!tooOld && !tooMuch) return removed;
     if (await isNeeded(store, group, context.keep)) {
       oldest.length = 0;

@@ -81,7 +81,7 @@ const RETENTION_EVERY_MS = 60_000;
  * A store that cannot be reached is no error: it is tried again by itself.
  * @throws HYD_CONFIG for options that do not go together
  */
-export function createSealer(options: SealerOptions): Sealer {
+export async function openSealer(options: SealerOptions): Promise<Sealer> {
   compileExclude(options.exclude ?? {});
   if (options.layout === 'daily' && (options.codec ?? 'gzip') !== 'gzip') {
     throw new HydrantError('HYD_CONFIG', `archive.compression: the daily layout is gzip, not ${options.codec}`);
