@@ -34,6 +34,7 @@ export interface Selection extends TimeRange {
   /** Empty: every topic. */
   filters: readonly string[];
   fromSeq?: number;
+  toSeq?: number;
   /** Told of a block that cannot be read, and of how many lines it held. */
   onDamagedBlock: (offset: number, lines: number, error: HydrantError) => void;
 }
@@ -78,6 +79,7 @@ function blocksOf(manifest: Manifest, part: number): PlacedBlock[] {
 
 function isWanted(block: PlacedBlock, piece: Piece, selection: Selection): boolean {
   if (selection.fromSeq !== undefined && block.lastSeq < selection.fromSeq) return false;
+  if (selection.toSeq !== undefined && block.firstSeq >= selection.toSeq) return false;
   if (holdsAll(piece.told, { first: block.firstSeq, last: block.lastSeq })) return false;
   if (selection.sinceMs !== undefined && Date.parse(block.maxTs) < selection.sinceMs) return false;
   return selection.untilMs === undefined || Date.parse(block.minTs) < selection.untilMs;

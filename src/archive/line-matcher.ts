@@ -42,8 +42,13 @@ export interface MatchOptions extends TimeRange {
   /** MQTT filters, any of which may match. Default: every topic. */
   filters?: readonly string[];
   where?: (event: StoredEvent) => boolean;
-  /** Begin at this sequence of the newest journal; older journals and days without sequences are left out. */
+  /** Only this journal. */
+  journal?: string;
+  /**
+   * Begin at this sequence, and end before that one, of `journal` or else of the newest journal; days without sequences are left out.
+   */
   fromSeq?: number;
+  toSeq?: number;
   /** Matches to give, at most. */
   limit?: number;
   /** Lines to look at, at most. */
@@ -181,8 +186,8 @@ export class LineMatcher {
       this.#lastSeq = seq;
     }
     if (told.length > 0 && holdsSeq(told, seq)) return true;
-    const { fromSeq } = this.#options;
-    return fromSeq !== undefined && seq < fromSeq ? true : undefined;
+    const { fromSeq = 0, toSeq = Number.POSITIVE_INFINITY } = this.#options;
+    return seq < fromSeq || seq >= toSeq ? true : undefined;
   }
 
   #accept(record: ScanRecord): true {

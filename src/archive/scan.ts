@@ -52,13 +52,14 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
   readonly #options: ScanOptions;
   readonly #matcher: LineMatcher;
   readonly #done = { sequences: new SeqSet(), names: new Set<string>() };
-  #newest: string | undefined;
+  #journal: string | undefined;
   #bytesDone = 0;
   #bytesTotal = 0;
 
   constructor(catalogue: Catalogue, options: ScanOptions) {
     this.#catalogue = catalogue;
     this.#options = options;
+    this.#journal = options.journal;
     this.#matcher = new LineMatcher(options, this.statistics, (piece, offset, reason) => this.#damage(piece, offset, 1, reason));
   }
 
@@ -80,17 +81,23 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
   }
 
   async #list(first: boolean): Promise<Piece[]> {
-    const { sinceMs, untilMs, fromSeq } = this.#options;
+    const { sinceMs, untilMs, fromSeq = 0, toSeq } = this.#options;
     const { pieces, outside } = await this.#catalogue.list({ range: { sinceMs, untilMs }, done: this.#done });
-    if (first) this.#newest = pieces.findLast((piece) => piece.journal !== '')?.journal;
-    const wanted = fromSeq === undefined ? pieces : pieces.filter((piece) => piece.journal === this.#newest && piece.last >= fromSeq);
+    const bySeq = this.#options.fromSeq !== undefined || toSeq !== undefined;
+    if (first && bySeq) this.#journal ??= pieces.findLast((piece) => piece.journal !== '')?.journal ?? '';
+    const wanted = pieces.filter(
+      (piece) =>
+        (this.#journal === undefined || piece.journal === this.#journal) &&
+        piece.last >= fromSeq &&
+        (toSeq === undefined || piece.first < toSeq),
+    );
     if (first) this.statistics.objectsSkipped = outside + pieces.length - wanted.length;
     this.#bytesTotal = this.#bytesDone + wanted.reduce((sum, piece) => sum + piece.bytes, 0);
     return wanted;
   }
 
   async *#read(piece: Piece): AsyncGenerator<ScanRecord[]> {
-    const { filters = [], sinceMs, untilMs, fromSeq, signal, onProgress } = this.#options;
+    const { filters = [], sinceMs, untilMs, fromSeq, toSeq, signal, onProgress } = this.#options;
     const stats = this.statistics;
     const doneBefore = this.#bytesDone;
     const chunks = await readPiece(this.#catalogue, piece, {
@@ -98,6 +105,7 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
       sinceMs,
       untilMs,
       fromSeq,
+      toSeq,
       onDamagedBlock: (offset, lines, error) => this.#damage(piece, offset, lines, error.message),
     });
     try {

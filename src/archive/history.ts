@@ -1,0 +1,20 @@
+import type { History } from '../bus/history.ts';
+import type { Log } from '../core/log.ts';
+import type { Catalogue } from './catalogue.ts';
+import { scan } from './scan.ts';
+
+/** The archive as the broker sees it: what is no longer in its journal. Damage is logged and left out. */
+export function createHistory(catalogue: Catalogue, journal: string, log: Log): History {
+  const onDamaged = (damage: object): void => log('error', 'a damaged place in the archive was skipped', { ...damage });
+  return {
+    async *read(filters, { fromSeq, toSeq, signal }) {
+      for await (const records of scan(catalogue, { filters, journal, fromSeq, toSeq, signal, onDamaged })) {
+        yield records.map((record) => record.event);
+      }
+    },
+    async seqAt(timeMs) {
+      for await (const [first] of scan(catalogue, { journal, sinceMs: timeMs, limit: 1, onDamaged })) return first?.event.seq;
+      return undefined;
+    },
+  };
+}
