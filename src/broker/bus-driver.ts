@@ -44,6 +44,7 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
 
   async function subscribe(filters: string[], options: SubscribeOptions = {}): Promise<BusSubscription> {
     assertOpen();
+    if (options.signal?.aborted) throw new HydrantError('HYD_ABORTED', `subscribing to ${filters.join(', ')} was stopped`, { cause: options.signal.reason });
     for (const filter of filters) assertFilter(filter);
     if (options.group !== undefined) throw new HydrantError('HYD_UNSUPPORTED', `group ${options.group}: this engine does not share subscriptions yet`);
     const clientId = PREFIX + (options.durable ?? createHexId(8));

@@ -82,7 +82,8 @@ export class Message implements JournalRecord {
   }
 }
 
-function publishProperties(event: Event, expirySeconds?: number, subscriptionIds?: number[]): PublishPacket['properties'] {
+/** What a PUBLISH of MQTT 5 says of an event beside topic, payload and user properties. */
+export function publishProperties(event: Event, expirySeconds?: number, subscriptionIds?: number[]): PublishPacket['properties'] {
   const { props, contentType } = event;
   const properties: NonNullable<PublishPacket['properties']> = {};
   if (props?.format !== undefined) properties.payloadFormatIndicator = props.format === 1;

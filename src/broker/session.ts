@@ -75,7 +75,7 @@ export class Session {
   #queue: Queued[] = [];
   #queueHead = 0;
   #queuedBytes = 0;
-  /** Done before the state was saved; reading passes over them. */
+  /** Done, but above where reading is: passed over. */
   readonly #skip = new Set<number>();
   /** Counts changes of the subscriptions: what was read with the old ones is read again. */
   #changes = 0;
@@ -100,7 +100,7 @@ export class Session {
 
   /** Sequences above the cursor that are done. */
   get doneAbove(): number[] {
-    return [...this.order.doneAbove(), ...this.#skip];
+    return [...new Set([...this.order.doneAbove(), ...this.#skip])];
   }
 
   get live(): boolean {
@@ -376,6 +376,8 @@ export class Session {
     delivery.message = undefined;
     delivery.stage = 'done';
     if (delivery.qos === 2 && this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);
+    // Reading has yet to pass here, and the order forgets what is done.
+    if (delivery.tracked && this.#mode !== 'live' && delivery.seq >= this.#readFrom) this.#skip.add(delivery.seq);
     this.order.settle();
     this.#host.onSettled(this);
     this.pump();
