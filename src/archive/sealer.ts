@@ -84,14 +84,14 @@ const RETENTION_EVERY_MS = 60_000;
 export async function openSealer(options: SealerOptions): Promise<Sealer> {
   compileExclude(options.exclude ?? {});
   if (options.layout === 'daily' && (options.codec ?? 'gzip') !== 'gzip') {
-    throw new HydrantError('HYD_CONFIG', `archive.compression: the daily layout is gzip, not ${options.codec}`);
+    throw new HydrantError('HYD_CONFIG', `archive.codec: the daily layout is gzip, not ${options.codec}`);
   }
   return new Sealer(options, options.journal.hold('archive'));
 }
 
 /** Turns closed segments into archive objects and lets the journal remove them. Nothing leaves the journal unsealed. */
 export class Sealer {
-  readonly #options: SealerOptions;
+  #options: SealerOptions;
   readonly #journal: SealableJournal;
   readonly #store: ObjectStore;
   readonly #clock: Clock;
@@ -251,8 +251,8 @@ export class Sealer {
   async #seal(segment: SegmentInfo): Promise<void> {
     if (segment.last < segment.first) return;
     const codec = this.#options.codec ?? 'gzip';
-    const runs = await this.#thread
-      .run({
+    try {
+      const runs = await this.#thread.run({
         kind: 'segment',
         source: segment.path,
         sourceBytes: segment.bytes,
@@ -265,13 +265,11 @@ export class Sealer {
         blockBytes: this.#options.blockBytes ?? 1024 * 1024,
         maxTopics: this.#options.maxTopics,
         exclude: this.#options.exclude ?? {},
-      })
-      .catch(async (error) => {
-        await this.#emptyWorkDir();
-        throw error;
       });
-    for (const run of runs) await this.#publish(segment, run, codec);
-    await this.#emptyWorkDir();
+      for (const run of runs) await this.#publish(segment, run, codec);
+    } finally {
+      await this.#emptyWorkDir();
+    }
   }
 
   async #publish(segment: SegmentInfo, run: SealedRun, codec: Codec): Promise<void> {
@@ -342,6 +340,12 @@ export class Sealer {
     });
     this.#counts.removed += removed.objects;
     this.#counts.removedBytes += removed.bytes;
+  }
+
+  /** Takes over what may change while it runs: it counts from the next segment and the next look at retention on. */
+  configure(options: Pick<SealerOptions, 'exclude' | 'retention'>): void {
+    compileExclude(options.exclude ?? {});
+    this.#options = { ...this.#options, ...options };
   }
 
   async #emptyWorkDir(): Promise<void> {
