@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limitOptions, sessionOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { filterFault } from '../wire/topic.ts';
 
@@ -86,6 +87,8 @@ export const configSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  sessions: sessionOptions.prefault({}),
+  limits: limitOptions.prefault({}),
   health: z
     .strictObject({
       minFreeBytes: byteSize()

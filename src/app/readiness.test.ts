@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { type ReadinessSources, readinessFaults } from './readiness.ts';
 
-const fine: ReadinessSources = { dataDir: tmpdir(), minFreeBytes: () => 0, journal: { state: 'ok' }, store: { failing: false } };
+const fine: ReadinessSources = { dataDir: tmpdir(), minFreeBytes: 0, journal: { state: 'ok' }, store: { failing: false } };
 
 test('a server whose journal, state and disk are fine is ready', async () => {
   assert.deepEqual(await readinessFaults(fine), []);
@@ -12,7 +12,7 @@ test('a server whose journal, state and disk are fine is ready', async () => {
 test('each thing that stops work is a reason of its own', async () => {
   const faults = await readinessFaults({
     dataDir: tmpdir(),
-    minFreeBytes: () => 2 ** 60,
+    minFreeBytes: 2 ** 60,
     journal: { state: 'full' },
     store: { failing: true },
   });

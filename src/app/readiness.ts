@@ -5,7 +5,7 @@ import { formatSize } from '../core/units.ts';
 /** The parts that can keep a server from doing its work. */
 export interface ReadinessSources {
   dataDir: string;
-  minFreeBytes: () => number;
+  minFreeBytes: number;
   journal: { readonly state: 'ok' | 'full' | 'failed' };
   store: { readonly failing: boolean };
 }
@@ -18,10 +18,10 @@ export async function readinessFaults({ dataDir, minFreeBytes, journal, store }:
   if (store.failing) faults.push('the state store cannot commit');
   try {
     const { bavail, bsize } = await statfs(dataDir);
-    const least = minFreeBytes();
-    if (bavail * bsize < least)
+
+    if (bavail * bsize < minFreeBytes)
       faults.push(
-        `the disk of the data folder has ${formatSize(bavail * bsize)} free, less than health.minFreeBytes (${formatSize(least)})`,
+        `the disk of the data folder has ${formatSize(bavail * bsize)} free, less than health.minFreeBytes (${formatSize(minFreeBytes)})`,
       );
   } catch (error) {
     faults.push(`the data folder cannot be looked at: ${errorText(error)}`);

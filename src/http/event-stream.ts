@@ -64,7 +64,7 @@ async function pump(
     for (const { event } of batch) {
       if (sampler && !sampler.take()) continue;
       const line = formatLine(event);
-      text += sse ? `id: ${event.seq}\ndata: ${line}\n\n` : `${line}\n`;
+      text += sse ? `${event.seq > 0 ? `id: ${event.seq}\n` : ''}data: ${line}\n\n` : `${line}\n`;
     }
     if (text !== '' && !response.write(text) && !(await drained(response, stallMs, signal))) return void response.destroy();
     for (const delivery of batch) delivery.ack();

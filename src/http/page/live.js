@@ -45,13 +45,13 @@ async function explain(url) {
     const response = await fetch(url, { signal: aborter.signal });
     if (!response.ok) showFault((await response.json()).error);
   } catch {
-    showFault({ message: 'The server does not answer.', fix: 'Check that it runs, then press Watch.' });
+    showFault({ message: 'The server does not answer', fix: 'Check that it runs, then press Watch.' });
   }
   aborter.abort();
 }
 
 function showFault({ message, fix }) {
-  byId('fault').textContent = `${message} ${fix}`;
+  byId('fault').textContent = `${message}. ${fix}`;
   byId('fault').hidden = false;
 }
 

@@ -1,0 +1,85 @@
+import type { Sealer } from '../archive/sealer.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { HttpServer } from '../http/http-server.ts';
+import type { Sample } from '../http/metrics.ts';
+import type { Journal } from '../journal/journal.ts';
+
+/** The parts whose numbers are published. */
+export interface MeasuredParts {
+  journal: Journal;
+  broker: Broker;
+  sealer: Sealer | undefined;
+  http: Pick<HttpServer, 'streams'>;
+}
+
+type Reasons = Record<string, number>;
+
+/** What /metrics says of a server, read at this moment. */
+export function serverSamples({ journal, broker, sealer, http }: MeasuredParts): Sample[] {
+  return [
+    ...brokerSamples(broker),
+    ...journalSamples(journal),
+    ...(sealer ? archiveSamples(sealer) : []),
+    gauge('hydrant_http_event_streams', 'Event streams open over HTTP.', http.streams),
+  ];
+}
+
+function brokerSamples(broker: Broker): Sample[] {
+  const stats = broker.stats();
+  return [
+    gauge('hydrant_connections', 'MQTT connections open, websockets included.', stats.connections),
+    gauge('hydrant_sessions', 'Sessions, absent clients included.', stats.sessions),
+    gauge('hydrant_subscriptions', 'Subscriptions of all sessions.', stats.subscriptions),
+    gauge('hydrant_retained', 'Retained messages.', stats.retained),
+    counter('hydrant_connections_total', 'MQTT connections accepted.', stats.connectionsTotal),
+    counter('hydrant_messages_in_total', 'Messages published by clients, HTTP and the server itself.', stats.messagesIn),
+    counter('hydrant_messages_out_total', 'Messages sent to subscribers.', stats.messagesOut),
+    counter('hydrant_unjournalled_total', 'Messages that went out without being journalled.', stats.unjournalled),
+    counter('hydrant_gap_events_total', 'Events that an absent client should have got and that are no longer kept.', stats.gapEvents),
+    reasons('hydrant_dropped_total', 'Messages not delivered, by reason.', stats.dropped),
+    reasons('hydrant_refused_total', 'Publishes refused, by reason.', stats.refused),
+    reasons('hydrant_faults_total', 'Connections closed for a fault of the peer, by reason.', stats.faults),
+  ];
+}
+
+function journalSamples(journal: Journal): Sample[] {
+  const { bytes, segments, commits, damaged, indexBytes } = journal.counters;
+  return [
+    gauge('hydrant_journal_head', 'Highest sequence on disk.', journal.head),
+    gauge('hydrant_journal_bytes', 'Bytes of all segments.', bytes),
+    gauge('hydrant_journal_segments', 'Segments.', segments),
+    gauge('hydrant_journal_pending_bytes', 'Bytes that wait for the disk.', journal.pendingBytes),
+    gauge('hydrant_journal_index_bytes', 'Memory of the segment indexes.', indexBytes),
+    gauge('hydrant_journal_writable', '1 while the journal can be written.', journal.state === 'ok' ? 1 : 0),
+    counter('hydrant_journal_commits_total', 'Group commits, each one fdatasync.', commits),
+    counter('hydrant_journal_damaged_total', 'Damaged lines found and skipped.', damaged),
+  ];
+}
+
+function archiveSamples(sealer: Sealer): Sample[] {
+  const seen = sealer.statistics;
+  return [
+    gauge('hydrant_archive_pending_segments', 'Closed segments that wait to be sealed.', seen.pending),
+    gauge('hydrant_archive_quarantined', 'Objects put aside because their place held something else.', seen.quarantined),
+    counter('hydrant_archive_segments_total', 'Segments sealed.', seen.segments),
+    counter('hydrant_archive_events_total', 'Events sealed.', seen.events),
+    counter('hydrant_archive_excluded_total', 'Events left out by archive.exclude.', seen.excluded),
+    counter('hydrant_archive_raw_bytes_total', 'Bytes sealed, before compression.', seen.rawBytes),
+    counter('hydrant_archive_bytes_total', 'Bytes sealed, compressed.', seen.bytes),
+    counter('hydrant_archive_failures_total', 'Failed tries to seal or store.', seen.failures),
+    counter('hydrant_archive_removed_total', 'Objects removed by retention.', seen.removed),
+    counter('hydrant_archive_removed_bytes_total', 'Bytes removed by retention.', seen.removedBytes),
+  ];
+}
+
+function gauge(name: string, help: string, value: number): Sample {
+  return { name, help, type: 'gauge', value };
+}
+
+function counter(name: string, help: string, value: number): Sample {
+  return { name, help, type: 'counter', value };
+}
+
+function reasons(name: string, help: string, values: Reasons): Sample {
+  return { name, help, type: 'counter', value: { label: 'reason', values } };
+}

@@ -1,0 +1,168 @@
+import { createServer, type Server as NetServer } from 'node:net';
+import { join } from 'node:path';
+import { Catalogue } from '../archive/catalogue.ts';
+import { createHistory } from '../archive/history.ts';
+import { openSealer, type Sealer } from '../archive/sealer.ts';
+import { type Broker, openBroker } from '../broker/broker.ts';
+import { STATE_SCHEMA } from '../broker/session-state.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { Log } from '../core/log.ts';
+import { StateStore } from '../core/state-store.ts';
+import { type HttpServer, openHttpServer } from '../http/http-server.ts';
+import { createMetrics } from '../http/metrics.ts';
+import { type Journal, openJournal } from '../journal/journal.ts';
+import { tcpTransport, webSocketTransport } from '../mqtt/transport.ts';
+import { createFsStore } from '../storage/drivers/fs.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import { isLoopback } from './config-rules.ts';
+import type { Config } from './config-schema.ts';
+import { openDataFolder } from './data-folder.ts';
+import { listen, listenerUrl } from './listen.ts';
+import { readinessFaults } from './readiness.ts';
+import { serverSamples } from './server-metrics.ts';
+
+export interface ServerOptions {
+  /** Absolute path of the data folder. */
+  dataDir: string;
+  config: Config;
+  /** What `lock.json` tells people who ask who runs here. */
+  command: string;
+  log: Log;
+}
+
+/** URLs that clients use. `mqtt` is missing when MQTT over TCP is switched off. */
+export type ListenerUrls = { mqtt?: string; ws: string; http: string };
+
+export interface Server {
+  readonly dataDir: string;
+  readonly listeners: ListenerUrls;
+  readonly bus: Bus;
+  /** Takes over the keys of `LIVE_KEYS`; the others wait for a restart. */
+  apply(next: Config): void;
+  /**
+   * Stops accepting, lets what is under way finish, then closes everything in reverse order of opening. What is not done
+   * at the deadline is cut. Twice is fine.
+   */
+  close(options: { deadlineMs: number }): Promise<void>;
+}
+
+/** Keys, or sections of keys, that a running server takes over. */
+export const LIVE_KEYS = [
+  'log.level',
+  'shutdown',
+  'health',
+  'sessions',
+  'journal.qos0',
+  'journal.exclude',
+  'archive.exclude',
+  'archive.retention',
+];
+
+/**
+ * Builds a server bottom up: data folder, journal, state, archive, broker, HTTP, listeners. When one cannot be opened, those before it
+ * are closed again.
+ * @throws HYD_DATA_BUSY, HYD_DATA_FORMAT, HYD_PORT_BUSY, HYD_CONFIG
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { dataDir, log } = options;
+  let { config } = options;
+  let deadlineAtMs = 0;
+  const leftMs = () => Math.max(0, deadlineAtMs - performance.now());
+  await using opening = new AsyncDisposableStack();
+
+  const { identity, lock } = await openDataFolder(dataDir, { command: options.command });
+  opening.defer(() => lock.release());
+  const journal = opening.use(await openServerJournal(options, identity.journal));
+  const store = opening.use(new StateStore(join(dataDir, 'state.db'), { schema: STATE_SCHEMA, log }));
+  const objects = createFsStore(join(dataDir, 'archive'));
+  const sealer = await openServerSealer(options, journal, objects);
+  if (sealer) opening.use(sealer);
+  const history = createHistory(new Catalogue({ store: objects }), identity.journal, log);
+  const { sessions, limits } = config;
+  const broker = await openBroker({ journal, store, history, options: { sessions, limits, journal: config.journal }, log });
+  opening.defer(() => broker.close({ deadlineMs: leftMs() }));
+  const http: HttpServer = await openHttpServer({
+    bus: broker.bus,
+    acceptWebSocket: (websocket, { socket }) => broker.accept(webSocketTransport(websocket, socket)),
+    readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
+    metrics: createMetrics(() => serverSamples({ journal, broker, sealer, http })),
+    loopbackOnly: isLoopback(config.listeners.http.host),
+    maxBodyBytes: limits.packetBytes,
+    log,
+  });
+  opening.defer(() => http.close({ deadlineMs: leftMs() }));
+  const listeners = await openListeners(config, broker, http, opening, log);
+  await lock.announce(listeners);
+
+  const opened = opening.move();
+  return {
+    dataDir,
+    listeners,
+    bus: broker.bus,
+    apply(next) {
+      broker.options.sessions = next.sessions;
+      broker.options.journal = next.journal;
+      sealer?.configure(sealedPart(next));
+      config = next;
+    },
+    async close({ deadlineMs }) {
+      deadlineAtMs = performance.now() + deadlineMs;
+      await opened.disposeAsync();
+    },
+  };
+}
+
+function openServerJournal({ dataDir, config, log }: ServerOptions, journalId: string): Promise<Journal> {
+  const { maxPendingBytes, rotate } = config.journal;
+  return openJournal(join(dataDir, 'journal'), {
+    journalId,
+    maxPendingBytes,
+    rotate: { bytes: rotate.bytes, ageMs: rotate.age, idleMs: rotate.idle },
+    log,
+  });
+}
+
+/** Without an archive nothing is ever removed from the journal: it is then all there is. */
+async function openServerSealer(options: ServerOptions, journal: Journal, store: ObjectStore): Promise<Sealer | undefined> {
+  const { enabled, layout, codec } = options.config.archive;
+  if (enabled)
+    return openSealer({
+      journal,
+      store,
+      workDir: join(options.dataDir, 'sealing'),
+      layout,
+      codec,
+      ...sealedPart(options.config),
+      log: options.log,
+    });
+  journal.hold('the archive is off');
+  return undefined;
+}
+
+function sealedPart({ archive }: Config): Parameters<Sealer['configure']>[0] {
+  const { bytes, age } = archive.retention;
+  return { exclude: archive.exclude, retention: { bytes: bytes || undefined, ageMs: age || undefined } };
+}
+
+async function openListeners(
+  config: Config,
+  broker: Broker,
+  http: HttpServer,
+  opening: AsyncDisposableStack,
+  log: Log,
+): Promise<ListenerUrls> {
+  const { mqtt, http: web } = config.listeners;
+  const bind = async (server: NetServer, key: string, { host, port }: { host: string; port: number }): Promise<number> => {
+    const bound = await listen(server, { key, host, port });
+    server.on('error', (error) => log('error', 'a listener failed', { listener: key, error: error.message }));
+    return bound;
+  };
+  const urls: Partial<ListenerUrls> = {};
+  if (mqtt.enabled) {
+    const server = createServer((socket) => broker.accept(tcpTransport(socket)));
+    urls.mqtt = listenerUrl('mqtt', mqtt.host, await bind(server, 'listeners.mqtt', mqtt));
+    opening.defer(() => void server.close());
+  }
+  const port = await bind(http.server, 'listeners.http', web);
+  return { ...urls, ws: listenerUrl('ws', web.host, port), http: listenerUrl('http', web.host, port) };
+}
