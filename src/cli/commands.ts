@@ -1,5 +1,8 @@
 import type { CommandDefinition } from './command.ts';
+import { archive } from './commands/archive.ts';
 import { backup } from './commands/backup.ts';
+import { bench } from './commands/bench.ts';
+
 import { completion } from './commands/completion.ts';
 import { config } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
@@ -7,9 +10,25 @@ import { find } from './commands/find.ts';
 import { pub } from './commands/pub.ts';
 import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
+import { retained } from './commands/retained.ts';
 import { sub } from './commands/sub.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help. A new one is one file in commands/ and one line here. */
-export const COMMANDS: readonly CommandDefinition[] = [up, pub, sub, find, replay, backup, restore, config, doctor, completion, version];
+export const COMMANDS: readonly CommandDefinition[] = [
+  up,
+  pub,
+  sub,
+  find,
+  replay,
+  archive,
+  retained,
+  backup,
+  restore,
+  config,
+  doctor,
+  bench,
+  completion,
+  version,
+];
