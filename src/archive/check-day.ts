@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { errorText, HydrantError } from '../core/errors.ts';
 import { encodeIndex } from '../journal/index-file.ts';
 import { SegmentIndex } from '../journal/segment-index.ts';
 import { decodeLine } from '../wire/line.ts';
@@ -12,7 +13,8 @@ import { TopicCollector } from './topic-digest.ts';
 export interface CheckDayJob {
   kind: 'day';
   path: string;
-  objects: Expected[];
+  /** With the name of each for the error. */
+  objects: (Expected & { name: string })[];
   /** Where its index is written; none past 4 GiB of lines, which its offsets cannot reach. */
   indexPath: string;
   maxTopics?: number;
@@ -53,7 +55,11 @@ export function checkDay(job: CheckDayJob): CheckedDay {
     rawAt += raw.length;
   };
   for (const object of job.objects) {
-    readBack(job.path, object, { at, onBlock });
+    try {
+      readBack(job.path, object, { at, onBlock });
+    } catch (cause) {
+      throw new HydrantError('HYD_OBJECT_DAMAGED', `${object.name}: ${errorText(cause)}`, { cause });
+    }
     at += object.bytes;
     marks.push({ bytes: at, sha256: hash.copy().digest('hex') });
   }

@@ -138,7 +138,7 @@ class DayComposer {
       await file.sync();
     }
     crashPoint('compose.staged');
-    const objects = parts.map(({ manifest }) => ({ ...manifest, codec: 'gzip' as const }));
+    const objects = parts.map(({ base, manifest }) => ({ ...manifest, codec: 'gzip' as const, name: base }));
     return { path, indexPath, checked: await thread.run({ kind: 'day', path, objects, indexPath, maxTopics }) };
   }
 
