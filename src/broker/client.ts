@@ -164,6 +164,7 @@ export class Client implements ConnectionHandler, Publisher, Sink {
       return;
     }
     const message = new Message({ topic, payload: payload as Buffer, qos, retain, source: session.clientId, ...(packet.dup ? { dup: true } : {}) });
+    if (packet.wire) message.reuse(this.version, packet.wire);
     if (packet.properties || packet.userProperties) Object.assign(message, eventProps(packet.properties, packet.userProperties));
     if (qos > 0) {
       message.publisher = this;

@@ -56,6 +56,11 @@ export class Message implements JournalRecord {
     return message;
   }
 
+  /** Takes over the bytes that a PUBLISH came in, for receivers at the same QoS. */
+  reuse(version: 3 | 4 | 5, wire: SharedBytes): void {
+    this.#shared[(version === 5 ? 3 : 0) + this.qos] = wire;
+  }
+
   /** Encoded once per protocol family and QoS for all receivers: RETAIN and DUP are 0. */
   shared(version: 3 | 4 | 5, qos: QoS): SharedBytes {
     const slot = (version === 5 ? 3 : 0) + qos;

@@ -3,7 +3,7 @@ import { errorText } from '../core/errors.ts';
 import { checkConnect } from './check-connect.ts';
 import { PacketFault } from './fault.ts';
 import { checkDecoded, readUint16, skipBytes, skipString, truncated } from './field.ts';
-import { type ConnectPacket, type Packet, type PublishPacket, TYPE, type UserProperties, type Version } from './packet.ts';
+import { type AckPacket, type ConnectPacket, type Packet, type PublishPacket, TYPE, type UserProperties, type Version } from './packet.ts';
 import { hasTopicAlias, walkProperties } from './properties.ts';
 
 /** How one end reads packets, fixed by the CONNECT. */
@@ -16,7 +16,7 @@ export interface Dialect {
 }
 
 /**
- * Decodes one whole packet with mqtt-packet and makes the checks that mqtt-packet does not.
+ * Decodes one whole packet with mqtt-packet (but for the two plainest kinds) and makes the checks that mqtt-packet does not.
  * @param frame exactly one packet; its payload stays a view of these bytes
  * @param at where the variable header begins
  * @throws PacketFault
@@ -31,7 +31,7 @@ export function decodePacket(frame: Buffer, at: number, dialect: Dialect): Packe
     case TYPE.pubrel:
     case TYPE.pubcomp:
       checkPacketId(frame, at);
-      if (frame.length === at + 2) return parseFrame(frame, dialect);
+      if (frame.length === at + 2) return plainAck(frame, at, version);
       if (version < 5) throw trailing(frame, at + 2);
       return withUser(frame, checkReason(frame, at + 2), dialect);
     case TYPE.connect: {
@@ -73,21 +73,50 @@ function decodePublish(frame: Buffer, at: number, dialect: Dialect): PublishPack
   } else if (next > frame.length) throw truncated(frame);
   let user: UserProperties | undefined;
   let aliased = false;
-  if (dialect.version === 5) {
-    if (frame[next] !== 0) {
-      const properties = walkProperties(frame, next, TYPE.publish);
-      user = properties.user;
-      aliased = hasTopicAlias(properties);
-      if (dialect.end === 'server' && properties.seen.has(11)) {
-        throw new PacketFault('property-not-allowed', 'subscription identifier is not allowed in this packet');
-      }
+  const bare = dialect.version < 5 || frame[next] === 0;
+  if (!bare) {
+    const properties = walkProperties(frame, next, TYPE.publish);
+    user = properties.user;
+    aliased = hasTopicAlias(properties);
+    if (dialect.end === 'server' && properties.seen.has(11)) {
+      throw new PacketFault('property-not-allowed', 'subscription identifier is not allowed in this packet');
     }
   }
   if (topicBytes === 0 && !aliased) throw new PacketFault('empty-topic', 'PUBLISH with an empty topic');
-  const packet = parseFrame(frame, dialect) as PublishPacket;
+  const packet = bare ? plainPublish(frame, at, next, dialect.version) : (parseFrame(frame, dialect) as PublishPacket);
   checkDecoded(packet.topic, frame, at);
   if (user) attachUser(packet, user);
   return packet;
+}
+
+/**
+ * A PUBLISH without properties, whose fields were all found while checking it. This and `plainAck` are the two packets that come by the
+ * hundred thousand; mqtt-packet took a third of the broker's time for them. Tested to give what mqtt-packet gives.
+ */
+function plainPublish(frame: Buffer, at: number, next: number, version: Version): PublishPacket {
+  const first = frame[0]!;
+  const qos = ((first >> 1) & 3) as 0 | 1 | 2;
+  const idAt = qos === 0 ? -1 : next - 2;
+  const minimal = frame.length < 130 ? at === 2 : frame.length < 16_387 ? at === 3 : at > 3;
+  return {
+    cmd: 'publish',
+    topic: frame.toString('utf8', at + 2, idAt === -1 ? next : idAt),
+    payload: version === 5 ? frame.subarray(next + 1) : frame.subarray(next),
+    qos,
+    retain: (first & 0x01) !== 0,
+    dup: (first & 0x08) !== 0,
+    messageId: idAt === -1 ? undefined : (frame[idAt]! << 8) | frame[idAt + 1]!,
+    wire: (first & 0x09) === 0 && minimal ? { bytes: frame, idOffset: idAt } : undefined,
+  };
+}
+
+const ACKS = { [TYPE.puback]: 'puback', [TYPE.pubrec]: 'pubrec', [TYPE.pubrel]: 'pubrel', [TYPE.pubcomp]: 'pubcomp' } as const;
+
+/** An acknowledgement of success: a packet identifier and nothing else. */
+function plainAck(frame: Buffer, at: number, version: Version): AckPacket {
+  const cmd = ACKS[(frame[0]! >> 4) as keyof typeof ACKS];
+  const messageId = (frame[at]! << 8) | frame[at + 1]!;
+  return version === 5 ? { cmd, messageId, reasonCode: 0 } : { cmd, messageId };
 }
 
 function checkPacketId(frame: Buffer, at: number): void {
