@@ -1,10 +1,10 @@
 import { open, rename, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { syncFolder } from '../core/files.ts';
 import type { Log } from '../core/log.ts';
 import { decodeLine } from '../wire/line.ts';
-import { syncFolder } from '../core/files.ts';
-import { RESERVED_BLOCK } from './rotate.ts';
 import { readMark } from './mark.ts';
+import { RESERVED_BLOCK } from './rotate.ts';
 import { readSegmentEnds, readSegmentHeader, readSegmentNames, type SegmentFile } from './segment-files.ts';
 
 /** A segment that is not written any more. */
@@ -25,10 +25,11 @@ export interface Recovered {
  * Makes a journal folder fit to be written again. Only the newest segment can have a torn tail; what is above the
  * durable mark is checked line by line (crc, sequence) and cut at the last whole one, the cut bytes kept in `*.torn`.
  * A bad line at or below the mark is never cut: readers report and skip it.
+ * Segments of older journals below our own are what a restored backup brought along: they are read on under their own id.
  */
 export async function recoverJournal(dir: string, journal: string, log: Log): Promise<Recovered> {
   const mark = await readMark(dir);
-  const own = (await readSegmentNames(dir)).filter((file) => file.journal === journal);
+  const own = await readOwnSegments(dir, journal);
   const segments: RecoveredSegment[] = [];
   let next = 1;
   let tornBytes = 0;
@@ -62,6 +63,12 @@ export async function recoverJournal(dir: string, journal: string, log: Log): Pr
     if (file.last >= file.first) segments.push({ ...file, minMs: ends.minMs, maxMs: ends.maxMs });
   }
   return { segments, next, tornBytes };
+}
+
+async function readOwnSegments(dir: string, journal: string): Promise<SegmentFile[]> {
+  const files = (await readSegmentNames(dir)).sort((a, b) => a.first - b.first);
+  const first = files.find((file) => file.journal === journal)?.first ?? Number.POSITIVE_INFINITY;
+  return files.filter((file) => file.journal === journal || file.first < first);
 }
 
 /**
@@ -111,7 +118,11 @@ async function cutTail(file: SegmentFile, end: number, log: Log): Promise<void> 
   await using cut = await open(file.path, 'r+');
   await cut.sync();
   await syncFolder(dirname(file.path));
-  log('warn', 'cut a torn tail above the durable mark; nothing in it was acknowledged', { segment: file.path, bytes: file.bytes - end, kept: torn });
+  log('warn', 'cut a torn tail above the durable mark; nothing in it was acknowledged', {
+    segment: file.path,
+    bytes: file.bytes - end,
+    kept: torn,
+  });
   file.bytes = end;
 }
 

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { createIdentity, readDataFolder } from '../../app/data-folder.ts';
+import { createIdentity } from '../../app/data-folder.ts';
 import { HydrantError, systemCode } from '../../core/errors.ts';
 import { syncFolder } from '../../core/files.ts';
-import { createHexId } from '../../core/id.ts';
 import { encodeMark, markPath } from '../../journal/mark.ts';
-import { encodeSegmentHeader, segmentName } from '../../wire/segment.ts';
+import { listSegmentFiles } from '../../journal/segment-files.ts';
 import { assertBackupPath, type BackupManifest, MANIFEST, readFileBytes } from './files.ts';
 import { folderSink } from './sinks.ts';
 import { readTar, type TarEntry } from './tar.ts';
@@ -106,16 +105,14 @@ function checkManifest(text: string, found: Map<string, { bytes: number; sha256:
 async function beginAnew(dataDir: string, manifest: BackupManifest): Promise<string> {
   const journalDir = join(dataDir, 'journal');
   await mkdir(journalDir, { recursive: true, mode: 0o700 });
-  await createIdentity(dataDir, manifest.format);
-  const { journal } = readDataFolder(dataDir);
-  const header = { journal, epoch: createHexId(4), first: manifest.head + 1, reserved: manifest.head };
-  const line = encodeSegmentHeader(header, Date.now());
-  const name = segmentName(header);
-  await writeFile(join(journalDir, name), line, { mode: 0o600, flush: true });
-  const mark = encodeMark({ segment: name, offset: line.length, seq: manifest.head, next: manifest.head + 1 });
-  await writeFile(markPath(journalDir), mark, { mode: 0o600, flush: true });
+  const newest = (await listSegmentFiles(journalDir)).sort((a, b) => a.first - b.first).at(-1);
+  if (newest) {
+    // As after an orderly close: everything saved was durable.
+    const mark = encodeMark({ segment: basename(newest.path), offset: newest.bytes, seq: manifest.head, next: manifest.head + 1 });
+    await writeFile(markPath(journalDir), mark, { mode: 0o600, flush: true });
+  }
   await syncFolder(journalDir);
-  await syncFolder(dataDir);
+  const { journal } = await createIdentity(dataDir, manifest.format);
   return journal;
 }
 
