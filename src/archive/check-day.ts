@@ -21,8 +21,7 @@ export interface CheckDayJob {
 }
 
 export interface CheckedDay {
-  /** After each object: bytes so far and their sha256. */
-  marks: { bytes: number; sha256: string }[];
+  sha256: string;
   rawSha256: string;
   topics: TopicDigest;
   hasIndex: boolean;
@@ -40,7 +39,6 @@ export function checkDay(job: CheckDayJob): CheckedDay {
   const topics = new TopicCollector();
   const hasIndex = job.objects.reduce((sum, object) => sum + object.rawBytes, 0) <= MAX_INDEXED_BYTES;
   const index = new SegmentIndex({ maxTopics: job.maxTopics });
-  const marks: CheckedDay['marks'] = [];
   const view = new LineView();
   let at = 0;
   let rawAt = 0;
@@ -61,10 +59,9 @@ export function checkDay(job: CheckDayJob): CheckedDay {
       throw new HydrantError('HYD_OBJECT_DAMAGED', `${object.name}: ${errorText(cause)}`, { cause });
     }
     at += object.bytes;
-    marks.push({ bytes: at, sha256: hash.copy().digest('hex') });
   }
   if (hasIndex) writeFileSync(job.indexPath, encodeIndex(index), { mode: 0o600 });
-  return { marks, rawSha256: rawHash.digest('hex'), topics: topics.digest(), hasIndex };
+  return { sha256: hash.digest('hex'), rawSha256: rawHash.digest('hex'), topics: topics.digest(), hasIndex };
 }
 
 function slowLine(raw: Buffer, start: number, end: number): { topic: string; ms: number } {

@@ -1,14 +1,12 @@
-import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { crashPoint } from '../core/crash-point.ts';
-import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { decodeManifest, type Manifest, type ManifestPart } from '../wire/manifest.ts';
 import type { CheckedDay } from './check-day.ts';
-import { DAY_MS, type DailyPlace, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
+import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
 import type { Publisher } from './publish.ts';
 import type { SealThread } from './seal-thread.ts';
 
@@ -74,56 +72,42 @@ class DayComposer {
   }
 
   async compose(bases: string[]): Promise<number> {
-    const done = await this.#readDays();
+    const done = await readDays(this.#context.store, this.#dayMs);
     const waiting: SealedPart[] = [];
     for (const base of bases) {
       const part = await this.#readPart(base);
       if (done.some((manifest) => covers(manifest, part.place))) await this.#remove(part);
       else if (part.manifest.codec === 'gzip') waiting.push(part);
     }
-    let made = 0;
-    for (const parts of byJournal(waiting)) {
-      for (let left = parts; left.some(({ manifest }) => manifest.object !== null); made++) {
-        const taken = await this.#composeNext(left);
-        left = left.slice(taken);
-      }
-    }
-    return made;
+    const days = byJournal(waiting).filter((parts) => parts.some(({ manifest }) => manifest.object !== null));
+    for (const parts of days) await this.#composeOne(parts);
+    return days.length;
   }
 
-  /** Makes the next object of the day from these, or finishes the one that a crash has left. Returns how many of them it holds. */
-  async #composeNext(parts: SealedPart[]): Promise<number> {
-    const { store } = this.#context;
+  /** The manifest goes before the object: as soon as the object can be seen, everybody knows which sequences it tells. */
+  async #composeOne(parts: SealedPart[]): Promise<void> {
+    const { store, publisher, nowMs, log } = this.#context;
     const staged = await this.#stage(parts);
-    for (let number = 1; ; number++) {
-      const place: DailyPlace = { layout: 'daily', fromMs: this.#dayMs, number };
-      const base = placeBase(place);
-      const key = `${base}.json.gz`;
-      if (await store.head(`${base}.manifest.json`)) continue;
-      const found = await store.head(key);
-      if (found) {
-        const taken = staged.checked.marks.findIndex((mark) => mark.bytes === found.bytes) + 1;
-        if (taken === 0 || staged.checked.marks[taken - 1]!.sha256 !== (await this.#hashOf(key))) continue;
-        const held = parts.slice(0, taken);
-        await this.#finish(place, held, taken === parts.length ? staged : await this.#stage(held));
-        return taken;
-      }
-      await store.put(key, { path: staged.path, move: true }, { ifNoneMatch: true });
-      crashPoint('compose.put');
-      await this.#finish(place, parts, staged);
-      return parts.length;
-    }
-  }
-
-  async #finish(place: DailyPlace, parts: SealedPart[], staged: Staged): Promise<void> {
-    const { publisher, log, nowMs } = this.#context;
-    const base = placeBase(place);
-    const manifest = dayManifest(place, parts, staged.checked, nowMs);
+    const base = await this.#freeBase();
+    const manifest = dayManifest(base, parts, staged.checked, nowMs);
     if (staged.checked.hasIndex) await publisher.derived(`${base}.idx`, { path: staged.indexPath, move: true });
     await publisher.manifest(`${base}.manifest.json`, manifest);
     crashPoint('compose.manifest');
+    await store.put(`${base}.json.gz`, { path: staged.path, move: true }, { ifNoneMatch: true });
+    crashPoint('compose.put');
     for (const part of parts) await this.#remove(part);
     log('info', 'put a day together', { object: `${base}.json.gz`, events: manifest.count, bytes: manifest.bytes });
+  }
+
+  /** The first name of the day under which there is no object; what a crash left beside it is removed. */
+  async #freeBase(): Promise<string> {
+    const { store } = this.#context;
+    for (let number = 1; ; number++) {
+      const base = placeBase({ layout: 'daily', fromMs: this.#dayMs, number });
+      if ((await store.head(`${base}.json.gz`)) || (await store.head(`${base}.json`))) continue;
+      for (const ending of ['.manifest.json', '.idx']) await store.delete(base + ending);
+      return base;
+    }
   }
 
   async #stage(parts: SealedPart[]): Promise<Staged> {
@@ -142,14 +126,6 @@ class DayComposer {
     return { path, indexPath, checked: await thread.run({ kind: 'day', path, objects, indexPath, maxTopics }) };
   }
 
-  async #readDays(): Promise<Manifest[]> {
-    const manifests: Manifest[] = [];
-    for await (const { key } of this.#context.store.list(placeBase({ layout: 'daily', fromMs: this.#dayMs, number: 1 }))) {
-      if (parseArchiveKey(key)?.file === 'manifest') manifests.push(decodeManifest(await this.#context.store.get(key), key));
-    }
-    return manifests;
-  }
-
   async #readPart(base: string): Promise<SealedPart> {
     const key = `${base}.manifest.json`;
     const place = parseArchiveKey(key) as HivePlace;
@@ -160,12 +136,6 @@ class DayComposer {
   async #remove(part: SealedPart): Promise<void> {
     for (const ending of ['.ndjson.gz', '.idx', '.manifest.json']) await this.#context.store.delete(part.base + ending);
     crashPoint('compose.removed');
-  }
-
-  async #hashOf(key: string): Promise<string> {
-    const hash = createHash('sha256');
-    for await (const chunk of this.#context.store.stream(key)) hash.update(chunk);
-    return hash.digest('hex');
   }
 }
 
@@ -184,6 +154,18 @@ function byJournal(parts: SealedPart[]): SealedPart[][] {
   return [...journals.values()].map((own) => own.sort((a, b) => a.place.first - b.place.first));
 }
 
+/** Manifests of the objects of a day that are there; one without its object is what a crash has left. */
+export async function readDays(store: ObjectStore, dayMs: number): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  for await (const { key } of store.list(placeBase({ layout: 'daily', fromMs: dayMs, number: 1 }))) {
+    if (parseArchiveKey(key)?.file !== 'manifest') continue;
+    const manifest = decodeManifest(await store.get(key), key);
+    const object = await store.head(key.slice(0, key.lastIndexOf('/') + 1) + manifest.object);
+    if (object?.bytes === manifest.bytes) manifests.push(manifest);
+  }
+  return manifests;
+}
+
 /** Whether a day's object holds a sealed part, which it does as a whole or not at all. */
 export function covers(day: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
   return day.parts.some(
@@ -193,7 +175,7 @@ export function covers(day: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' 
 }
 
 /** Parts of one epoch that follow each other become one. */
-function dayManifest(place: DailyPlace, sealed: SealedPart[], checked: CheckedDay, nowMs: number): Manifest {
+function dayManifest(base: string, sealed: SealedPart[], checked: CheckedDay, nowMs: number): Manifest {
   const parts: ManifestPart[] = [];
   const blocks: Manifest['blocks'] = [];
   let offset = 0;
@@ -208,12 +190,10 @@ function dayManifest(place: DailyPlace, sealed: SealedPart[], checked: CheckedDa
     for (const block of manifest.blocks) blocks.push({ ...block, part: parts.length - 1, offset: offset + block.offset });
     offset += manifest.bytes;
   }
-  const last = checked.marks.at(-1);
-  if (last?.bytes !== offset) throw new HydrantError('HYD_OBJECT_DAMAGED', `a day of ${offset} bytes was read back as ${last?.bytes}`);
   const held = sealed.map(({ manifest }) => manifest).filter(({ count }) => count > 0);
   return {
     v: 1,
-    object: `${placeBase(place).slice(5)}.json.gz`,
+    object: `${basename(base)}.json.gz`,
     codec: 'gzip',
     parts,
     count: parts.reduce((sum, part) => sum + part.count, 0),
@@ -226,7 +206,7 @@ function dayManifest(place: DailyPlace, sealed: SealedPart[], checked: CheckedDa
     rawBytes: held.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
     bytes: offset,
     rawSha256: checked.rawSha256,
-    sha256: last.sha256,
+    sha256: checked.sha256,
     blocks,
     topics: checked.topics,
     sealedAt: new Date(nowMs).toISOString(),

@@ -9,7 +9,7 @@ import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import { DEFAULT_LEVEL } from './codec.ts';
-import { composeDays, covers } from './compose.ts';
+import { composeDays, covers, readDays } from './compose.ts';
 import { compileExclude, type ExcludeOptions } from './exclude.ts';
 import { type Codec, DAY_MS, HIVE_PREFIX, type HivePlace, objectEnding, parseArchiveKey, placeBase } from './keys.ts';
 import { Publisher } from './publish.ts';
@@ -205,7 +205,10 @@ export class Sealer {
     }
     places.sort((a, b) => a.first - b.first);
     for (const segment of this.#unsealed()) {
-      const days = await this.#daysOf(segment);
+      const days: Manifest[] = [];
+      for (let dayMs = Math.floor(segment.minMs / DAY_MS) * DAY_MS; dayMs <= segment.maxMs; dayMs += DAY_MS) {
+        days.push(...(await readDays(this.#store, dayMs)));
+      }
       let next = segment.first;
       for (const place of places) {
         if (place.epoch === segment.epoch && place.first === next && (await this.#isWhole(placeBase(place), bytes))) next = place.last + 1;
@@ -213,17 +216,6 @@ export class Sealer {
       if (next > segment.last || days.some((day) => covers(day, segment))) this.#sealed.add(segment.path);
     }
     await this.#moveHold();
-  }
-
-  /** Manifests of the days, already put together, that a segment has events of. */
-  async #daysOf(segment: SegmentInfo): Promise<Manifest[]> {
-    const days: Manifest[] = [];
-    for (let dayMs = Math.floor(segment.minMs / DAY_MS) * DAY_MS; dayMs <= segment.maxMs; dayMs += DAY_MS) {
-      for await (const { key } of this.#store.list(placeBase({ layout: 'daily', fromMs: dayMs, number: 1 }))) {
-        if (parseArchiveKey(key)?.file === 'manifest') days.push(decodeManifest(await this.#store.get(key), key));
-      }
-    }
-    return days;
   }
 
   async #isWhole(base: string, bytes: Map<string, number>): Promise<boolean> {

@@ -10,7 +10,7 @@ import { unpackBlock } from './codec.ts';
 import { covers } from './compose.ts';
 import { type ArchiveKey, type Codec, DAY_MS, parseArchiveKey, QUARANTINE_PREFIX } from './keys.ts';
 import { LineChecker, type LineFault } from './line-checker.ts';
-import { SeqSet } from './seq-set.ts';
+import { holdsAll, SeqSet } from './seq-set.ts';
 import { findFaults, type SequenceRun } from './sequence-check.ts';
 import { unpackStream } from './unpack-stream.ts';
 
@@ -92,6 +92,7 @@ class Verification {
   readonly #problems: Problem[] = [];
   readonly #runs: SequenceRun[] = [];
   readonly #composed: Manifest[] = [];
+  readonly #withoutObject: { manifest: Manifest; key: string; day: string }[] = [];
   readonly #unsealedLines = new Map<string, number>();
   #segments: Piece[] = [];
   #problemCount = 0;
@@ -111,6 +112,7 @@ class Verification {
     for (const piece of this.#segments) await this.#segment(piece);
     for (const group of groups) await this.#group(group);
     this.#countSegments();
+    this.#findOrphans();
     for (const { kind, first, last, dayMs, name, other } of findFaults(this.#runs)) {
       const what = { gap: 'no object or segment has them; before them comes', duplicate: 'also in', fork: 'of another epoch are also in' }[
         kind
@@ -171,6 +173,21 @@ class Verification {
       const { name, journal, epoch, first } = piece;
       this.#runs.push({ name, kind: 'segment', journal, epoch, first, last, dayMs: Date.parse(day) });
       this.#unsealedLines.set(name, checker.lines);
+    }
+  }
+
+  /** A manifest without its object, unless others tell all of it: then a day is just being put together, or a crash ended that. */
+  #findOrphans(): void {
+    const told = new SeqSet();
+    for (const run of this.#runs) told.add(run.journal, run.epoch, run);
+    for (const { manifest, key, day } of this.#withoutObject) {
+      const missing = manifest.parts.filter(({ journal, epoch, firstSeq, lastSeq }) => {
+        const range = { first: firstSeq, last: lastSeq };
+        return !holdsAll(told.overlap(journal, epoch, range), range);
+      });
+      for (const { firstSeq, lastSeq } of missing) {
+        this.#problem('orphan-manifest', day, key, `its object ${manifest.object} is not there`, firstSeq, lastSeq);
+      }
     }
   }
 
