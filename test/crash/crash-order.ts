@@ -37,34 +37,50 @@ export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
   test(title, { timeout: 120_000 }, async () => {
     await using folder = await createTempFolder();
     const data = folder.path;
+    let id = await prepareFirst(wait, data);
     for (const point of wait.points) {
       let unanswered = 0;
-      for (let count = 1; ; count++) {
+      let died = true;
+      for (let count = 1; died; count++) {
         assert.ok(count <= MOST_TRIES, `${point}: still dying at its ${count}th time`);
-        const id = `try${++tries}`;
-        if (wait.prepare) {
-          await using server = await startHydrant({ data });
-          await wait.prepare({ server, url: server.mqttUrl, data, id });
-          await server.kill();
-        }
-        const { wire, died } = await provoke(wait, `${point}:${count}`, data, id);
-        if (died && !wait.answered(wire)) unanswered++;
-        await using server = await startHydrant({ data, set: wait.set });
-        try {
-          await wait.check({ server, url: server.mqttUrl, data, id }, wire);
-        } catch (error) {
-          const told = `killed at ${point}:${count}; the wire had shown ${JSON.stringify(wire)}\n${server.child.text()}`;
-          throw new Error(`${(error as Error).message}\n${told}`, { cause: error });
-        }
-        if (!died) {
-          assert.ok(wait.answered(wire), `it lived and gave no answer: ${JSON.stringify(wire)}`);
-          assert.ok(count > 1, `${point} was never passed`);
-          break;
-        }
+        const crash = `${point}:${count}`;
+        const outcome = await provoke(wait, crash, data, id);
+        died = outcome.died;
+        if (died && !wait.answered(outcome.wire)) unanswered++;
+        id = await checkPromises(wait, crash, data, id, outcome.wire);
+        if (died) continue;
+        assert.ok(wait.answered(outcome.wire), `it lived and gave no answer: ${JSON.stringify(outcome.wire)}`);
+        assert.ok(count > 1, `${point} was never passed`);
       }
       if (wait.before.includes(point)) assert.ok(unanswered > 0, `${point} comes after the answer was sent`);
     }
   });
+}
+
+const nextId = (): string => `try${++tries}`;
+
+async function prepareFirst<Wire>(wait: Wait<Wire>, data: string): Promise<string> {
+  const id = nextId();
+  if (!wait.prepare) return id;
+  await using server = await startHydrant({ data, set: wait.set });
+  await wait.prepare({ server, url: server.mqttUrl, data, id });
+  await server.kill();
+  return id;
+}
+
+/** Asks a server started after the crash; prepares the next try on it, whose name it returns. */
+async function checkPromises<Wire>(wait: Wait<Wire>, crash: string, data: string, id: string, wire: Wire): Promise<string> {
+  await using server = await startHydrant({ data, set: wait.set });
+  try {
+    await wait.check({ server, url: server.mqttUrl, data, id }, wire);
+  } catch (error) {
+    const told = `killed at ${crash}; the wire had shown ${JSON.stringify(wire)}\n${server.child.text()}`;
+    throw new Error(`${(error as Error).message}\n${told}`, { cause: error });
+  }
+  const next = nextId();
+  await wait.prepare?.({ server, url: server.mqttUrl, data, id: next });
+  await server.kill();
+  return next;
 }
 
 async function provoke<Wire>(wait: Wait<Wire>, crash: string, data: string, id: string): Promise<{ wire: Wire; died: boolean }> {

@@ -125,7 +125,7 @@ testWait('a QoS 0 event that a subscriber saw before the crash is on disk too', 
 });
 
 testWait('a retained event that was acknowledged is retained after the crash', {
-  points: [...ALL_POINTS, 'state.before-commit', 'state.after-commit'],
+  points: ALL_POINTS,
   before: [...JOURNAL_POINTS, 'wire.before-ack'],
   async prepare({ url, id }) {
     using client = await RawClient.connect(url);

@@ -8,7 +8,7 @@ import { NumberedSubscriber } from '../../src/testing/numbered-subscriber.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 2_000;
 
 test('SIGTERM under load ends with exit code 0 inside the deadline, five times, and loses nothing acknowledged', {
   timeout: 120_000,
@@ -22,7 +22,7 @@ test('SIGTERM under load ends with exit code 0 inside the deadline, five times, 
     new NumberedSubscriber('stop-lazy', 2, 50),
   ];
   for (let round = 1; round <= 5; round++) {
-    await using server = await startHydrant({ data });
+    await using server = await startHydrant({ data, set: { 'shutdown.deadline': `${DEADLINE_MS}ms` } });
     const runs = subscribers.map((subscriber) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       return { ended: subscriber.run(server.mqttUrl, resolve), ready: promise };

@@ -48,10 +48,11 @@ test('[MQTT-3.1.0-2] closes a client that sends a second CONNECT', async () => {
   await client.expectClose();
 });
 
-test('[MQTT-3.1.2-1] closes a client with another protocol name, without a word', async () => {
+test('[MQTT-3.1.2-1] answers another protocol name with return code 1 and closes', async () => {
   for (const name of ['HTTP', 'mqtt', 'MQTTX', '']) {
     using client = await RawClient.open(url);
     client.sendBytes(connectBytes(name, 4, 2, 'name'));
+    await client.expect('connack', { returnCode: 1, sessionPresent: false });
     await client.expectClose();
   }
 });

@@ -223,9 +223,9 @@ test('overlapping filters yield one delivery to an absent subscriber too, at the
   await publishAll('overlap/a', ['both'], 2);
   await publishAll('overlap/b/c', ['one'], 2);
   using back = await resume('overlap', { auto: true });
-  await back.expectMessage('overlap/a', 'both', { qos: 2 });
+  assert.equal((await back.take('publish', { topic: 'overlap/a' })).qos, 2);
+  assert.equal((await back.take('publish', { topic: 'overlap/b/c' })).qos, 1);
   await back.take('pubrel');
-  await back.expectMessage('overlap/b/c', 'one', { qos: 1 });
   await back.expectQuiet();
 });
 

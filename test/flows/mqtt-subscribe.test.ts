@@ -48,13 +48,15 @@ test('[MQTT-3.8.3-4] closes a client that asks for QoS 3 or sets reserved bits',
   }
 });
 
-test('[MQTT-4.7.1-2] [MQTT-4.7.1-3] [MQTT-4.7.3-1] closes a client with a filter that is none', async () => {
+test('[MQTT-4.7.1-2] [MQTT-4.7.1-3] [MQTT-4.7.3-1] refuses a filter that is none with 0x80, and grants the others', async () => {
+  using client = await connect();
   for (const filter of ['', 'a/#/b', 'a#', '##', 'a+', '+a', 'a/b+/c']) {
-    using client = await connect();
-    const body = [0, 1, ...text(filter), 0];
+    const body = [0, 1, ...text(filter), 1, ...text('fine/a'), 0];
     client.sendBytes([0x82, body.length, ...body]);
-    await client.expectClose();
+    await client.expect('suback', { messageId: 1, granted: [0x80, 0] });
   }
+  client.publish('fine/a', 'x');
+  await client.expectMessage('fine/a', 'x');
 });
 
 const MATCHES: [filter: string, matching: string[], others: string[]][] = [

@@ -178,3 +178,23 @@ test('[MQTT-3.1.2-8] [MQTT-3.1.2-26] waits the will delay, and publishes nothing
   await again.ping();
   await watcher.expectQuiet();
 });
+
+test('[MQTT-3.1.3.2.2] a takeover publishes the older will, unless it has a delay and the session goes on', async () => {
+  using watcher = await connect();
+  await watcher.subscribe('over5/#');
+  const cases = [
+    { name: 'clean', clean: true, willDelayInterval: 60 },
+    { name: 'prompt', clean: false, willDelayInterval: 0 },
+    { name: 'delayed', clean: false, willDelayInterval: 60 },
+  ];
+  for (const { name, clean, willDelayInterval } of cases) {
+    const session = { clientId: `over5-${name}`, properties: { sessionExpiryInterval: 60 } };
+    const will = { topic: `over5/${name}`, payload: Buffer.from('older'), properties: { willDelayInterval } };
+    using older = await connect({ ...session, clean: true, will });
+    using newer = await connect({ ...session, clean });
+    await older.take('disconnect', { reasonCode: 0x8e });
+    if (name !== 'delayed') await watcher.expectMessage(`over5/${name}`, 'older');
+    await newer.ping();
+  }
+  await watcher.expectQuiet();
+});
