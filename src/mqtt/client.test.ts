@@ -39,11 +39,13 @@ describe('a client at Mosquitto', () => {
       test(`publishes and receives at every QoS over ${kind}, version ${version}, numbered, in order, once`, async () => {
         const url = kind === 'ws' ? `ws://127.0.0.1:${server.wsPort}/any` : server.url;
         await using reader = await connectClient({ url, version });
-        await using writer = await connectClient({ url, version, maxInFlight: kind === 'ws' ? 200 : 50 });
+        await using writer = await connectClient({ url, version, maxInFlight: 50 });
         const topic = `all/${kind}/${version}`;
+        // Mosquitto's websockets hand out a message or so per turn of its loop.
+        const count = kind === 'ws' ? 30 : 500;
         for (const qos of [0, 1, 2] as const) {
           assert.deepEqual(await reader.subscribe([{ filter: topic, qos }, 'other/#']), [qos, 0]);
-          const sent = Array.from({ length: kind === 'ws' ? 100 : 500 }, (_, n) => ({
+          const sent = Array.from({ length: count }, (_, n) => ({
             topic,
             payload: `${n}`.padEnd(n === 7 ? 50_000 : 10, '.'),
             qos,

@@ -67,7 +67,6 @@ export class Framer {
           this.#waiting.unshift(chunk.subarray(taken));
           return;
         }
-        if (this.#paused) return;
       }
     } finally {
       this.#busy = false;

@@ -33,17 +33,29 @@ function decode(frame: Buffer, protocolVersion: Version): PublishPacket {
 test('a PUBLISH without properties decodes to what mqtt-packet makes of it', () => {
   const sizes = fc.oneof(fc.nat(200), fc.constantFrom(16_370, 16_384, 70_000));
   fc.assert(
-    fc.property(version, text, sizes, fc.constantFrom(0, 1, 2), fc.boolean(), fc.boolean(), fc.integer({ min: 1, max: 65_535 }), (v, topic, bytes, qos, retain, wasSent, messageId) => {
-      const dup = wasSent && qos > 0;
-      const frame = generate({ cmd: 'publish', topic, payload: Buffer.alloc(bytes, 7), qos: qos as 0 | 1 | 2, retain, dup, messageId }, { protocolVersion: v });
-      const mine = decode(frame, v);
-      const theirs = parsePlainly(frame, v) as Record<string, unknown>;
-      for (const key of ['cmd', 'topic', 'qos', 'retain', 'dup'] as const) assert.deepEqual(mine[key], theirs[key], key);
-      assert.equal(mine.messageId, theirs.messageId);
-      assert.deepEqual(Buffer.from(mine.payload), theirs.payload);
-      assert.equal(mine.wire !== undefined, !retain && !dup);
-      if (mine.wire && qos > 0) assert.equal(mine.wire.bytes.readUInt16BE(mine.wire.idOffset), messageId);
-    }),
+    fc.property(
+      version,
+      text,
+      sizes,
+      fc.constantFrom(0, 1, 2),
+      fc.boolean(),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 65_535 }),
+      (v, topic, bytes, qos, retain, wasSent, messageId) => {
+        const dup = wasSent && qos > 0;
+        const frame = generate(
+          { cmd: 'publish', topic, payload: Buffer.alloc(bytes, 7), qos: qos as 0 | 1 | 2, retain, dup, messageId },
+          { protocolVersion: v },
+        );
+        const mine = decode(frame, v);
+        const theirs = parsePlainly(frame, v) as Record<string, unknown>;
+        for (const key of ['cmd', 'topic', 'qos', 'retain', 'dup'] as const) assert.deepEqual(mine[key], theirs[key], key);
+        assert.equal(mine.messageId, theirs.messageId);
+        assert.deepEqual(Buffer.from(mine.payload), theirs.payload);
+        assert.equal(mine.wire !== undefined, !retain && !dup);
+        if (mine.wire && qos > 0) assert.equal(mine.wire.bytes.readUInt16BE(mine.wire.idOffset), messageId);
+      },
+    ),
   );
 });
 
@@ -56,11 +68,16 @@ test('a remaining length that is longer than it need be is not handed on to othe
 
 test('a plain acknowledgement decodes to what mqtt-packet makes of it', () => {
   fc.assert(
-    fc.property(version, fc.constantFrom('puback', 'pubrec', 'pubrel', 'pubcomp'), fc.integer({ min: 1, max: 65_535 }), (v, cmd, messageId) => {
-      const frame = generate({ cmd, messageId }, { protocolVersion: 4 });
-      const mine = decode(frame, v) as object as Record<string, unknown>;
-      const theirs = parsePlainly(frame, v) as Record<string, unknown>;
-      for (const key of ['cmd', 'messageId', 'reasonCode']) assert.deepEqual(mine[key], theirs[key], key);
-    }),
+    fc.property(
+      version,
+      fc.constantFrom('puback', 'pubrec', 'pubrel', 'pubcomp'),
+      fc.integer({ min: 1, max: 65_535 }),
+      (v, cmd, messageId) => {
+        const frame = generate({ cmd, messageId }, { protocolVersion: 4 });
+        const mine = decode(frame, v) as object as Record<string, unknown>;
+        const theirs = parsePlainly(frame, v) as Record<string, unknown>;
+        for (const key of ['cmd', 'messageId', 'reasonCode']) assert.deepEqual(mine[key], theirs[key], key);
+      },
+    ),
   );
 });
