@@ -1,5 +1,7 @@
+import { closeSync, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { errorText, HydrantError } from '../core/errors.ts';
+import { keepCompiledCode, releaseStartUpMemory } from '../core/start-up.ts';
 import { type AppLog, createJsonLog, createTextLog } from './app-log.ts';
 import { readyBanner } from './banner.ts';
 import { type ConfigInputs, type LoadedConfig, loadConfig } from './config.ts';
@@ -22,6 +24,8 @@ export interface UpOptions {
 
 /** What is left of the process's time after the deadline for closing files. */
 const GRACE_MS = 2000;
+/** Start-up is over this long after the ready line. */
+const SETTLE_MS = 1000;
 
 /**
  * Runs a server until SIGTERM or SIGINT, then drains it and resolves with 0. A second signal ends the process at once (130 for SIGINT,
@@ -75,7 +79,7 @@ class Up {
     }
     process.on('SIGTERM', this.#onStop);
     process.on('SIGINT', this.#onStop);
-    process.on('SIGHUP', this.#onReload);
+    process.on('SIGHUP', this.#onHangUp);
     try {
       this.#server = await startServer({ dataDir, config, command: this.#options.command, log: this.#log.log });
     } catch (error) {
@@ -85,6 +89,10 @@ class Up {
     this.#sayReady(this.#server, demo);
     if (demo) this.#demo = startDemo(this.#server.bus, { seed: Date.now() % 2 ** 31, log: this.#log.log });
     await this.#service.ready(this.#status());
+    setTimeout(() => {
+      keepCompiledCode();
+      releaseStartUpMemory();
+    }, SETTLE_MS).unref();
   }
 
   async stop(): Promise<void> {
@@ -108,8 +116,9 @@ class Up {
     this.#stopWanted.resolve();
   };
 
-  readonly #onReload = (): void => {
-    if (this.#server && this.#signals === 0) void this.#reload(this.#server);
+  readonly #onHangUp = (): void => {
+    if (this.#options.stdout.isTTY && terminalIsGone()) this.#stopWanted.resolve();
+    else if (this.#server && this.#signals === 0) void this.#reload(this.#server);
   };
 
   async #reload(server: Server): Promise<void> {
@@ -145,7 +154,17 @@ class Up {
   #unwatch(): void {
     process.off('SIGTERM', this.#onStop);
     process.off('SIGINT', this.#onStop);
-    process.off('SIGHUP', this.#onReload);
+    process.off('SIGHUP', this.#onHangUp);
+  }
+}
+
+/** SIGHUP also says that the window was closed in which the server ran; nobody wants it to go on unseen then. */
+function terminalIsGone(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
   }
 }
 

@@ -4,7 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
+import { folderHolder } from '../../src/app/folder-lock.ts';
 import { Child } from '../../src/testing/child.ts';
+import { within } from '../../src/testing/deadline.ts';
 import { findEvents, HYDRANT_BIN, type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { openNotifySocket } from '../../src/testing/notify-socket.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
@@ -213,24 +215,43 @@ test('systemd hears when it is ready, reloads and stops', async () => {
   await stopping;
 });
 
-test('on a terminal it greets a person with URLs, data folder and the next command', async () => {
+/** A server on a terminal of its own, as a person starts it. */
+async function startOnTerminal(data: string): Promise<{ terminal: Child; pid: number }> {
+  const terminal = new Child('script', ['-qec', ['exec', HYDRANT_BIN, 'up', '--data', data, ...FREE_PORTS].join(' '), '/dev/null']);
+  await terminal.line((line) => (line.includes('Ctrl-C stops it') ? true : undefined), 20_000, 'the banner');
+  return { terminal, pid: (JSON.parse(await readFile(join(data, 'lock.json'), 'utf8')) as { pid: number }).pid };
+}
+
+test('on a terminal it greets a person with URLs, data folder and the next command, and logs plain text', async () => {
   await using folder = await createTempFolder();
   const data = join(folder.path, 'data');
-  await using child = new Child('script', ['-qec', ['exec', HYDRANT_BIN, 'up', '--data', data, ...FREE_PORTS].join(' '), '/dev/null']);
-  await child.line((line) => (line.includes('Ctrl-C stops it') ? true : undefined), 20_000, 'the banner');
-  const { pid } = JSON.parse(await readFile(join(data, 'lock.json'), 'utf8')) as { pid: number };
+  const { terminal, pid } = await startOnTerminal(data);
+  process.kill(pid, 'SIGHUP');
+  await terminal.line((line) => (/info {2}the configuration was read again/.test(line) ? true : undefined), 20_000, 'the reload');
   process.kill(pid, 'SIGTERM');
-  assert.equal((await child.exited).code, 0);
-  const text = child.text();
+  assert.equal((await terminal.exited).code, 0);
+  const text = terminal.text();
   for (const wanted of [
     /Hydrant \d+\.\d+\.\d+ is ready/,
     /page +http:\/\/127\.0\.0\.1:\d+\//,
     new RegExp(`data +${data}`),
     /hydrant sub -t '#' -v --url mqtt:\/\/127\.0\.0\.1:\d+/,
-  ])
+    /\d\d:\d\d:\d\d info {2}stopped/,
+  ]) {
     assert.match(text, wanted);
-  assert.match(text, /\d\d:\d\d:\d\d info {2}stopped/);
+  }
   assert.doesNotMatch(text, /^\{/m);
+});
+
+test('it ends when its terminal is closed', async () => {
+  await using folder = await createTempFolder();
+  const data = join(folder.path, 'data');
+  const { terminal } = await startOnTerminal(data);
+  await terminal.kill('SIGKILL');
+  const free = async (): Promise<void> => {
+    while (folderHolder(data)) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await within(free(), 20_000, 'the data folder to be free');
 });
 
 test('without MQTT over TCP there is no such listener, and websockets still work', async () => {
