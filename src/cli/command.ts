@@ -25,7 +25,7 @@ export interface CommandDefinition<Options = unknown> {
 }
 
 /** A command line, and what it does. */
-export type Example = readonly [line: string, what: string];
+type Example = readonly [line: string, what: string];
 
 /** Gives a definition its place in the list, whatever its options look like. */
 export function defineCommand<Options>(definition: CommandDefinition<Options>): CommandDefinition {

@@ -51,7 +51,7 @@ export function addConnectionOptions(command: Command): Command {
     .optionsGroup('Connection:')
     .option(
       '-L, --url <url>',
-      'mqtt:// mqtts:// ws:// or wss://, with user:password@ if wanted (default: HYDRANT_URL, else mqtt://127.0.0.1:1883)',
+      'server: mqtt:// mqtts:// ws:// or wss://, with user:password@ if wanted (default: HYDRANT_URL, else mqtt://127.0.0.1:1883)',
     )
     .option('-h, --host <host>', 'instead of --url')
     .option('-p, --port <port>', 'instead of --url', wholeNumber(1, 65_535))

@@ -5,12 +5,15 @@ import { parseDuration, parseSize } from '../core/units.ts';
 /** `-o`: table on a terminal, NDJSON in a pipe, unless said otherwise. */
 export type Format = 'table' | 'ndjson' | 'json' | 'raw';
 
-export function outputOption(formats: readonly Format[] = ['table', 'ndjson', 'json']): Option {
-  return new Option('-o, --output <format>', 'what to print (default: table on a terminal, ndjson in a pipe)').choices(formats);
+export function outputOption(
+  formats: readonly Format[] = ['table', 'ndjson', 'json'],
+  standard = 'table on a terminal, ndjson in a pipe',
+): Option {
+  return new Option('-o, --output <format>', `what to print (default: ${standard})`).choices(formats);
 }
 
 export function dataOption(): Option {
-  return new Option('-d, --data <dir>', 'data folder of a running or stopped server (default: HYDRANT_DATA, else your user data folder)');
+  return new Option('-d, --data <dir>', 'data folder (default: HYDRANT_DATA, else your user data folder)');
 }
 
 export function tzOption(): Option {

@@ -65,7 +65,7 @@ function usageError(command: Command, error: CommanderError): HydrantError {
 }
 
 /** `hydrant archive ls`. */
-export function commandPath(command: Command): string {
+function commandPath(command: Command): string {
   return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
 }
 

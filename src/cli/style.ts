@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { Stream } from './io.ts';
 
 /** Colours only on a terminal, and never with NO_COLOR set to anything (no-color.org). */
-export function hasColor(stream: Stream, env: NodeJS.ProcessEnv): boolean {
+function hasColor(stream: Stream, env: NodeJS.ProcessEnv): boolean {
   return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 }
 

@@ -11,7 +11,7 @@ export interface CapturedIo {
   abort(reason: unknown): void;
 }
 
-export class CapturedStream extends Writable {
+class CapturedStream extends Writable {
   isTTY: boolean | undefined;
   columns: number | undefined;
   readonly #chunks: Buffer[] = [];

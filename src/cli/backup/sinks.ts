@@ -85,7 +85,7 @@ function piped(encoder: ReturnType<typeof createGzip>, file: Writable): Writable
 }
 
 /** @throws HYD_USAGE when the folder is there and holds something */
-export async function assertEmpty(dir: string): Promise<void> {
+async function assertEmpty(dir: string): Promise<void> {
   const names = await readdir(dir).catch((error) => {
     if (systemCode(error) === 'ENOENT') return [];
     throw error;

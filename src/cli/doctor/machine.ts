@@ -104,7 +104,7 @@ export async function checkClock(dataDir: string, nowMs: number): Promise<Findin
 }
 
 /** The folder itself, or the nearest one above it that exists. */
-export async function nearestFolder(dir: string): Promise<string> {
+async function nearestFolder(dir: string): Promise<string> {
   for (let at = dir; ; at = dirname(at)) {
     const stats = await stat(at).catch(() => undefined);
     if (stats?.isDirectory() || at === dirname(at)) return at;

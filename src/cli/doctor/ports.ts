@@ -31,7 +31,7 @@ async function tryListen(host: string, port: number): Promise<string | undefined
 }
 
 /** `mosquitto (process 812)`: who listens on a TCP port of this machine. Linux only; undefined when it is not ours to see. */
-export async function portHolder(port: number): Promise<string | undefined> {
+async function portHolder(port: number): Promise<string | undefined> {
   const inode = (await listeningInode('/proc/net/tcp', port)) ?? (await listeningInode('/proc/net/tcp6', port));
   if (inode === undefined) return undefined;
   const wanted = `socket:[${inode}]`;

@@ -12,7 +12,7 @@ import type { CheckpointWriter, skipper } from './checkpoint.ts';
 import type { Pace } from './pace.ts';
 
 /** The MQTT 5 user property that marks a replayed event with the record it was: journal, epoch and sequence. */
-export const REPLAY_MARK = 'hydrant-replay';
+const REPLAY_MARK = 'hydrant-replay';
 
 const WINDOW = 1000;
 const ACK_TIMEOUT_MS = 30_000;
