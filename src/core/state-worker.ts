@@ -3,6 +3,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { parentPort, workerData } from 'node:worker_threads';
 import { crashPoint } from './crash-point.ts';
 import { errorText } from './errors.ts';
+import { releaseStartUpMemory } from './start-up.ts';
 
 export type SqlValue = SQLInputValue;
 export type Row = Record<string, SqlValue>;
@@ -67,3 +68,4 @@ parentPort!.on('message', (request: StateRequest) => {
   parentPort!.postMessage(reply);
   if (request.kind === 'close') parentPort!.close();
 });
+releaseStartUpMemory();

@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { crashPoint } from '../core/crash-point.ts';
 import { errorText, systemCode } from '../core/errors.ts';
+import { releaseStartUpMemory } from '../core/start-up.ts';
 import { encodeMark, type Mark, markPath } from './mark.ts';
 
 /** One group commit: bytes to add to a segment. With `header`, the segment is made first. */
@@ -147,3 +148,4 @@ parentPort!.on('message', (request: WriterRequest) => {
   parentPort!.postMessage(reply);
   if (reply.closed) parentPort!.close();
 });
+releaseStartUpMemory();
