@@ -52,6 +52,11 @@ export const LIVE_KEYS = [
   'shutdown',
   'health',
   'sessions',
+  'limits.inFlight',
+  'limits.queuedBytes',
+  'limits.queuedMessages',
+  'limits.stalled',
+  'limits.connectTimeout',
   'journal.qos0',
   'journal.exclude',
   'archive.exclude',
@@ -101,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     bus: broker.bus,
     apply(next) {
       broker.options.sessions = next.sessions;
+      broker.options.limits = { ...next.limits, packetBytes: limits.packetBytes };
       broker.options.journal = next.journal;
       sealer?.configure(sealedPart(next));
       config = next;

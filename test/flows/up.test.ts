@@ -168,10 +168,19 @@ test('SIGHUP takes over what it can, names what needs a restart, and a bad file 
   const bad = await reload('log: {level: loud}\njournal: {rotate: {bytes: 1MiB}}\n', 1);
   assert.equal(bad.level, 'error');
   assert.match(String(bad.error), /c\.yaml:1:14: log\.level is "loud"/);
-  const good = await reload('log: {level: debug}\nlisteners: {mqtt: {host: 127.0.0.9}}\narchive: {exclude: {filters: [noise/#]}}\n', 2);
-  assert.deepEqual([good.applied, good.needRestart], [['archive.exclude.filters', 'log.level'], ['listeners.mqtt.host']]);
+  const good = await reload(
+    'log: {level: debug}\nlisteners: {mqtt: {host: 127.0.0.9}}\narchive: {exclude: {filters: [noise/#]}}\nlimits: {inFlight: 5, packetBytes: 2MiB}\n',
+    2,
+  );
+  assert.deepEqual(
+    [good.applied, good.needRestart],
+    [
+      ['archive.exclude.filters', 'limits.inFlight', 'log.level'],
+      ['listeners.mqtt.host', 'limits.packetBytes'],
+    ],
+  );
   const undone = await reload('log: {level: info}\n', 3);
-  assert.deepEqual([undone.applied, undone.needRestart], [['archive.exclude.filters', 'log.level'], []]);
+  assert.deepEqual([undone.applied, undone.needRestart], [['archive.exclude.filters', 'limits.inFlight', 'log.level'], []]);
   assert.equal((await fetch(`${server.httpUrl}/healthz`)).status, 200);
 });
 
