@@ -36,6 +36,11 @@ export class LineChecker {
     }
   }
 
+  /** Lines that could not even be unpacked come here: what is missing next was told of. */
+  skipDamaged(): void {
+    this.#damaged = true;
+  }
+
   /** Sequences up to `last` that did not come are missing. */
   finish(last: number, offset: number): void {
     this.#skipAbsent();

@@ -29,7 +29,6 @@ async function* unpackGzip(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer
     wake();
     feed();
   };
-  gunzip.on('drain', () => feed());
   gunzip.on('data', (chunk: Buffer) => {
     queue.push(chunk);
     if (queue.length >= MAX_QUEUED) gunzip.pause();
@@ -39,9 +38,10 @@ async function* unpackGzip(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   const feeding = (async () => {
     for await (const chunk of packed) {
       if (done) return;
-      if (gunzip.write(chunk)) continue;
+      // Each chunk is through before the end is announced: what the last call gives is lost when that call finds the end missing.
       await new Promise<void>((resolve) => {
         feed = resolve;
+        gunzip.write(chunk, () => resolve());
         if (done) resolve();
       });
     }

@@ -209,11 +209,12 @@ class Verification {
       const own = manifest && group.objects.find(({ key }) => basename(key) === manifest.object);
       if (manifest) {
         if (group.layout === 'hive' && this.#composed.some((other) => covers(other, group))) return;
-        if (group.layout === 'daily') this.#composed.push(manifest);
-        this.#addRuns(group, manifest, day);
-        if (own) await this.#object(own, manifest, day);
-        else if (manifest.object !== null)
-          this.#problem('orphan-manifest', day, group.manifestKey!, `its object ${manifest.object} is not there`);
+        if (!own && manifest.object !== null) this.#withoutObject.push({ manifest, key: group.manifestKey!, day });
+        else {
+          if (group.layout === 'daily') this.#composed.push(manifest);
+          this.#addRuns(group, manifest, day);
+          if (own) await this.#object(own, manifest, day);
+        }
       }
       const foreign = group.objects.filter((object) => object !== own);
       const trusted = foreign.find(({ codec }) => codec === 'plain') ?? foreign[0];
@@ -256,7 +257,6 @@ class Verification {
     let lines = 0;
     for (const [part, { firstSeq, lastSeq, absent }] of manifest.parts.entries()) {
       const checker = new LineChecker(firstSeq, absent, (fault) => this.#lineFault(fault, day, key));
-      let readable = true;
       for (const block of manifest.blocks.filter((own) => own.part === part)) {
         const packed = await this.#catalogue.store.get(key, { start: block.offset, end: block.offset + block.bytes });
         hash.update(packed);
@@ -266,12 +266,12 @@ class Verification {
           rawHash.update(raw);
           checker.check(raw, offset);
         } catch (error) {
-          readable = false;
+          checker.skipDamaged();
           this.#problem('unreadable', day, key, `the block at ${block.offset}: ${errorText(error)}`, block.firstSeq);
         }
         offset += block.rawBytes;
       }
-      if (readable) checker.finish(lastSeq, offset);
+      checker.finish(lastSeq, offset);
       lines += checker.lines;
     }
     this.#count(day, { events: lines });
