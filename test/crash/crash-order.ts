@@ -25,7 +25,7 @@ export interface Wait<Wire> {
   prepare?(given: Try): Promise<void>;
   act(given: Try): Promise<Wire>;
   answered(wire: Wire): boolean;
-  /** Settings of the server that `check` asks. */
+  /** Settings of the servers. */
   set?: HydrantOptions['set'];
   check(given: Try, wire: Wire): Promise<void>;
 }
@@ -84,7 +84,7 @@ async function checkPromises<Wire>(wait: Wait<Wire>, crash: string, data: string
 }
 
 async function provoke<Wire>(wait: Wait<Wire>, crash: string, data: string, id: string): Promise<{ wire: Wire; died: boolean }> {
-  await using server = await startHydrant({ data, env: { HYDRANT_CRASH: crash } });
+  await using server = await startHydrant({ data, set: wait.set, env: { HYDRANT_CRASH: crash } });
   const wire = await wait.act({ server, url: server.mqttUrl, data, id });
   return { wire, died: await hasDied(server) };
 }

@@ -7,6 +7,7 @@ import { type Journal, openJournal } from '../../src/journal/journal.ts';
 import { markPath } from '../../src/journal/mark.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';
 import { recoverJournal } from '../../src/journal/recovery.ts';
+import { listSegmentFiles } from '../../src/journal/segment-files.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 const JOURNAL = '00112233445566aa';
@@ -123,6 +124,17 @@ test('after a cut the journal goes on above every sequence given out, and reads 
     assert.ok((await append(journal, n)) > 5);
     expected.push(`torn/${n}`);
     assert.deepEqual(await topics(journal), expected);
+  }
+});
+
+test('what recovery keeps above the mark is made durable before it is served: the mark covers it', async () => {
+  const crashed = await crashedFolder(2);
+  for (const kept of [3, 5]) {
+    const copy = await copyWith(crashed, crashed.bytes.subarray(0, crashed.ends[kept]));
+    await using journal = await openJournal(copy.dir, { journalId: JOURNAL });
+    assert.equal(journal.head, kept);
+    const [file] = await listSegmentFiles(copy.dir);
+    assert.equal(file?.bytes, crashed.ends[kept], `${kept} events are served, and readers of the folder do not see them all`);
   }
 });
 
