@@ -2,7 +2,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 
-const PACKAGES = ['mosquitto', 'mosquitto-clients', 'python3-paho-mqtt', 'strace', 'faketime', 'gcc', 'libc6-dev', 'jq', 'procps', 'systemd'];
+const PACKAGES = [
+  'mosquitto',
+  'mosquitto-clients',
+  'python3-paho-mqtt',
+  'strace',
+  'faketime',
+  'gcc',
+  'libc6-dev',
+  'jq',
+  'procps',
+  'systemd',
+];
 
 /** Installs what is missing when root, else prints the one command to run and exits 1. */
 export function installDebianPackages() {

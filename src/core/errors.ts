@@ -33,7 +33,10 @@ export const ERRORS = {
   HYD_INTERNAL: { retryable: false, fix: 'This is a defect of Hydrant: report it with the lines of the log around it.' },
   HYD_OBJECT_EXISTS: { retryable: false, fix: 'Compare the two objects; nothing was overwritten.' },
   HYD_OBJECT_MISSING: { retryable: false, fix: 'Check the key and the store; `hydrant archive ls` lists what is there.' },
-  HYD_OBJECT_DAMAGED: { retryable: false, fix: 'Run `hydrant archive verify`; what is sealed wrongly is sealed again, what rotted on disk comes from a backup.' },
+  HYD_OBJECT_DAMAGED: {
+    retryable: false,
+    fix: 'Run `hydrant archive verify`; what is sealed wrongly is sealed again, what rotted on disk comes from a backup.',
+  },
   HYD_OBJECT_KEY: { retryable: false, fix: 'Use levels separated by /, none empty or beginning with a dot, without NUL or backslash.' },
   HYD_STORE: { retryable: true, fix: 'Check the disk or the store under the archive: space, rights, dmesg. Nothing was removed.' },
   HYD_MANIFEST: { retryable: false, fix: 'Run `hydrant archive verify`; a manifest can be rebuilt from its object.' },

@@ -40,10 +40,10 @@ export interface HttpServer {
 const ROUTES = 'GET /, GET /events, POST /t/{topic}, GET /healthz, GET /readyz, GET /metrics';
 
 /** No route has a JSON schema, so the compilers (ajv and 120 modules more, 8 MB) need not be loaded. */
-const NO_COMPILERS: NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']> = {
+const NO_COMPILERS = {
   buildValidator: () => () => () => true,
   buildSerializer: () => () => JSON.stringify,
-};
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>['compilersFactory'];
 
 export async function openHttpServer(options: HttpOptions): Promise<HttpServer> {
   const onError = (error: unknown, reply: FastifyReply): FastifyReply => {
