@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { matchFilter } from '../wire/topic.ts';
@@ -53,4 +54,13 @@ test('memory and manifest stay bounded whatever the number of topics', () => {
   const digest = collector.digest();
   assert.ok('bloom' in digest && digest.bloom.length <= 180_000);
   assert.ok(mayMatch(digest, ['t/199999']));
+});
+
+test('the filter is the one that docs/reference/archive-format.md describes', () => {
+  const digest = digestOf([...many, 'ü/é']);
+  assert.ok('bloom' in digest);
+  const bits = Buffer.from(digest.bloom, 'base64');
+  // Computed by a program written in another language from that description.
+  assert.equal(bits.length, 16384);
+  assert.equal(createHash('sha256').update(bits).digest('hex'), 'fa98d33a34857457bbdb419a57ea2ad4d276376804cbe7fbfb50f234c99b8bd0');
 });
