@@ -64,6 +64,19 @@ test('without an acknowledgement for the time allowed it gives up and counts', a
   await assert.rejects(done, { code: 'HYD_TIMEOUT', message: /no acknowledgement for 0.03 s \(1 of 3 sent were acknowledged\)/ });
 });
 
+test('a slow server is waited for as long as it acknowledges now and then', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { client, pending } = fakeClient();
+  const done = publishAll(client, requests(3), options({ timeoutMs: 1000 }));
+  await turns();
+  for (let i = 0; i < 3; i++) {
+    t.mock.timers.tick(900);
+    pending[i]!.ack();
+    await turns();
+  }
+  assert.equal(await done, 3);
+});
+
 test('a refusal, a lost connection and an interruption end it at once, also while the source has nothing', async () => {
   const never = async function* (): AsyncGenerator<PublishRequest> {
     yield { topic: 'a', payload: '' };

@@ -4,7 +4,7 @@ import type { Client, PublishRequest } from '../mqtt/client.ts';
 export interface PublishAllOptions {
   /** Publishes out and not acknowledged, at most. */
   window: number;
-  /** Without a single acknowledgement for this long, while some are awaited, it gives up; milliseconds. */
+  /** Without an acknowledgement for this long (at most twice as long), while some are awaited, it gives up; milliseconds. */
   timeoutMs: number;
   signal: AbortSignal;
   /** In the order of the requests: everything up to this one is acknowledged. */
@@ -17,14 +17,25 @@ export interface PublishAllOptions {
  */
 export async function publishAll(client: Client, requests: AsyncIterable<PublishRequest>, options: PublishAllOptions): Promise<number> {
   const { window, timeoutMs, signal } = options;
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {});
+  // A race against one promise for all would keep every loser in memory.
+  let failure: { error: unknown } | undefined;
+  let interrupt: ((error: unknown) => void) | undefined;
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+    interrupt?.(failure.error);
+  };
+  const orFail = <T>(promise: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (failure) reject(failure.error);
+      interrupt = reject;
+      promise.then(resolve, reject);
+    });
   const acked = new Set<number>();
   let sent = 0;
   let done = 0;
   let wake: (() => void) | undefined;
   const onAck = (index: number): void => {
-    timer?.refresh();
+    heard = true;
     acked.add(index);
     for (; acked.delete(done); done++) options.onAcked?.(done);
     wake?.();
@@ -33,33 +44,31 @@ export async function publishAll(client: Client, requests: AsyncIterable<Publish
     while (sent - done > limit) {
       const { promise, resolve } = Promise.withResolvers<void>();
       wake = resolve;
-      await Promise.race([promise, failed.promise]);
+      await orFail(promise);
     }
   };
-  let timer: NodeJS.Timeout | undefined;
-  const watch = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      if (sent > done)
-        failed.reject(
-          new HydrantError('HYD_TIMEOUT', `no acknowledgement for ${timeoutMs / 1000} s`, {
-            fix: 'Check the server, or allow more time with --timeout.',
-          }),
-        );
-    }, timeoutMs);
-  };
-  const onAbort = (): void => failed.reject(signal.reason);
+  let heard = false;
+  const timer = setInterval(() => {
+    if (sent > done && !heard) {
+      fail(
+        new HydrantError('HYD_TIMEOUT', `no acknowledgement for ${timeoutMs / 1000} s`, {
+          fix: 'Check the server, or allow more time with --timeout.',
+        }),
+      );
+    }
+    heard = sent === done;
+  }, timeoutMs);
+  const onAbort = (): void => fail(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
-  void client.closed.then(({ error }) => failed.reject(error ?? new HydrantError('HYD_CLOSED', 'the connection was closed')));
+  void client.closed.then(({ error }) => fail(error ?? new HydrantError('HYD_CLOSED', 'the connection was closed')));
   const source = requests[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { value, done: ended } = await Promise.race([source.next(), failed.promise]);
+      const { value, done: ended } = await orFail(source.next());
       if (ended) break;
       const index = sent++;
-      watch();
-      client.publish(value).then(() => onAck(index), failed.reject);
+      client.publish(value).then(() => onAck(index), fail);
       await room(window - 1);
     }
     await room(0);
@@ -68,7 +77,7 @@ export async function publishAll(client: Client, requests: AsyncIterable<Publish
     void source.return?.().catch(() => {});
     throw withCount(error, done, sent);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../mqtt/client.ts';
 import type { Event, QoS, StoredEvent } from '../wire/event.ts';
 import { matchFilter } from '../wire/topic.ts';
 import { receivedEvent } from './received.ts';
 
-/** Answers in a row without a message between them after which nothing more is on its way. */
-const QUIET_PINGS = 2;
+/** MQTT does not say which retained message is the last: when this many answers in a row came without a message between them, it was. */
+const QUIET_PINGS = 3;
+const PING_MS = 50;
 
 /**
  * The retained messages in a data folder's state, by topic; all when no filter is given. Of a running server: as of its last commit, a fraction of a second ago.
@@ -38,26 +40,29 @@ export async function* readRetained(dataDir: string, filters: readonly string[])
   }
 }
 
-/** The retained messages that a server of any kind sends for these filters. Their time is that of their arrival here. */
-export async function* fetchRetained(client: Client, filters: readonly string[]): AsyncGenerator<StoredEvent> {
+/** The retained messages that a server of any kind sends for these filters, by topic. Their time is that of their arrival here. */
+export async function fetchRetained(client: Client, filters: readonly string[]): Promise<StoredEvent[]> {
+  const found = new Map<string, StoredEvent>();
   let messages = 0;
-  const asked = (async () => {
-    await client.subscribe(filters.map((filter) => ({ filter, qos: 1 as const })));
-    for (let quiet = 0, seen = 0; quiet < QUIET_PINGS; seen = messages) {
-      await client.ping();
-      quiet = messages === seen ? quiet + 1 : 0;
+  const collected = (async () => {
+    for await (const batch of client.messages) {
+      for (const message of batch) {
+        messages++;
+        message.ack();
+        if (!message.retain || found.has(message.topic)) continue;
+        const event = receivedEvent(message, Date.now());
+        found.set(message.topic, { ...event, payload: Buffer.from(event.payload) });
+      }
     }
   })();
-  // Whether it ended well or not: closing ends the loop below.
-  void asked.finally(() => client.close()).catch(() => {});
-  const seen = new Set<string>();
-  for await (const batch of client.messages) {
-    for (const message of batch) {
-      messages++;
-      if (message.retain && !seen.has(message.topic)) yield receivedEvent(message, Date.now());
-      if (message.retain) seen.add(message.topic);
-      message.ack();
-    }
+  collected.catch(() => {});
+  await client.subscribe(filters.map((filter) => ({ filter, qos: 1 as const })));
+  for (let quiet = 0, seen = 0; quiet < QUIET_PINGS; seen = messages) {
+    await delay(PING_MS);
+    await client.ping();
+    quiet = messages === seen ? quiet + 1 : 0;
   }
-  await asked;
+  await client.close();
+  await collected;
+  return [...found.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }

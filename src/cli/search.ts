@@ -1,7 +1,7 @@
 import { resolveDataDir } from '../app/data-dir.ts';
 import { openCatalogue } from '../archive/catalogue.ts';
 import { type Damage, type Scan, type ScanOptions, type ScanStatistics, scan } from '../archive/scan.ts';
-import { parseTimeRange } from '../core/time-range.ts';
+import type { TimeRange } from '../core/time-range.ts';
 import { escapeText } from './escape.ts';
 import type { Io } from './io.ts';
 import { formatCount, Progress } from './progress.ts';
@@ -9,11 +9,9 @@ import { compileWhere } from './where.ts';
 
 export interface SearchOptions extends Pick<ScanOptions, 'limit' | 'maxScan'> {
   filters: readonly string[];
-  since?: string;
-  until?: string;
+  range: TimeRange;
   where?: string;
   data?: string;
-  tz: string;
 }
 
 /** A search through the data folder, for the commands that make one. */
@@ -28,10 +26,9 @@ export interface Search {
 const DAMAGES_SHOWN = 20;
 
 /**
- * @throws HYD_DATA_MISSING, HYD_FILTER, HYD_EXPRESSION, HYD_USAGE for a time; while iterating those of `scan`
+ * @throws HYD_DATA_MISSING, HYD_FILTER, HYD_EXPRESSION; while iterating those of `scan`
  */
 export async function searchHistory(options: SearchOptions, io: Io): Promise<Search> {
-  const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
   const where = options.where === undefined ? undefined : await compileWhere(options.where);
   const dataDir = resolveDataDir(options.data, io.env);
   const catalogue = await openCatalogue(dataDir);
@@ -43,7 +40,8 @@ export async function searchHistory(options: SearchOptions, io: Io): Promise<Sea
     io.stderr.write(`damaged: ${escapeText(damage.name)} at byte ${damage.offset}: ${escapeText(damage.reason)}\n`);
   };
   const search = scan(catalogue, {
-    ...range,
+    sinceMs: options.range.sinceMs,
+    untilMs: options.range.untilMs,
     filters: options.filters,
     where: where && ((event) => where.matches(event)),
     limit: options.limit,

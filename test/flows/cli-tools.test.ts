@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { connectClient } from '../../src/mqtt/client.ts';
 import { run } from '../../src/testing/child.ts';
 import { runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
+
+const MANY = 10_000;
 
 interface Finding {
   check: string;
@@ -86,6 +89,16 @@ test('retained messages are listed from the folder, running or not, and from any
   for (const topic of ['r/1', 'r/2', 'r/3']) await runHydrant(['pub', ...url, '-t', topic, '-m', `at ${topic}`, '-r', '-q', '1']);
   const overMqtt = await runHydrant(['retained', 'ls', ...url, '-o', 'raw']);
   assert.deepEqual(overMqtt.stdout.trim().split('\n').sort(), ['at r/1', 'at r/2', 'at r/3'], overMqtt.stderr);
+  await using client = await connectClient({ url: server.mqttUrl });
+  const many = Array.from({ length: MANY }, (_, i) =>
+    client.publish({ topic: `many/${i}`, payload: 'x'.repeat(500), qos: 1, retain: true }),
+  );
+  await Promise.all(many);
+  assert.equal(
+    (await runHydrant(['retained', 'ls', 'many/#', ...url])).stdout.trim().split('\n').length,
+    MANY,
+    'none is missing however many there are',
+  );
   const removed = await runHydrant(['retained', 'rm', 'r/2', ...url]);
   assert.deepEqual([removed.code, removed.stderr], [0, 'removed r/2\n']);
   assert.deepEqual((await runHydrant(['retained', 'ls', 'r/#', ...url, '-o', 'raw'])).stdout.trim().split('\n').sort(), [

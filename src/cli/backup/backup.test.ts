@@ -50,6 +50,8 @@ for (const target of targets) {
     const path = join(folder.path, target);
     const manifest = await saveBackup(data, target === 'b' ? await folderSink(path) : await tarFileSink(path));
     assert.equal(manifest.head, 9);
+    const order = manifest.files.map((file) => file.path.split('/')[0]);
+    assert.deepEqual(order, ['state.db', 'journal', 'archive'], 'the state never points ahead of the events saved');
     const back = join(folder.path, 'back');
     const restored = await restoreBackup(path, back);
     assert.notEqual(restored.journal, manifest.journal);
@@ -123,14 +125,16 @@ test('a cut tar is refused at every length', async () => {
   }
 });
 
-test('a path that leads out of the data folder is refused', async () => {
-  const sink = await tarFileSink(join(folder.path, 'evil.tar'));
-  await sink.add({ path: 'archive/../../evil', bytes: 0, content: (async function* () {})() });
-  await sink.end();
-  await assert.rejects(restoreBackup(join(folder.path, 'evil.tar'), join(folder.path, 'back')), {
-    code: 'HYD_BACKUP',
-    message: /archive\/\.\.\/\.\.\/evil/,
-  });
+test('a path that leads out of the data folder, or does not belong into it, is refused', async () => {
+  for (const path of ['archive/../../evil', '/etc/evil', 'lock', 'journal/', 'journal/.evil']) {
+    const sink = await tarFileSink(join(folder.path, 'evil.tar'));
+    await sink.add({ path, bytes: 0, content: (async function* () {})() });
+    await sink.end();
+    await assert.rejects(restoreBackup(join(folder.path, 'evil.tar'), join(folder.path, 'back')), {
+      code: 'HYD_BACKUP',
+      message: new RegExp(JSON.stringify(path)),
+    });
+  }
 });
 
 test('a folder that holds something is neither backed up to nor restored into', async () => {

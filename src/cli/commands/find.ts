@@ -1,3 +1,4 @@
+import { parseTimeRange } from '../../core/time-range.ts';
 import { assertFilter } from '../../wire/topic.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -42,7 +43,8 @@ export const find = defineCommand<FindOptions>({
   async run({ args, options, io }) {
     for (const filter of args) assertFilter(filter);
     const { searchHistory } = await import('../search.ts');
-    const search = await searchHistory({ ...options, filters: args }, io);
+    const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
+    const search = await searchHistory({ ...options, filters: args, range }, io);
     const { createEventWriter } = await import('../event-output.ts');
     const { timeFormatter } = await import('../time-text.ts');
     const writer = createEventWriter(io, chosenFormat(io, options.output), { time: timeFormatter(options.tz) });

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { HydrantError } from '../../core/errors.ts';
-import { parseTimeRange } from '../../core/time-range.ts';
+import { parseTimeRange, type TimeRange } from '../../core/time-range.ts';
 import type { QoS } from '../../wire/event.ts';
 import { assertFilter, assertTopic } from '../../wire/topic.ts';
 import { type Call, defineCommand } from '../command.ts';
@@ -74,26 +74,17 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
     throw new HydrantError('HYD_USAGE', `the URL names the topic ${topic}`, {
       fix: 'Leave the path out of --url; --to PREFIX publishes elsewhere.',
     });
-  const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
+  const nowMs = Date.now();
+  // What arrives from now on is left out: it may be this replay's own.
+  const range = { untilMs: nowMs, ...parseTimeRange(options, { nowMs, timeZone: options.tz }) };
   const [{ searchHistory }, { Pace }, checkpoints] = await Promise.all([
     import('../search.ts'),
     import('../replay/pace.ts'),
     import('../replay/checkpoint.ts'),
   ]);
-  const search = (since?: number, until: number = Date.now()): ReturnType<typeof searchHistory> =>
-    searchHistory(
-      {
-        filters: args,
-        where: options.where,
-        limit: options.limit,
-        data: options.data,
-        tz: 'UTC',
-        since: since === undefined ? undefined : new Date(since).toISOString(),
-        until: new Date(until).toISOString(),
-      },
-      io,
-    );
-  if (options.dryRun) return dryRun(await search(range.sinceMs, range.untilMs), options, io);
+  const search = (from: TimeRange): ReturnType<typeof searchHistory> =>
+    searchHistory({ filters: args, where: options.where, limit: options.limit, data: options.data, range: from }, io);
+  if (options.dryRun) return dryRun(await search(range), options, io);
   const { resolveDataDir } = await import('../../app/data-dir.ts');
   const replayArgs = {
     url: target.url,
@@ -109,17 +100,8 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
   };
   const path = options.checkpoint ?? checkpoints.checkpointPath(resolveDataDir(options.data, io.env), replayArgs);
   const before = options.resume ? await checkpoints.readCheckpoint(path, replayArgs) : undefined;
-  const found = await search(before ? before.sinceMs : range.sinceMs, before?.untilMs ?? range.untilMs);
-  const checkpoint = before ?? {
-    v: 1 as const,
-    args: replayArgs,
-    ...range,
-    untilMs: range.untilMs ?? Date.now(),
-    finished: [],
-    journal: '',
-    seq: 0,
-    published: 0,
-  };
+  const checkpoint = before ?? { v: 1 as const, args: replayArgs, ...range, finished: [], journal: '', seq: 0, published: 0 };
+  const found = await search(checkpoint);
   const writer = new checkpoints.CheckpointWriter(path, structuredClone(checkpoint));
   await writer.open();
   const { replay: run } = await import('../replay/replay.ts');

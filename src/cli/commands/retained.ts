@@ -42,7 +42,7 @@ const ls = defineCommand<LsOptions>({
         throw new HydrantError('HYD_USAGE', '--data and --url exclude each other', { fix: 'Leave one of them out.' });
       const { connect } = await import('../connect.ts');
       await using client = await connect(resolveConnection(options, io.env), io.signal);
-      for await (const event of fetchRetained(client, args.length > 0 ? args : ['#'])) await writer.event(event);
+      for (const event of await fetchRetained(client, args.length > 0 ? args : ['#'])) await writer.event(event);
     } else {
       const [{ resolveDataDir }, { readDataFolder }] = await Promise.all([
         import('../../app/data-dir.ts'),
