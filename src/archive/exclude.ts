@@ -9,15 +9,15 @@ export interface ExcludeOptions {
   regex?: readonly string[];
 }
 
-/** Gives the test for one topic. @throws HYD_CONFIG naming the filter or regular expression at fault */
-export function compileExclude(options: ExcludeOptions): (topic: string) => boolean {
+/** Gives the test for one topic, or undefined when nothing is excluded. @throws HYD_CONFIG naming the filter or regular expression at fault */
+export function compileExclude(options: ExcludeOptions): ((topic: string) => boolean) | undefined {
   const filters = options.filters ?? [];
   for (const filter of filters) {
     const fault = filterFault(filter);
     if (fault) throw new HydrantError('HYD_CONFIG', `archive.exclude.filters: ${JSON.stringify(filter)}: ${fault}`);
   }
   const patterns = (options.regex ?? []).filter((source) => source !== '').map(compileRegex);
-  if (filters.length === 0 && patterns.length === 0) return () => false;
+  if (filters.length === 0 && patterns.length === 0) return undefined;
   return (topic) => filters.some((filter) => matchFilter(filter, topic)) || patterns.some((pattern) => pattern.test(topic));
 }
 

@@ -62,10 +62,17 @@ export function sealSegment(job: SealSegmentJob): SealedRun[] {
 
 const HOUR_CHARS = 13;
 
+interface SealLine {
+  seq: number;
+  topic: string;
+  ts: string;
+  ms: number;
+}
+
 class Sealing {
   readonly #job: SealSegmentJob;
   readonly #view = new LineView();
-  readonly #isExcluded: (topic: string) => boolean;
+  readonly #isExcluded: ((topic: string) => boolean) | undefined;
   readonly #excluded = new Map<string, boolean>();
   readonly #runs: SealedRun[] = [];
   #expected: number;
@@ -91,11 +98,13 @@ class Sealing {
   /** False when it is not a whole line of ours whose turn it is. */
   #take(bytes: Buffer, start: number, end: number): boolean {
     if (checkLineCrc(bytes, start, end) !== 'good') return false;
-    let line: { seq: number; topic: string; ts: string };
-    if (this.#view.read(bytes, start, end)) line = { seq: this.#view.seq(), topic: this.#view.topic(), ts: this.#view.ts() };
+    let line: SealLine;
+    if (this.#view.read(bytes, start, end))
+      line = { seq: this.#view.seq(), topic: this.#view.topic(), ts: this.#view.ts(), ms: this.#view.tsMs() };
     else {
       try {
-        line = decodeLine(bytes, start, end);
+        const event = decodeLine(bytes, start, end);
+        line = { seq: event.seq, topic: event.topic, ts: event.ts, ms: Date.parse(event.ts) };
       } catch {
         return false;
       }
@@ -111,17 +120,18 @@ class Sealing {
     return true;
   }
 
-  #keep(bytes: Buffer, start: number, end: number, line: { seq: number; topic: string; ts: string }): void {
+  #keep(bytes: Buffer, start: number, end: number, line: SealLine): void {
     if (!line.ts.startsWith(this.#run.hour)) {
       this.#end(line.seq - 1);
       this.#begin();
     }
     if (this.#run.hour === '') this.#run.hour = line.ts.slice(0, HOUR_CHARS);
-    this.#index.add(line.topic, this.#writer.rawBytes, Date.parse(line.ts));
+    this.#index.add(line.topic, this.#writer.rawBytes, line.ms);
     this.#writer.add(bytes, start, end, line);
   }
 
   #excludes(topic: string): boolean {
+    if (!this.#isExcluded) return false;
     let excluded = this.#excluded.get(topic);
     if (excluded === undefined) {
       if (this.#excluded.size >= 50_000) this.#excluded.clear();
