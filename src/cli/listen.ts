@@ -15,6 +15,8 @@ import { historyFilter } from './since-topic.ts';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
+/** Session expiry of MQTT 5 [§3.1.2.11.2]; without one, -c would keep nothing. */
+const NEVER = 0xffff_ffff;
 
 interface Wanted {
   target: Connecting;
@@ -75,7 +77,11 @@ interface Session {
 /** One connection: resolves when enough was printed, throws when it is lost or the signal aborts. */
 async function listenOnce(options: SubOptions, wanted: Wanted, { printer, signal, left, again, onSubscribed }: Session): Promise<void> {
   const { receiveMaximum } = wanted.properties.connect.properties as { receiveMaximum?: number };
-  await using client = await connect(wanted.target, signal, { clean: !options.disableCleanSession, receiveMaximum });
+  await using client = await connect(wanted.target, signal, {
+    clean: !options.disableCleanSession,
+    receiveMaximum,
+    sessionExpirySeconds: wanted.target.sessionExpiryS ?? (options.disableCleanSession ? NEVER : undefined),
+  });
   const close = (): void => void client.close();
   signal.addEventListener('abort', close, { once: true });
   try {

@@ -26,7 +26,8 @@ export function createMessagePrinter(options: SubOptions, io: Io): MessagePrinte
       end: () => writer.end(),
     };
   }
-  const format = options.format === undefined ? plainFormat(options.verbose ?? false) : compileFormat(options.format);
+  const format =
+    options.format === undefined ? plainFormat(options.verbose ?? false, io.stdout.isTTY ?? false) : compileFormat(options.format);
   const eol = Buffer.from(options.eol ? '\n' : '');
   let parts: Buffer[] = [];
   const flush = async (): Promise<void> => {
@@ -46,9 +47,10 @@ export function createMessagePrinter(options: SubOptions, io: Io): MessagePrinte
   };
 }
 
-function plainFormat(verbose: boolean): ReturnType<typeof compileFormat> {
+function plainFormat(verbose: boolean, isTerminal: boolean): ReturnType<typeof compileFormat> {
   return ({ event }) => {
     const payload = Buffer.from(event.payload.buffer, event.payload.byteOffset, event.payload.byteLength);
-    return verbose ? Buffer.concat([Buffer.from(`${escapeText(event.topic)} `), payload]) : payload;
+    const topic = isTerminal ? escapeText(event.topic) : event.topic;
+    return verbose ? Buffer.concat([Buffer.from(`${topic} `), payload]) : payload;
   };
 }

@@ -69,16 +69,18 @@ test('-C ends with 0, -W with 5, Ctrl-C with 130', async () => {
   assert.equal((await child.kill('SIGINT')).code, 130);
 });
 
-test('a persistent session gets what came while it was away', async () => {
-  const session = ['sub', '-t', 'away/#', '-q', '1', '-c', '-i', 'cli-away'];
-  assert.equal((await runHydrant([...session, '-E'], { env })).code, 0);
-  await runHydrant(['pub', '-t', 'away/1', '-m', 'one', '-q', '1'], { env });
-  await runHydrant(['pub', '-t', 'away/2', '-m', 'two', '-q', '1'], { env });
-  const first = await runHydrant([...session, '-C', '1', '-W', '10'], { env });
-  assert.equal(first.stdout, 'one\n');
-  const second = await runHydrant([...session, '-C', '1', '-W', '10'], { env });
-  assert.equal(second.stdout, 'two\n', 'what was not printed was not acknowledged');
-});
+for (const version of ['311', '5']) {
+  test(`a persistent session gets what came while it was away, over MQTT ${version}`, async () => {
+    const session = ['sub', '-V', version, '-t', `away/${version}/#`, '-q', '1', '-c', '-i', `cli-away-${version}`];
+    assert.equal((await runHydrant([...session, '-E'], { env })).code, 0);
+    await runHydrant(['pub', '-t', `away/${version}/1`, '-m', 'one', '-q', '1'], { env });
+    await runHydrant(['pub', '-t', `away/${version}/2`, '-m', 'two', '-q', '1'], { env });
+    const first = await runHydrant([...session, '-C', '1', '-W', '10'], { env });
+    assert.equal(first.stdout, 'one\n');
+    const second = await runHydrant([...session, '-C', '1', '-W', '10'], { env });
+    assert.equal(second.stdout, 'two\n', 'what was not printed was not acknowledged');
+  });
+}
 
 test('retained messages can be left out, and removed', async () => {
   await runHydrant(['pub', '-t', 'kept/a', '-m', 'x', '-r', '-q', '1'], { env });
