@@ -5,7 +5,7 @@ import { generate, type Packet, parser } from 'mqtt-packet';
 export class RawClient {
   readonly #socket: Socket;
   readonly #parser = parser({ protocolVersion: 4 });
-  readonly #waiting = new Map<string, (packet: Packet) => void>();
+  readonly #waiting = new Map<string, { resolve: (packet: Packet) => void; reject: (error: Error) => void }>();
   /** Told the topic of every PUBLISH, which is acknowledged. */
   onMessage: (topic: string) => void = () => {};
   #packetId = 0;
@@ -14,6 +14,9 @@ export class RawClient {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.#socket.on('data', (bytes) => this.#parser.parse(bytes));
     this.#parser.on('packet', (packet) => this.#onPacket(packet));
+    this.#socket.on('close', () => {
+      for (const [to, { reject }] of this.#waiting) reject(new Error(`closed while waiting for ${to}`));
+    });
   }
 
   /** Resolves with whether the server knew the session. */
@@ -46,10 +49,7 @@ export class RawClient {
   }
 
   #answer(to: string): Promise<Packet> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(to, resolve);
-      this.#socket.once('close', () => reject(new Error(`closed while waiting for ${to}`)));
-    });
+    return new Promise((resolve, reject) => this.#waiting.set(to, { resolve, reject }));
   }
 
   #onPacket(packet: Packet): void {
@@ -59,7 +59,7 @@ export class RawClient {
       return;
     }
     const key = packet.cmd === 'puback' ? `puback ${packet.messageId}` : packet.cmd;
-    this.#waiting.get(key)?.(packet);
+    this.#waiting.get(key)?.resolve(packet);
     this.#waiting.delete(key);
   }
 }
