@@ -17,6 +17,7 @@ import { CatchUp, type EventReader, type Since } from './catch-up.ts';
 import { Client } from './client.ts';
 import { Message } from './message.ts';
 import type { BrokerOptions } from './options.ts';
+import { REASON } from './reasons.ts';
 import { Retained } from './retained.ts';
 import { Session, type SessionHost } from './session.ts';
 import { type SavedSession, SessionState } from './session-state.ts';
@@ -86,6 +87,8 @@ export class Broker implements SessionHost {
   readonly #hold: Hold;
   readonly #dirty = new Set<Session>();
   readonly #heldBack = new Set<Connection>();
+  /** The connection that has each client id, from its CONNECT on. */
+  readonly #holders = new Map<string, Client>();
   readonly #timer: NodeJS.Timeout;
   #appliedSeq = 0;
   #appliedAtMs = 0;
@@ -189,19 +192,29 @@ export class Broker implements SessionHost {
     }
   }
 
-  /** Somebody else takes this session: who has it now is sent away. */
-  takeOver(session: Session | undefined): void {
-    if (!(session?.sink instanceof Client)) return;
-    const old = session.sink;
-    old.leave(0x8e);
-    this.clients.delete(old);
+  /**
+   * A connection has this client id from now on; whoever had it is sent away [MQTT-3.1.4-2].
+   * @param goesOn the session does too, so a will that has a delay waits for it
+   */
+  takeOver(clientId: string, client: Client, goesOn: boolean): void {
+    const old = this.#holders.get(clientId);
+    this.#holders.set(clientId, client);
+    if (!old?.session) return;
+    const { session } = old;
+    old.leave(REASON.sessionTakenOver);
     session.detach();
-    this.wills.lose(session.clientId, 0);
+    this.wills.lose(clientId, goesOn ? session.expirySeconds : 0);
+  }
+
+  isExpired(session: Session): boolean {
+    const { disconnectedMs, expirySeconds, reliable } = session;
+    return !reliable && disconnectedMs !== undefined && this.nowMs() - disconnectedMs >= expirySeconds * 1000;
   }
 
   /** A client's connection is gone. @param goodbye it said DISCONNECT, so there is no will */
   disconnected(session: Session, goodbye: boolean): void {
     session.detach();
+    this.#holders.delete(session.clientId);
     if (goodbye) this.wills.remove(session.clientId);
     else if (!this.#closing) this.wills.lose(session.clientId, session.expirySeconds);
     if (!session.persistent) {
@@ -409,10 +422,7 @@ export class Broker implements SessionHost {
     for (const session of this.#dirty) this.sessionState.saveCursor(session);
     this.#dirty.clear();
     if (Date.now() - this.#appliedAtMs > APPLIED_EVERY_MS) this.#noteApplied();
-    for (const session of this.sessions.values()) {
-      const { disconnectedMs, expirySeconds, reliable } = session;
-      if (!reliable && disconnectedMs !== undefined && nowMs - disconnectedMs >= expirySeconds * 1000) this.endSession(session);
-    }
+    for (const session of this.sessions.values()) if (this.isExpired(session)) this.endSession(session);
     const cursors = [...this.sessions.values()].filter((session) => session.persistent).map((session) => session.cursor);
     this.#hold.set(backlogFloor(this.#journal, cursors, this.options.sessions, nowMs));
     void this.#journal.trim().catch((error) => this.log('error', 'old segments could not be removed', { error: String(error) }));

@@ -38,6 +38,7 @@ export class Client implements ConnectionHandler, Publisher, Sink {
   }
 
   onPacket(packet: Packet): void {
+    if (this.#goodbye) return;
     switch (packet.cmd) {
       case 'publish':
         return this.#publish(packet);
@@ -264,7 +265,9 @@ export class Client implements ConnectionHandler, Publisher, Sink {
       this.#broker.setExpiry(this.session, this.#broker.boundExpiry(readExpiry(expiry)));
     }
     this.#goodbye = (packet.reasonCode ?? 0) !== REASON.disconnectWithWill;
-    this.connection.close();
+    // The close is the answer: whoever sees it can count on the will being gone.
+    if (this.session && this.#goodbye && this.#broker.wills.remove(this.session.clientId)) this.#broker.sessionState.onDurable(() => this.connection.close());
+    else this.connection.close();
   }
 
   /** False when the client does not take packets of that size. */

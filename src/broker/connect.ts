@@ -21,8 +21,8 @@ export function connect(broker: Broker, client: Client, packet: ConnectPacket): 
 
   client.connection.pauseReading();
   const before = broker.sessions.get(clientId);
-  broker.takeOver(before);
-  const present = before !== undefined && !clean;
+  const present = before !== undefined && !clean && !broker.isExpired(before);
+  broker.takeOver(clientId, client, present);
   if (before && !present) broker.endSession(before);
   const session = present ? before : createSession(broker, clientId, expirySeconds > 0);
   broker.setExpiry(session, expirySeconds);
@@ -38,7 +38,7 @@ export function connect(broker: Broker, client: Client, packet: ConnectPacket): 
   const answer = (): void => {
     if (client.session !== session) return;
     client.connection.setKeepAlive(packet.keepalive ?? 0);
-    client.connection.send(connack(packet, { present, clientId, wanted, expirySeconds }));
+    client.connection.send(connack(packet, { present, clientId, wanted, expirySeconds, maxPacketBytes: broker.options.limits.packetBytes }));
     session.resume(client);
     client.connection.resumeReading();
   };
@@ -89,11 +89,11 @@ function readWill(packet: ConnectPacket, clientId: string): Will {
 
 function connack(
   packet: ConnectPacket,
-  answer: { present: boolean; clientId: string; wanted: number; expirySeconds: number },
+  answer: { present: boolean; clientId: string; wanted: number; expirySeconds: number; maxPacketBytes: number },
 ): ConnackPacket {
-  const { present, clientId, wanted, expirySeconds } = answer;
+  const { present, clientId, wanted, expirySeconds, maxPacketBytes } = answer;
   if (packet.protocolVersion !== 5) return { cmd: 'connack', returnCode: 0, sessionPresent: present && packet.protocolVersion === 4 };
-  const properties: NonNullable<ConnackPacket['properties']> = { sharedSubscriptionAvailable: false };
+  const properties: NonNullable<ConnackPacket['properties']> = { sharedSubscriptionAvailable: false, maximumPacketSize: maxPacketBytes };
   if (packet.clientId === '') properties.assignedClientIdentifier = clientId;
   if (expirySeconds !== wanted) properties.sessionExpiryInterval = Math.min(expirySeconds, 0xffff_ffff);
   return { cmd: 'connack', reasonCode: 0, sessionPresent: present, properties };

@@ -153,7 +153,8 @@ export class SessionState {
       const session = sessions.get(String(row.client));
       const seq = Number(row.seq);
       if (!session) continue;
-      const stage = String(row.stage) as Delivery['stage'];
+      // What waited for this row to be durable may have been sent since: DUP says that it might be a repeat.
+      const stage = row.stage === 'waiting' ? 'sent' : (String(row.stage) as Delivery['stage']);
       if (stage === 'done') {
         if (row.tracked === 1) session.done.push(seq);
       } else session.deliveries.push(restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked: row.tracked === 1 }));

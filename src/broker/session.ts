@@ -366,9 +366,12 @@ export class Session {
       this.#settle(delivery);
       return;
     }
-    delivery.dup = delivery.stage === 'sent';
-    delivery.stage = 'sent';
-    this.#whenDurable(delivery, () => this.sink?.deliver(delivery));
+    if (delivery.stage === 'waiting') {
+      this.#whenDurable(delivery, () => this.#sendFirst(delivery));
+      return;
+    }
+    delivery.dup = true;
+    this.sink!.deliver(delivery);
   }
 
   #settle(delivery: Delivery): void {

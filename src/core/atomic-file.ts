@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import { syncFolder } from './files.ts';
 
 /**
- * Replaces a file's text so that a crash leaves the old text or the new one, never half: temporary file,
+ * Replaces a file's content so that a crash leaves the old or the new, never half: temporary file,
  * fsync, rename, fsync of the folder. Mode 0600.
  */
-export async function writeFileAtomic(path: string, text: string): Promise<void> {
+export async function writeFileAtomic(path: string, text: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   {
     await using file = await open(temporary, 'w', 0o600);

@@ -1,9 +1,10 @@
 import { open, rename, stat, truncate } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { writeFileAtomic } from '../core/atomic-file.ts';
 import { syncFolder } from '../core/files.ts';
 import type { Log } from '../core/log.ts';
 import { decodeLine } from '../wire/line.ts';
-import { readMark } from './mark.ts';
+import { encodeMark, markPath, readMark } from './mark.ts';
 import { RESERVED_BLOCK } from './rotate.ts';
 import { readSegmentEnds, readSegmentHeader, readSegmentNames, type SegmentFile } from './segment-files.ts';
 
@@ -51,6 +52,7 @@ export async function recoverJournal(dir: string, journal: string, log: Log): Pr
         await cutTail(file, end, log);
       }
     }
+    const isKept = newest && (!marked || file.bytes > mark!.offset);
     const clean = newest && marked && mark!.offset === file.bytes ? mark!.next : undefined;
     next = clean ?? Math.max(next, (header?.reserved ?? file.first + RESERVED_BLOCK) + 1);
     const later = own[i + 1];
@@ -59,6 +61,7 @@ export async function recoverJournal(dir: string, journal: string, log: Log): Pr
       log('warn', 'a segment holds no readable event', { segment: file.path });
       continue;
     }
+    if (isKept) await makeDurable(file, ends.last);
     file.last = later ? Math.min(ends.last, later.first - 1) : ends.last;
     if (file.last >= file.first) segments.push({ ...file, minMs: ends.minMs, maxMs: ends.maxMs });
   }
@@ -105,6 +108,13 @@ function lineSeq(bytes: Buffer, start: number, stop: number): number | undefined
   } catch {
     return undefined;
   }
+}
+
+/** What is kept from above the mark is going to be served, so it must be on disk first, and the mark must say so to other readers. */
+async function makeDurable(file: SegmentFile, last: number): Promise<void> {
+  await using segment = await open(file.path, 'r+');
+  await segment.sync();
+  await writeFileAtomic(markPath(dirname(file.path)), encodeMark({ segment: basename(file.path), offset: file.bytes, seq: last }));
 }
 
 async function cutTail(file: SegmentFile, end: number, log: Log): Promise<void> {
