@@ -26,11 +26,6 @@ export async function runJournal(options: RunOptions): Promise<Result['runs']> {
   return { hydrant: { appendsPerSecond: perSecond } };
 }
 
-/** Appends until `bytes` of lines are in the journal. */
-export async function fillJournal(journal: Journal, bytes: number): Promise<void> {
-  await appendWhile(journal, () => journal.counters.bytes < bytes);
-}
-
 async function appendFor(journal: Journal, ms: number): Promise<number> {
   const start = performance.now();
   const count = await appendWhile(journal, () => performance.now() - start < ms);
