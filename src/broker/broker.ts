@@ -39,6 +39,8 @@ export interface BrokerParts {
 
 const TICK_MS = 500;
 const APPLIED_EVERY_MS = 5000;
+/** How long clients have at the end to take their last bytes. */
+const GOODBYE_MS = 1000;
 /** Encoded bytes waiting for the disk above which publishers are not read, and below which they are again. */
 const CONGESTED_BYTES = 8 * 1024 * 1024;
 const RELIEVED_BYTES = 4 * 1024 * 1024;
@@ -90,8 +92,11 @@ export class Broker implements SessionHost {
   /** The connection that has each client id, from its CONNECT on. */
   readonly #holders = new Map<string, Client>();
   readonly #timer: NodeJS.Timeout;
+  /** Retained messages and inbound packet ids are queued for the state up to here … */
+  #projectedSeq = 0;
+  /** … and this was noted in it. */
   #appliedSeq = 0;
-  #appliedAtMs = 0;
+  #appliedAtMs = Date.now();
   #closing = false;
 
   constructor(parts: BrokerParts) {
@@ -290,7 +295,7 @@ export class Broker implements SessionHost {
     const saved = await this.sessionState.load();
     for (const session of saved) this.#restore(session);
     const applied = (await this.#store.all("SELECT value FROM meta WHERE key = 'applied'"))[0];
-    this.#appliedSeq = Number(applied?.value ?? 0);
+    this.#appliedSeq = this.#projectedSeq = Number(applied?.value ?? 0);
     await this.#replayProjections();
     await this.wills.load(this.options.sessions.willGrace);
     this.#onTick();
@@ -313,7 +318,7 @@ export class Broker implements SessionHost {
     this.wills.close();
     await this.bus.close();
     for (const client of this.clients) client.shutDown();
-    const deadline = Date.now() + (options.deadlineMs ?? 5000);
+    const deadline = Date.now() + Math.min(options.deadlineMs ?? GOODBYE_MS, GOODBYE_MS);
     while (this.clients.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const client of this.clients) client.connection.destroy();
     for (const session of this.sessions.values()) if (session.persistent) this.sessionState.saveCursor(session);
@@ -333,6 +338,7 @@ export class Broker implements SessionHost {
       this.tailSeq = message.seq;
       if (message.inbound !== undefined) this.#noteInbound(message);
       this.#fanOut(message);
+      this.#projectedSeq = message.seq;
     }
     crashPoint('wire.before-ack');
     for (const message of messages) {
@@ -384,16 +390,18 @@ export class Broker implements SessionHost {
       for (const record of records) {
         if (record.inbound !== undefined) this.#noteInbound(record);
         if (record.retain) this.retained.apply(Message.restored(record));
+        this.#projectedSeq = record.seq;
       }
       if (caughtUp) break;
     }
+    this.#projectedSeq = this.tailSeq;
   }
 
   #noteApplied(): void {
-    if (this.tailSeq === this.#appliedSeq) return;
-    this.#appliedSeq = this.tailSeq;
+    if (this.#projectedSeq === this.#appliedSeq) return;
+    this.#appliedSeq = this.#projectedSeq;
     this.#appliedAtMs = Date.now();
-    this.#store.write("INSERT OR REPLACE INTO meta VALUES ('applied', ?)", String(this.tailSeq));
+    this.#store.write("INSERT OR REPLACE INTO meta VALUES ('applied', ?)", String(this.#appliedSeq));
   }
 
   #restore(saved: SavedSession): void {

@@ -46,8 +46,8 @@ async function topics(journal: Journal): Promise<string[]> {
  * `ends[n]` is the offset after event n.
  */
 async function crashedFolder(marked: number): Promise<{ dir: string; segment: string; bytes: Buffer; ends: number[] }> {
-  const live = join(folder.path, `live-${marked}`);
-  const dir = join(folder.path, `crashed-${marked}`);
+  const live = join(folder.path, `live-${++copies}`);
+  const dir = join(folder.path, `crashed-${copies}`);
   const journal = await openJournal(live, { journalId: JOURNAL });
   for (let n = 1; n <= 5; n++) {
     await append(journal, n);
