@@ -54,9 +54,19 @@ export async function readPiece(catalogue: Catalogue, piece: Piece, selection: S
   if (!manifest || piece.codec === 'plain') return readWhole(catalogue.store, piece);
   if (!mayMatch(manifest.topics, selection.filters)) return undefined;
   const blocks = blocksOf(manifest, piece.part).filter((block) => isWanted(block, piece, selection));
+  tellDamaged(manifest, piece, selection);
   if (blocks.length === 0) return undefined;
   const index = blocks.length > 1 && usesIndex(selection) ? await objectIndex(catalogue.store, piece, manifest) : undefined;
   return readBlocks(catalogue.store, piece, manifest, blocks, selection, index);
+}
+
+/** What could not be read when the piece was sealed is in no block: it is told of, not passed over in silence. */
+function tellDamaged(manifest: Manifest, piece: Piece, { fromSeq = 0, toSeq = Number.POSITIVE_INFINITY, onDamagedBlock }: Selection): void {
+  for (const { reason, first, last } of manifest.parts[piece.part]?.absent ?? []) {
+    if (reason !== 'damaged' || last < fromSeq || first >= toSeq) continue;
+    const events = last === first ? `event ${first}` : `events ${first} to ${last}`;
+    onDamagedBlock(0, last - first + 1, new HydrantError('HYD_OBJECT_DAMAGED', `${events} could not be read when this was sealed`));
+  }
 }
 
 interface PlacedBlock extends ManifestBlock {
