@@ -317,7 +317,7 @@ test('what fails is tried again by itself', async () => {
     if (key.endsWith('.manifest.json')) done.resolve();
     return false;
   });
-  const sealer = await folder.openSealer({ store });
+  const sealer = await folder.openSealer({ store, checkMs: 3_600_000 });
   await done.promise;
   await sealer.run();
   assert.equal(sealer.statistics.failures, 1);
