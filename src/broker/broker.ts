@@ -15,11 +15,13 @@ import { backlogFloor } from './backlog.ts';
 import { createEmbeddedBus } from './bus-driver.ts';
 import { CatchUp, type EventReader, type Since } from './catch-up.ts';
 import { Client } from './client.ts';
-import { Message } from './message.ts';
+import type { Message } from './message.ts';
 import type { BrokerOptions } from './options.ts';
+import { Projections } from './projections.ts';
 import { REASON } from './reasons.ts';
 import { Retained } from './retained.ts';
-import { Session, type SessionHost } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 import { type SavedSession, SessionState } from './session-state.ts';
 import { count, type Statistics } from './statistics.ts';
 import { joinRoutes, type Subscription } from './subscription.ts';
@@ -38,7 +40,6 @@ export interface BrokerParts {
 }
 
 const TICK_MS = 500;
-const APPLIED_EVERY_MS = 5000;
 /** How long clients have at the end to take their last bytes. */
 const GOODBYE_MS = 1000;
 /** Encoded bytes waiting for the disk above which publishers are not read, and below which they are again. */
@@ -86,17 +87,13 @@ export class Broker implements SessionHost {
   readonly #clock: Clock;
   readonly #tree = new SubscriptionTree<Session>();
   readonly #catchUp: CatchUp;
+  readonly #projections: Projections;
   readonly #hold: Hold;
   readonly #dirty = new Set<Session>();
   readonly #heldBack = new Set<Connection>();
   /** The connection that has each client id, from its CONNECT on. */
   readonly #holders = new Map<string, Client>();
   readonly #timer: NodeJS.Timeout;
-  /** Retained messages and inbound packet ids are queued for the state up to here … */
-  #projectedSeq = 0;
-  /** … and this was noted in it. */
-  #appliedSeq = 0;
-  #appliedAtMs = Date.now();
   #closing = false;
 
   constructor(parts: BrokerParts) {
@@ -109,13 +106,13 @@ export class Broker implements SessionHost {
     this.tailSeq = parts.journal.head;
     this.sessionState = new SessionState(parts.store);
     this.retained = new Retained(parts.store);
+    this.#projections = new Projections(parts.store, this.retained, this.sessions, this.sessionState);
     this.wills = new Wills(parts.store, (event) => this.bus.publish(event));
     this.#catchUp = new CatchUp(parts.journal, parts.history, (events) => this.#onGap(events));
     this.bus = createEmbeddedBus(this, parts.journal);
     this.#timer = setInterval(() => this.#onTick(), TICK_MS).unref();
     parts.journal.onCommit = (records) => this.#onCommit(records as Message[]);
     parts.journal.onLost = (records, error) => this.#onLost(records as Message[], error);
-    parts.store.onBeforeCommit = () => this.#noteApplied();
   }
 
   get limits(): { queuedBytes: number; queuedMessages: number } {
@@ -142,6 +139,7 @@ export class Broker implements SessionHost {
     this.statistics.unjournalled++;
     message.arrivalMs = this.nowMs();
     message.ts = new Date(message.arrivalMs).toISOString();
+    this.#projections.apply(message);
     this.#fanOut(message);
     message.publisher?.onDurable(message);
   }
@@ -294,9 +292,7 @@ export class Broker implements SessionHost {
     await this.retained.load();
     const saved = await this.sessionState.load();
     for (const session of saved) this.#restore(session);
-    const applied = (await this.#store.all("SELECT value FROM meta WHERE key = 'applied'"))[0];
-    this.#appliedSeq = this.#projectedSeq = Number(applied?.value ?? 0);
-    await this.#replayProjections();
+    await this.#projections.replay(this.#journal);
     await this.wills.load(this.options.sessions.willGrace);
     this.#onTick();
   }
@@ -336,9 +332,8 @@ export class Broker implements SessionHost {
     crashPoint('tail.before-fanout');
     for (const message of messages) {
       this.tailSeq = message.seq;
-      if (message.inbound !== undefined) this.#noteInbound(message);
+      this.#projections.apply(message);
       this.#fanOut(message);
-      this.#projectedSeq = message.seq;
     }
     crashPoint('wire.before-ack');
     for (const message of messages) {
@@ -349,7 +344,6 @@ export class Broker implements SessionHost {
   }
 
   #fanOut(message: Message): void {
-    if (message.retain) this.retained.apply(message);
     for (const { owner, subscriptions } of this.#tree.match(message.topic)) {
       const route = joinRoutes(subscriptions, message, owner.clientId);
       if (route) owner.offer(message, route);
@@ -366,42 +360,6 @@ export class Broker implements SessionHost {
     const held = [...this.#heldBack];
     this.#heldBack.clear();
     for (const connection of held) connection.resumeReading();
-  }
-
-  /** Remembers the packet id of a QoS 2 publish until its PUBREL, also across a crash. */
-  #noteInbound(message: JournalRecord): void {
-    const [incarnation, id] = message.inbound!.split(':');
-    const client = message.source === undefined ? undefined : this.sessions.get(message.source);
-    if (!client || client.incarnation !== incarnation) return;
-    const packetId = Number(id);
-    const entry = client.inbound.get(packetId);
-    if (entry) {
-      entry.seq = message.seq;
-      entry.durable = true;
-    } else client.inbound.set(packetId, { seq: message.seq, durable: true, answer: undefined });
-    if (client.persistent) this.sessionState.saveInbound(client.clientId, packetId, message.seq);
-  }
-
-  /** Retained messages and inbound packet ids follow the journal; what the state had not seen yet is applied now. */
-  async #replayProjections(): Promise<void> {
-    const reader = this.#journal.read(undefined, this.#appliedSeq + 1);
-    for (;;) {
-      const { records, caughtUp } = await reader.read(1000);
-      for (const record of records) {
-        if (record.inbound !== undefined) this.#noteInbound(record);
-        if (record.retain) this.retained.apply(Message.restored(record));
-        this.#projectedSeq = record.seq;
-      }
-      if (caughtUp) break;
-    }
-    this.#projectedSeq = this.tailSeq;
-  }
-
-  #noteApplied(): void {
-    if (this.#projectedSeq === this.#appliedSeq) return;
-    this.#appliedSeq = this.#projectedSeq;
-    this.#appliedAtMs = Date.now();
-    this.#store.write("INSERT OR REPLACE INTO meta VALUES ('applied', ?)", String(this.#appliedSeq));
   }
 
   #restore(saved: SavedSession): void {
@@ -429,7 +387,7 @@ export class Broker implements SessionHost {
     const nowMs = this.nowMs();
     for (const session of this.#dirty) this.sessionState.saveCursor(session);
     this.#dirty.clear();
-    if (Date.now() - this.#appliedAtMs > APPLIED_EVERY_MS) this.#noteApplied();
+    this.#projections.tick();
     for (const session of this.sessions.values()) if (this.isExpired(session)) this.endSession(session);
     const cursors = [...this.sessions.values()].filter((session) => session.persistent).map((session) => session.cursor);
     this.#hold.set(backlogFloor(this.#journal, cursors, this.options.sessions, nowMs));

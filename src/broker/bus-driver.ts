@@ -1,4 +1,12 @@
-import type { Bus, Capabilities, Delivery as BusDelivery, PublishOptions, Receipt, SubscribeOptions, Subscription as BusSubscription } from '../bus/bus.ts';
+import type {
+  Bus,
+  Delivery as BusDelivery,
+  Subscription as BusSubscription,
+  Capabilities,
+  PublishOptions,
+  Receipt,
+  SubscribeOptions,
+} from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import { createHexId } from '../core/id.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -7,7 +15,8 @@ import { assertFilter, assertTopic } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import type { Delivery } from './delivery.ts';
 import { Message } from './message.ts';
-import { Session, type Sink } from './session.ts';
+import { Session } from './session.ts';
+import type { Sink } from './session-host.ts';
 
 const CAPABILITIES: Capabilities = Object.freeze({ nakDelay: true, startAt: true, outOfOrderAck: true, group: false, exactlyOnce: false });
 const MAX_IN_FLIGHT = 1000;
@@ -31,25 +40,35 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
     return new Promise((resolve, reject) => {
       assertOpen();
       assertTopic(event.topic);
-      if (options.signal?.aborted) throw new HydrantError('HYD_ABORTED', `publishing to ${event.topic} was stopped`, { cause: options.signal.reason });
+      if (options.signal?.aborted)
+        throw new HydrantError('HYD_ABORTED', `publishing to ${event.topic} was stopped`, { cause: options.signal.reason });
       const message = new Message(event);
       message.publisher = {
         onDurable: () => resolve(receipt(event, message.seq)),
         onLost: () => reject(new HydrantError('HYD_JOURNAL_FAILED', `the event on ${event.topic} could not be written`)),
       };
-      options.signal?.addEventListener('abort', () => reject(new HydrantError('HYD_ABORTED', `nobody waits for the event on ${event.topic} any more`)), { once: true });
+      options.signal?.addEventListener(
+        'abort',
+        () => reject(new HydrantError('HYD_ABORTED', `nobody waits for the event on ${event.topic} any more`)),
+        { once: true },
+      );
       broker.publish(message);
     });
   }
 
   async function subscribe(filters: string[], options: SubscribeOptions = {}): Promise<BusSubscription> {
     assertOpen();
-    if (options.signal?.aborted) throw new HydrantError('HYD_ABORTED', `subscribing to ${filters.join(', ')} was stopped`, { cause: options.signal.reason });
+    if (options.signal?.aborted)
+      throw new HydrantError('HYD_ABORTED', `subscribing to ${filters.join(', ')} was stopped`, { cause: options.signal.reason });
     for (const filter of filters) assertFilter(filter);
-    if (options.group !== undefined) throw new HydrantError('HYD_UNSUPPORTED', `group ${options.group}: this engine does not share subscriptions yet`);
+    if (options.group !== undefined)
+      throw new HydrantError('HYD_UNSUPPORTED', `group ${options.group}: this engine does not share subscriptions yet`);
     const clientId = PREFIX + (options.durable ?? createHexId(8));
     let session = broker.sessions.get(clientId);
-    if (session?.sink) throw new HydrantError('HYD_REFUSED', `the durable ${options.durable} is already being read`, { fix: 'Close the other subscription, or use another name.' });
+    if (session?.sink)
+      throw new HydrantError('HYD_REFUSED', `the durable ${options.durable} is already being read`, {
+        fix: 'Close the other subscription, or use another name.',
+      });
     const persistent = options.durable !== undefined;
     if (!session) {
       const { startAt = 'live' } = options;
@@ -61,7 +80,8 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
       for (const filter of filters) broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true }, readFrom - 1);
     } else {
       for (const name of [...session.subscriptions.keys()]) if (!filters.includes(name)) broker.unsubscribe(session, name);
-      for (const filter of filters) if (!session.subscriptions.has(filter)) broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true });
+      for (const filter of filters)
+        if (!session.subscriptions.has(filter)) broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true });
     }
     if (persistent) await broker.sessionState.whenDurable();
     const subscription = new RoleSubscription(broker, session, options.maxInFlight ?? MAX_IN_FLIGHT, () => open.delete(subscription));

@@ -1,7 +1,15 @@
 import { HydrantError } from '../core/errors.ts';
 import { Connection, type ConnectionHandler } from '../mqtt/connection.ts';
 import type { PacketFault } from '../mqtt/fault.ts';
-import type { AckPacket, ConnectPacket, DisconnectPacket, Packet, PublishPacket, SubscribePacket, UnsubscribePacket } from '../mqtt/packet.ts';
+import type {
+  AckPacket,
+  ConnectPacket,
+  DisconnectPacket,
+  Packet,
+  PublishPacket,
+  SubscribePacket,
+  UnsubscribePacket,
+} from '../mqtt/packet.ts';
 import type { Transport } from '../mqtt/transport.ts';
 import { filterFault, topicFault } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
@@ -9,7 +17,8 @@ import { connect, readExpiry } from './connect.ts';
 import type { Delivery } from './delivery.ts';
 import { eventProps, Message, type Publisher } from './message.ts';
 import { REASON } from './reasons.ts';
-import type { Session, Sink } from './session.ts';
+import type { Session } from './session.ts';
+import type { Sink } from './session-host.ts';
 import { count } from './statistics.ts';
 import type { Route, Subscription } from './subscription.ts';
 
@@ -30,7 +39,12 @@ export class Client implements ConnectionHandler, Publisher, Sink {
   constructor(broker: Broker, transport: Transport) {
     this.#broker = broker;
     const { packetBytes, stalled, connectTimeout } = broker.options.limits;
-    this.connection = new Connection(transport, { handler: this, maxPacketBytes: packetBytes, stalledMs: stalled, connectTimeoutMs: connectTimeout });
+    this.connection = new Connection(transport, {
+      handler: this,
+      maxPacketBytes: packetBytes,
+      stalledMs: stalled,
+      connectTimeoutMs: connectTimeout,
+    });
   }
 
   get version(): 3 | 4 | 5 {
@@ -69,7 +83,12 @@ export class Client implements ConnectionHandler, Publisher, Sink {
 
   onFault(fault: PacketFault): void {
     count(this.#broker.statistics.faults, fault.reason);
-    this.#broker.log('warn', 'a client broke the protocol and was closed', { client: this.session?.clientId, remote: this.connection.remote, reason: fault.reason, error: fault.message });
+    this.#broker.log('warn', 'a client broke the protocol and was closed', {
+      client: this.session?.clientId,
+      remote: this.connection.remote,
+      reason: fault.reason,
+      error: fault.message,
+    });
     this.#tellReason(fault.reasonCode);
   }
 
@@ -87,7 +106,11 @@ export class Client implements ConnectionHandler, Publisher, Sink {
   /** Closes the connection with a reason, which MQTT 5 clients are told. */
   refuse(reasonCode: number, why: string): void {
     count(this.#broker.statistics.faults, why.replaceAll(' ', '-'));
-    this.#broker.log('warn', 'a client was refused and closed', { client: this.session?.clientId, remote: this.connection.remote, reason: why });
+    this.#broker.log('warn', 'a client was refused and closed', {
+      client: this.session?.clientId,
+      remote: this.connection.remote,
+      reason: why,
+    });
     this.#tellReason(reasonCode);
     this.connection.close();
   }
@@ -164,7 +187,14 @@ export class Client implements ConnectionHandler, Publisher, Sink {
       if (qos > 0) this.#answerRefused(qos, messageId, REASON.topicNameInvalid);
       return;
     }
-    const message = new Message({ topic, payload: payload as Buffer, qos, retain, source: session.clientId, ...(packet.dup ? { dup: true } : {}) });
+    const message = new Message({
+      topic,
+      payload: payload as Buffer,
+      qos,
+      retain,
+      source: session.clientId,
+      ...(packet.dup ? { dup: true } : {}),
+    });
     if (packet.wire) message.reuse(this.version, packet.wire);
     if (packet.properties || packet.userProperties) Object.assign(message, eventProps(packet.properties, packet.userProperties));
     if (qos > 0) {
@@ -232,7 +262,12 @@ export class Client implements ConnectionHandler, Publisher, Sink {
       const refused = this.#filterRefusal(wish.topic);
       if (refused) return refused;
       const isNew = !session.subscriptions.has(wish.topic);
-      const options = { qos: wish.qos, noLocal: wish.nl ?? false, retainAsPublished: wish.rap ?? false, ...(id === undefined ? {} : { id: Number(id) }) };
+      const options = {
+        qos: wish.qos,
+        noLocal: wish.nl ?? false,
+        retainAsPublished: wish.rap ?? false,
+        ...(id === undefined ? {} : { id: Number(id) }),
+      };
       const subscription = this.#broker.subscribe(session, wish.topic, options);
       if (!subscription) return this.version === 5 ? REASON.topicFilterInvalid : REASON.failure;
       added.push({ subscription, retainHandling: wish.rh ?? 0, isNew });
@@ -266,7 +301,8 @@ export class Client implements ConnectionHandler, Publisher, Sink {
     }
     this.#goodbye = (packet.reasonCode ?? 0) !== REASON.disconnectWithWill;
     // The close is the answer: whoever sees it can count on the will being gone.
-    if (this.session && this.#goodbye && this.#broker.wills.remove(this.session.clientId)) this.#broker.sessionState.onDurable(() => this.connection.close());
+    if (this.session && this.#goodbye && this.#broker.wills.remove(this.session.clientId))
+      this.#broker.sessionState.onDurable(() => this.connection.close());
     else this.connection.close();
   }
 
@@ -280,7 +316,9 @@ export class Client implements ConnectionHandler, Publisher, Sink {
       count(this.#broker.statistics.dropped, 'expired');
       return qos === 0;
     }
-    const { bytes, idOffset } = plain ? message.shared(version, qos) : message.encode(version, qos, { retain, dup, expirySeconds, subscriptionIds: route.ids });
+    const { bytes, idOffset } = plain
+      ? message.shared(version, qos)
+      : message.encode(version, qos, { retain, dup, expirySeconds, subscriptionIds: route.ids });
     if (bytes.length > this.maxPacketBytes) {
       count(this.#broker.statistics.dropped, 'packet-too-large');
       return false;
@@ -301,6 +339,7 @@ export class Client implements ConnectionHandler, Publisher, Sink {
     if (this.session) {
       if (this.version === 5) this.connection.send({ cmd: 'disconnect', reasonCode });
     } else if (this.version === 5) this.connection.send({ cmd: 'connack', reasonCode, sessionPresent: false });
-    else if (reasonCode === REASON.unsupportedProtocolVersion) this.connection.send({ cmd: 'connack', returnCode: 1, sessionPresent: false });
+    else if (reasonCode === REASON.unsupportedProtocolVersion)
+      this.connection.send({ cmd: 'connack', returnCode: 1, sessionPresent: false });
   }
 }

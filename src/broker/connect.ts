@@ -1,6 +1,6 @@
-import type { QoS } from '../wire/event.ts';
 import { createHexId } from '../core/id.ts';
 import type { ConnackPacket, ConnectPacket } from '../mqtt/packet.ts';
+import type { QoS } from '../wire/event.ts';
 import { topicFault } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import type { Client } from './client.ts';
@@ -38,7 +38,9 @@ export function connect(broker: Broker, client: Client, packet: ConnectPacket): 
   const answer = (): void => {
     if (client.session !== session) return;
     client.connection.setKeepAlive(packet.keepalive ?? 0);
-    client.connection.send(connack(packet, { present, clientId, wanted, expirySeconds, maxPacketBytes: broker.options.limits.packetBytes }));
+    client.connection.send(
+      connack(packet, { present, clientId, wanted, expirySeconds, maxPacketBytes: broker.options.limits.packetBytes }),
+    );
     session.resume(client);
     client.connection.resumeReading();
   };
@@ -67,7 +69,9 @@ function refuseConnect(packet: ConnectPacket): { returnCode: number; reasonCode:
 }
 
 function refuse(client: Client, { returnCode, reasonCode }: { returnCode: number; reasonCode: number }): void {
-  client.connection.send(client.version === 5 ? { cmd: 'connack', reasonCode, sessionPresent: false } : { cmd: 'connack', returnCode, sessionPresent: false });
+  client.connection.send(
+    client.version === 5 ? { cmd: 'connack', reasonCode, sessionPresent: false } : { cmd: 'connack', returnCode, sessionPresent: false },
+  );
   client.connection.close();
 }
 

@@ -64,7 +64,10 @@ export class DeliveryOrder {
 
   /** Sequences done above the lowest that is not. */
   doneAbove(): number[] {
-    return this.#list.slice(this.#head).filter((delivery) => delivery.stage === 'done').map((delivery) => delivery.seq);
+    return this.#list
+      .slice(this.#head)
+      .filter((delivery) => delivery.stage === 'done')
+      .map((delivery) => delivery.seq);
   }
 
   #find(seq: number): number {

@@ -1,5 +1,6 @@
 import type { EventReader } from './catch-up.ts';
-import type { Session, SessionHost } from './session.ts';
+import type { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 import { joinRoutes, type Subscription } from './subscription.ts';
 
 const READ_RECORDS = 256;
@@ -41,7 +42,8 @@ export class HistoryFeed {
     const session = this.#session;
     const { filter } = this.subscription;
     while (!this.#stopped && session.room > 0) {
-      const reader = (this.#reader ??= await this.#host.read([filter], this.#first));
+      this.#reader ??= await this.#host.read([filter], this.#first);
+      const reader = this.#reader;
       const result = await this.#host.takeTurn(() => reader.read(Math.min(READ_RECORDS, session.room)));
       if (this.#stopped) break;
       for (const record of result.records) {

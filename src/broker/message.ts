@@ -72,7 +72,11 @@ export class Message implements JournalRecord {
     return shared;
   }
 
-  encode(version: 3 | 4 | 5, qos: QoS, options: { retain?: boolean; dup?: boolean; expirySeconds?: number; subscriptionIds?: number[] }): SharedBytes {
+  encode(
+    version: 3 | 4 | 5,
+    qos: QoS,
+    options: { retain?: boolean; dup?: boolean; expirySeconds?: number; subscriptionIds?: number[] },
+  ): SharedBytes {
     const { topic, payload } = this;
     const { retain = false, dup = false } = options;
     if (version !== 5) return encodePublish({ version, topic, payload, qos, retain, dup });

@@ -3,18 +3,32 @@ import { byteSize, duration } from '../core/option-types.ts';
 
 /** What the broker promises to absent clients. A section of the configuration. */
 export const sessionOptions = z.strictObject({
-  maxExpiry: duration().prefault('7d').describe('How long the session of an absent client is kept at most; 3.1.1 sessions are kept this long.'),
-  maxBacklogBytes: byteSize().prefault('10GiB').describe('Journal kept for absent clients at most; older events are read from the archive, or counted as a gap.'),
+  maxExpiry: duration()
+    .prefault('7d')
+    .describe('How long the session of an absent client is kept at most; 3.1.1 sessions are kept this long.'),
+  maxBacklogBytes: byteSize()
+    .prefault('10GiB')
+    .describe('Journal kept for absent clients at most; older events are read from the archive, or counted as a gap.'),
   maxBacklogAge: duration().prefault('7d').describe('Age of the journal kept for absent clients at most.'),
-  willGrace: duration().prefault('30s').describe('After a crash of the server, how long a client has to come back before its will is published.'),
+  willGrace: duration()
+    .prefault('30s')
+    .describe('After a crash of the server, how long a client has to come back before its will is published.'),
 });
 
 /** What one client may ask of the broker. A section of the configuration. */
 export const limitOptions = z.strictObject({
   packetBytes: byteSize({ min: 1024, max: 268_435_455 }).prefault('16MiB').describe('Longest MQTT packet taken from a client.'),
   inFlight: z.int().min(1).max(65_535).default(1000).describe('QoS 1 and 2 messages sent to a client and not yet acknowledged, at most.'),
-  queuedBytes: byteSize({ min: 16 * 1024 }).prefault('1MiB').describe('Bytes that wait in memory for one slow connection; beyond it QoS 0 is dropped, QoS 1 and 2 are read from the journal later.'),
-  queuedMessages: z.int().min(1).default(1000).describe('QoS 1 and 2 messages that wait in memory for one slow connection before they are read from the journal later.'),
+  queuedBytes: byteSize({ min: 16 * 1024 })
+    .prefault('1MiB')
+    .describe(
+      'Bytes that wait in memory for one slow connection; beyond it QoS 0 is dropped, QoS 1 and 2 are read from the journal later.',
+    ),
+  queuedMessages: z
+    .int()
+    .min(1)
+    .default(1000)
+    .describe('QoS 1 and 2 messages that wait in memory for one slow connection before they are read from the journal later.'),
   stalled: duration().prefault('30s').describe('A connection that takes no byte for this long while some wait is cut; 0 = never.'),
   connectTimeout: duration({ minMs: 100 }).prefault('10s').describe('Time for the CONNECT packet to arrive.'),
 });

@@ -19,7 +19,13 @@ export class Retained {
   async load(): Promise<void> {
     for (const row of await this.#store.all('SELECT * FROM retained')) {
       const event = JSON.parse(String(row.props)) as Partial<Event>;
-      const message = new Message({ ...event, topic: String(row.topic), payload: Buffer.from(row.payload as Uint8Array), qos: Number(row.qos) as QoS, retain: true });
+      const message = new Message({
+        ...event,
+        topic: String(row.topic),
+        payload: Buffer.from(row.payload as Uint8Array),
+        qos: Number(row.qos) as QoS,
+        retain: true,
+      });
       message.seq = Number(row.seq);
       message.ts = String(row.ts);
       message.arrivalMs = Date.parse(message.ts);
@@ -35,7 +41,20 @@ export class Retained {
       return;
     }
     // The payload is a view of what the socket read: a copy lets that go.
-    const kept = Message.restored({ ...message, payload: Buffer.from(payload), topic, qos, retain: true, seq, ts, arrivalMs: message.arrivalMs, id, contentType, source, props });
+    const kept = Message.restored({
+      ...message,
+      payload: Buffer.from(payload),
+      topic,
+      qos,
+      retain: true,
+      seq,
+      ts,
+      arrivalMs: message.arrivalMs,
+      id,
+      contentType,
+      source,
+      props,
+    });
     this.#byTopic.set(topic, kept);
     this.#store.write(
       'INSERT OR REPLACE INTO retained VALUES (?, ?, ?, ?, ?, ?)',

@@ -66,7 +66,8 @@ export class SessionState {
   }
 
   removeSession(clientId: string): void {
-    for (const table of ['sessions', 'subscriptions', 'outbound', 'inbound']) this.#store.write(`DELETE FROM ${table} WHERE client = ?`, clientId);
+    for (const table of ['sessions', 'subscriptions', 'outbound', 'inbound'])
+      this.#store.write(`DELETE FROM ${table} WHERE client = ?`, clientId);
   }
 
   /** How far it has come. QoS 2 deliveries below the cursor are forgotten in the same commit, never before. */
@@ -102,13 +103,27 @@ export class SessionState {
   }
 
   removeSubscription(session: Session, subscription: Subscription): void {
-    if (session.persistent) this.#store.write('DELETE FROM subscriptions WHERE client = ? AND name = ? AND begin = ?', session.clientId, subscription.name, subscription.begin);
+    if (session.persistent)
+      this.#store.write(
+        'DELETE FROM subscriptions WHERE client = ? AND name = ? AND begin = ?',
+        session.clientId,
+        subscription.name,
+        subscription.begin,
+      );
   }
 
   /** A QoS 2 delivery: packet id → sequence, and how far the handshake is. */
   saveDelivery(session: Session, delivery: Delivery): void {
     const { packetId, seq, stage, route, tracked } = delivery;
-    this.#store.write('INSERT OR REPLACE INTO outbound VALUES (?, ?, ?, ?, ?, ?)', session.clientId, seq, packetId, stage, JSON.stringify(route), Number(tracked));
+    this.#store.write(
+      'INSERT OR REPLACE INTO outbound VALUES (?, ?, ?, ?, ?, ?)',
+      session.clientId,
+      seq,
+      packetId,
+      stage,
+      JSON.stringify(route),
+      Number(tracked),
+    );
   }
 
   saveInbound(clientId: string, packetId: number, seq: number): void {
@@ -157,7 +172,10 @@ export class SessionState {
       const stage = row.stage === 'waiting' ? 'sent' : (String(row.stage) as Delivery['stage']);
       if (stage === 'done') {
         if (row.tracked === 1) session.done.push(seq);
-      } else session.deliveries.push(restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked: row.tracked === 1 }));
+      } else
+        session.deliveries.push(
+          restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked: row.tracked === 1 }),
+        );
     }
     for (const row of await this.#store.all('SELECT * FROM inbound')) {
       sessions.get(String(row.client))?.inbound.push({ packetId: Number(row.packet), seq: Number(row.seq) });

@@ -1,46 +1,13 @@
-import type { QoS } from '../wire/event.ts';
 import type { JournalRecord } from '../journal/record.ts';
+import type { QoS } from '../wire/event.ts';
 import type { EventReader } from './catch-up.ts';
-import { Message } from './message.ts';
 import { type Delivery, DeliveryOrder } from './delivery.ts';
 import { HistoryFeed } from './history-feed.ts';
+import { Message } from './message.ts';
+import type { SessionHost, Sink } from './session-host.ts';
 import type { SessionState } from './session-state.ts';
 import { joinRoutes, matching, type Route, type Subscription } from './subscription.ts';
-
-/** Where a session's deliveries go while somebody is there to take them. */
-export interface Sink {
-  /** Deliveries out and not acknowledged, at most. */
-  readonly window: number;
-  /** False while too much waits to be sent. */
-  readonly writable: boolean;
-  /** At most once; dropped when the sink is not writable. */
-  deliverOnce(message: Message, route: Route, retained: boolean): void;
-  deliver(delivery: Delivery): void;
-  /** The second half of QoS 2. */
-  release(delivery: Delivery): void;
-}
-
-/** What sessions need of the broker. */
-export interface SessionHost {
-  /** Sequence of the last event that was fanned out. */
-  readonly tailSeq: number;
-  readonly limits: { queuedBytes: number; queuedMessages: number };
-  read(filters: readonly string[], fromSeq: number): Promise<EventReader>;
-  /** One at a time for many: bounds how many sessions read the disk at once. */
-  takeTurn<T>(work: () => Promise<T>): Promise<T>;
-  fetch(seqs: number[]): Promise<Map<number, JournalRecord>>;
-  nowMs(): number;
-  onSettled(session: Session): void;
-  onDropped(reason: 'queue-full' | 'expired' | 'missing', session: Session): void;
-  joinLive(session: Session, subscription: Subscription): void;
-  onReadError(session: Session, error: unknown): void;
-}
-
-interface Queued {
-  message: Message;
-  route: Route;
-  retained: boolean;
-}
+import { WaitingQueue } from './waiting-queue.ts';
 
 const READ_RECORDS = 256;
 
@@ -72,9 +39,7 @@ export class Session {
   #readFrom: number;
   #reader: EventReader | undefined;
   #reading = false;
-  #queue: Queued[] = [];
-  #queueHead = 0;
-  #queuedBytes = 0;
+  readonly #queue = new WaitingQueue();
   /** Done, but above where reading is: passed over. */
   readonly #skip = new Set<number>();
   /** Counts changes of the subscriptions: what was read with the old ones is read again. */
@@ -82,7 +47,11 @@ export class Session {
   #feeds = new Set<HistoryFeed>();
   #nextPacketId = 1;
 
-  constructor(host: SessionHost, names: { clientId: string; incarnation: string; readFrom: number; persistent: boolean; reliable?: boolean }, state?: SessionState) {
+  constructor(
+    host: SessionHost,
+    names: { clientId: string; incarnation: string; readFrom: number; persistent: boolean; reliable?: boolean },
+    state?: SessionState,
+  ) {
     this.#host = host;
     this.#state = state;
     this.clientId = names.clientId;
@@ -94,7 +63,7 @@ export class Session {
 
   /** Every event up to here that concerns this session is done with. */
   get cursor(): number {
-    const unread = this.#mode === 'live' ? (this.#queuedSeq() ?? this.#host.tailSeq + 1) : this.#readFrom;
+    const unread = this.#mode === 'live' ? (this.#queue.firstSeq ?? this.#host.tailSeq + 1) : this.#readFrom;
     return Math.min(this.order.lowest ?? unread, unread) - 1;
   }
 
@@ -108,7 +77,7 @@ export class Session {
   }
 
   get queued(): number {
-    return this.#queue.length - this.#queueHead;
+    return this.#queue.length;
   }
 
   /** A message from the tail for one of this session's subscriptions. */
@@ -120,12 +89,12 @@ export class Session {
     }
     if (this.#mode === 'live') {
       if (this.queued === 0 && this.#hasRoom()) this.#dispatch(message, route, qos, false);
-      else if (this.#mayQueue(message)) this.#enqueue({ message, route, retained: false });
+      else if (this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
       else if (message.seq > 0) this.#fallBehind(message.seq);
-      else this.#host.onDropped('queue-full', this);
+      else this.#host.onDropped('queue-full');
     } else if (message.seq === 0 && this.sink) {
       if (this.#hasRoom()) this.#dispatch(message, route, qos, false);
-      else this.#host.onDropped('queue-full', this);
+      else this.#host.onDropped('queue-full');
     }
   }
 
@@ -134,7 +103,7 @@ export class Session {
     const qos = this.#granted(message.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(message, route, true);
     else if (this.queued === 0 && this.#hasRoom() && this.#mode !== 'resuming') this.#dispatch(message, route, qos, true);
-    else this.#enqueue({ message, route, retained: true });
+    else this.#queue.push({ message, route, retained: true });
   }
 
   /** Somebody is there: what is in flight is sent again, then what was missed, then what comes. */
@@ -148,7 +117,8 @@ export class Session {
     }
     this.#mode = 'resuming';
     const lost = [...this.inflight.values()].filter((delivery) => !delivery.message && delivery.stage !== 'released');
-    const fetched = lost.length > 0 ? this.#host.fetch(lost.map((delivery) => delivery.seq)) : Promise.resolve(new Map<number, JournalRecord>());
+    const fetched =
+      lost.length > 0 ? this.#host.fetch(lost.map((delivery) => delivery.seq)) : Promise.resolve(new Map<number, JournalRecord>());
     void fetched.then((records) => {
       if (this.sink !== sink) return;
       for (const delivery of [...this.inflight.values()]) this.#sendAgain(delivery, records.get(delivery.seq));
@@ -158,12 +128,10 @@ export class Session {
 
   /** Nobody is there any more. What waited in memory is read from the journal next time. */
   detach(): void {
-    const first = this.#queuedSeq();
+    const first = this.#queue.firstSeq;
     if (first !== undefined) this.#readFrom = first;
     else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
-    this.#queue = this.#queue.slice(this.#queueHead).filter((queued) => queued.retained);
-    this.#queueHead = 0;
-    this.#queuedBytes = 0;
+    this.#queue.keepRetained();
     for (const delivery of this.inflight.values()) if (delivery.tracked) delivery.message = undefined;
     for (const feed of this.#feeds) feed.stop();
     this.#reader = undefined;
@@ -224,7 +192,7 @@ export class Session {
   /** PUBACK, or a role's `ack()`. False when there is no such delivery. */
   acknowledge(packetId: number): boolean {
     const delivery = this.inflight.get(packetId);
-    if (!delivery || delivery.qos !== 1) return false;
+    if (delivery?.qos !== 1) return false;
     this.#settle(delivery);
     return true;
   }
@@ -232,7 +200,7 @@ export class Session {
   /** PUBREC. False when there is no such delivery. */
   received(packetId: number): boolean {
     const delivery = this.inflight.get(packetId);
-    if (!delivery || delivery.qos !== 2) return false;
+    if (delivery?.qos !== 2) return false;
     if (delivery.stage === 'sent') {
       delivery.stage = 'released';
       delivery.message = undefined;
@@ -245,20 +213,17 @@ export class Session {
   /** PUBCOMP, or a PUBREC that refuses the message. */
   completed(packetId: number): boolean {
     const delivery = this.inflight.get(packetId);
-    if (!delivery || delivery.qos !== 2) return false;
+    if (delivery?.qos !== 2) return false;
     this.#settle(delivery);
     return true;
   }
 
   /** Goes on with what waits, as far as the sink takes it. */
   pump(): void {
-    while (this.queued > 0 && this.#hasRoom() && this.#mode !== 'resuming') {
-      const { message, route, retained } = this.#queue[this.#queueHead++]!;
-      if (this.queued === 0 || this.#queueHead > 1024) {
-        this.#queue = this.#queue.slice(this.#queueHead);
-        this.#queueHead = 0;
-      }
-      if (!retained) this.#queuedBytes -= message.payload.length;
+    while (this.#mode !== 'resuming' && this.#hasRoom()) {
+      const waiting = this.#queue.shift();
+      if (!waiting) break;
+      const { message, route, retained } = waiting;
       this.#dispatch(message, route, this.#granted(message.qos, route.qos) as 1 | 2, retained);
     }
     if (this.#mode === 'behind' && this.queued === 0) void this.#catchUp();
@@ -274,14 +239,6 @@ export class Session {
     for (const seq of done) this.#skip.add(seq);
   }
 
-  #queuedSeq(): number | undefined {
-    for (let at = this.#queueHead; at < this.#queue.length; at++) {
-      const { message, retained } = this.#queue[at]!;
-      if (!retained && message.seq > 0) return message.seq;
-    }
-    return undefined;
-  }
-
   #granted(published: QoS, subscribed: QoS): QoS {
     if (this.reliable) return 1;
     return published < subscribed ? published : subscribed;
@@ -293,12 +250,7 @@ export class Session {
 
   #mayQueue(message: Message): boolean {
     const { queuedBytes, queuedMessages } = this.#host.limits;
-    return this.queued < queuedMessages && this.#queuedBytes + message.payload.length <= queuedBytes;
-  }
-
-  #enqueue(queued: Queued): void {
-    this.#queue.push(queued);
-    if (!queued.retained) this.#queuedBytes += queued.message.payload.length;
+    return this.queued < queuedMessages && this.#queue.bytes + message.payload.length <= queuedBytes;
   }
 
   #fallBehind(seq: number): void {
@@ -315,7 +267,7 @@ export class Session {
   #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, inOrder = !retained): void {
     const expired = message.secondsLeft(this.#host.nowMs());
     if (expired !== undefined && expired <= 0) {
-      this.#host.onDropped('expired', this);
+      this.#host.onDropped('expired');
       return;
     }
     const delivery: Delivery = {
@@ -362,7 +314,7 @@ export class Session {
     }
     delivery.message ??= record && Message.restored(record);
     if (!delivery.message) {
-      this.#host.onDropped('missing', this);
+      this.#host.onDropped('missing');
       this.#settle(delivery);
       return;
     }

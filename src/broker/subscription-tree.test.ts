@@ -17,29 +17,36 @@ const filters = fc
 
 test('the tree matches exactly what each filter matches, also while subscriptions come and go', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(3), filters, fc.boolean()), { maxLength: 30 }), fc.array(topics, { minLength: 1, maxLength: 10 }), (steps, names) => {
-      const tree = new SubscriptionTree<string>();
-      const model = new Map<string, Set<string>>();
-      for (const [owner, filter, add] of steps) {
-        const own = model.get(`o${owner}`) ?? new Set();
-        model.set(`o${owner}`, own);
-        if (add) {
-          tree.add(`o${owner}`, subscription(filter));
-          own.add(filter);
-        } else {
-          tree.remove(`o${owner}`, subscription(filter));
-          own.delete(filter);
-        }
-        for (const name of names) {
-          const found = new Map(tree.match(name).map((match) => [match.owner, match.subscriptions.map((each) => each.filter).sort()]));
-          for (const [who, wishes] of model) {
-            const expected = [...wishes].filter((wish) => matchFilter(wish, name)).sort();
-            assert.deepEqual(found.get(who) ?? [], expected, `${who} on ${name}`);
+    fc.property(
+      fc.array(fc.tuple(fc.nat(3), filters, fc.boolean()), { maxLength: 30 }),
+      fc.array(topics, { minLength: 1, maxLength: 10 }),
+      (steps, names) => {
+        const tree = new SubscriptionTree<string>();
+        const model = new Map<string, Set<string>>();
+        for (const [owner, filter, add] of steps) {
+          const own = model.get(`o${owner}`) ?? new Set();
+          model.set(`o${owner}`, own);
+          if (add) {
+            tree.add(`o${owner}`, subscription(filter));
+            own.add(filter);
+          } else {
+            tree.remove(`o${owner}`, subscription(filter));
+            own.delete(filter);
+          }
+          for (const name of names) {
+            const found = new Map(tree.match(name).map((match) => [match.owner, match.subscriptions.map((each) => each.filter).sort()]));
+            for (const [who, wishes] of model) {
+              const expected = [...wishes].filter((wish) => matchFilter(wish, name)).sort();
+              assert.deepEqual(found.get(who) ?? [], expected, `${who} on ${name}`);
+            }
           }
         }
-      }
-      assert.equal(tree.size, [...model.values()].reduce((sum, own) => sum + own.size, 0));
-    }),
+        assert.equal(
+          tree.size,
+          [...model.values()].reduce((sum, own) => sum + own.size, 0),
+        );
+      },
+    ),
   );
 });
 
@@ -47,6 +54,9 @@ test('adding the same name again replaces it', () => {
   const tree = new SubscriptionTree<string>();
   tree.add('me', { ...subscription('a/+'), qos: 0 });
   tree.add('me', { ...subscription('a/+'), qos: 2 });
-  assert.deepEqual(tree.match('a/b').map((match) => match.subscriptions.map((each) => each.qos)), [[2]]);
+  assert.deepEqual(
+    tree.match('a/b').map((match) => match.subscriptions.map((each) => each.qos)),
+    [[2]],
+  );
   assert.equal(tree.size, 1);
 });

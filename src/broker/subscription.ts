@@ -28,7 +28,11 @@ export interface Route {
 }
 
 /** Joins the subscriptions that match a message; undefined when none is left. MQTT 3.1.1 §3.3.5. */
-export function joinRoutes(subscriptions: Iterable<Subscription>, message: { seq: number; source?: string }, clientId: string): Route | undefined {
+export function joinRoutes(
+  subscriptions: Iterable<Subscription>,
+  message: { seq: number; source?: string },
+  clientId: string,
+): Route | undefined {
   let route: Route | undefined;
   for (const subscription of subscriptions) {
     if (message.seq > 0 && (message.seq <= subscription.begin || message.seq > (subscription.end ?? Number.POSITIVE_INFINITY))) continue;

@@ -34,7 +34,13 @@ export async function loadIndex(path: string): Promise<SegmentIndex | undefined>
 export function decodeIndex(file: Buffer): SegmentIndex | undefined {
   if (file.length < HEAD_BYTES) return undefined;
   try {
-    const head = JSON.parse(file.toString('latin1', 0, HEAD_BYTES)) as { v: number; records: number; topics: number; times: number; crc: number };
+    const head = JSON.parse(file.toString('latin1', 0, HEAD_BYTES)) as {
+      v: number;
+      records: number;
+      topics: number;
+      times: number;
+      crc: number;
+    };
     const body = new Uint8Array(file.subarray(HEAD_BYTES)).buffer;
     if (head.v !== 1 || crc32(new Uint8Array(body)) !== head.crc) return undefined;
     let at = 0;
@@ -45,7 +51,12 @@ export function decodeIndex(file: Buffer): SegmentIndex | undefined {
     };
     const times = new Float64Array(body, 0, head.times);
     at = head.times * 8;
-    const tables: Omit<IndexTables, 'topics'> = { times, offsets: words(head.records), previous: words(head.records), latest: words(head.topics) };
+    const tables: Omit<IndexTables, 'topics'> = {
+      times,
+      offsets: words(head.records),
+      previous: words(head.records),
+      latest: words(head.topics),
+    };
     const topics = JSON.parse(Buffer.from(body, at).toString()) as string[];
     return new SegmentIndex({ tables: { ...tables, topics } });
   } catch {
@@ -87,7 +98,15 @@ export async function buildIndex(segmentPath: string, first: number, options: Bu
   return index;
 }
 
-function addLine(index: SegmentIndex, bytes: Buffer, start: number, stop: number, offset: number, first: number, options: BuildOptions): void {
+function addLine(
+  index: SegmentIndex,
+  bytes: Buffer,
+  start: number,
+  stop: number,
+  offset: number,
+  first: number,
+  options: BuildOptions,
+): void {
   try {
     const event = decodeLine(bytes, start, stop, { crc: 'required' });
     if (options.last !== undefined && event.seq > options.last) return;

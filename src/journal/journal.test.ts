@@ -3,10 +3,10 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { createTempFolder } from '../testing/temp-folder.ts';
 import { decodeLine } from '../wire/line.ts';
 import { matchFilter } from '../wire/topic.ts';
-import { createTempFolder } from '../testing/temp-folder.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { indexPath } from './index-file.ts';
 import { type Journal, type JournalOptions, openJournal } from './journal.ts';
 import { readMark } from './mark.ts';
@@ -61,7 +61,10 @@ test('commits come in sequence order, and only once the lines and the mark are o
     };
     await append(journal, numbers(2000));
     await checked;
-    assert.deepEqual(seen, Array.from({ length: 2000 }, (_, i) => i + 1));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 2000 }, (_, i) => i + 1),
+    );
   }));
 
 test('what was appended together is committed together', () =>
@@ -113,7 +116,10 @@ test('a segment is closed by size, age, hour, and a clock that steps back to ano
     await append(journal, ['back']);
     await journal.rotate();
     assert.equal(journal.segments.length, bySize + 3);
-    assert.equal(closed.reduce((sum, events) => sum + events, 0), 103);
+    assert.equal(
+      closed.reduce((sum, events) => sum + events, 0),
+      103,
+    );
     assert.deepEqual(
       journal.segments.slice(-3).map((segment) => new Date(segment.minMs).toISOString()),
       ['2026-11-21T10:10:00.000Z', '2026-11-21T11:00:00.000Z', '2026-11-21T10:59:59.999Z'],
@@ -149,7 +155,10 @@ test('numbering goes on without a jump after an orderly close, and above the res
   await append(third, ['b']);
   assert.equal(third.head, 11 + (1 << 20));
   assert.equal(new Set([first.epoch, second.epoch, third.epoch]).size, 3);
-  assert.deepEqual((await readAll(third, undefined)).map((event) => event.topic), [...numbers(10), 'a', 'b']);
+  assert.deepEqual(
+    (await readAll(third, undefined)).map((event) => event.topic),
+    [...numbers(10), 'a', 'b'],
+  );
   await third.close();
 });
 
@@ -179,20 +188,31 @@ test('reading through filters finds exactly what matches, with the index in memo
     .chain((levels) => fc.boolean().map((hash) => [...levels, ...(hash ? ['#'] : [])].join('/')))
     .filter((text) => text !== '');
   await fc.assert(
-    fc.asyncProperty(fc.array(topic, { minLength: 1, maxLength: 60 }), fc.array(filter, { minLength: 1, maxLength: 3 }), fc.nat(60), async (topics, filters, from) => {
-      await using folder = await createTempFolder('hydrant-journal');
-      const dir = join(folder.path, 'journal');
-      const expected = topics.flatMap((name, i) => (i + 1 >= from && filters.some((wish) => matchFilter(wish, name)) ? [i + 1] : []));
-      const live = await openJournal(dir, { journalId: JOURNAL, rotate: { bytes: 2000 }, maxTopics: 4 });
-      await append(live, topics);
-      assert.deepEqual((await readAll(live, filters, from, 7)).map((event) => event.seq), expected);
-      await live.close();
-      for (const rebuild of [false, true]) {
-        if (rebuild) for (const name of await readdir(dir)) if (name.endsWith('.idx')) await rm(join(dir, name));
-        await using again = await openJournal(dir, { journalId: JOURNAL });
-        assert.deepEqual((await readAll(again, filters, from)).map((event) => event.seq), expected);
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(topic, { minLength: 1, maxLength: 60 }),
+      fc.array(filter, { minLength: 1, maxLength: 3 }),
+      fc.nat(60),
+      async (topics, filters, from) => {
+        await using folder = await createTempFolder('hydrant-journal');
+        const dir = join(folder.path, 'journal');
+        const expected = topics.flatMap((name, i) => (i + 1 >= from && filters.some((wish) => matchFilter(wish, name)) ? [i + 1] : []));
+        const live = await openJournal(dir, { journalId: JOURNAL, rotate: { bytes: 2000 }, maxTopics: 4 });
+        await append(live, topics);
+        assert.deepEqual(
+          (await readAll(live, filters, from, 7)).map((event) => event.seq),
+          expected,
+        );
+        await live.close();
+        for (const rebuild of [false, true]) {
+          if (rebuild) for (const name of await readdir(dir)) if (name.endsWith('.idx')) await rm(join(dir, name));
+          await using again = await openJournal(dir, { journalId: JOURNAL });
+          assert.deepEqual(
+            (await readAll(again, filters, from)).map((event) => event.seq),
+            expected,
+          );
+        }
+      },
+    ),
     { numRuns: 25 },
   );
 });
@@ -228,7 +248,10 @@ test('a damaged line below the mark is counted and skipped, its neighbours are s
   for (const rebuild of [false, true]) {
     if (rebuild) await rm(indexPath(segment!.path));
     await using journal = await openJournal(dir, { journalId: JOURNAL });
-    assert.deepEqual((await readAll(journal, ['t/+'])).map((event) => event.topic), numbers(20).filter((topic) => topic !== 't/7'));
+    assert.deepEqual(
+      (await readAll(journal, ['t/+'])).map((event) => event.topic),
+      numbers(20).filter((topic) => topic !== 't/7'),
+    );
     assert.equal(journal.counters.damaged, 1);
   }
 });

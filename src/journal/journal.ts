@@ -117,7 +117,13 @@ export class Journal {
   /** For statistics: group commits done, lines found damaged, bytes of index in memory. */
   get counters(): { commits: number; damaged: number; indexBytes: number; bytes: number; segments: number } {
     const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    return { commits: this.#queue.commits, damaged: this.#damaged, indexBytes: this.#indexes.bytes, bytes, segments: this.#segments.length };
+    return {
+      commits: this.#queue.commits,
+      damaged: this.#damaged,
+      indexBytes: this.#indexes.bytes,
+      bytes,
+      segments: this.#segments.length,
+    };
   }
 
   /**
@@ -269,7 +275,9 @@ export class Journal {
     segment.closed = true;
     const done = segment
       .saveIndex()
-      .catch((error) => this.#log('warn', 'an index could not be saved; it is built when needed', { segment: segment.path, error: String(error) }))
+      .catch((error) =>
+        this.#log('warn', 'an index could not be saved; it is built when needed', { segment: segment.path, error: String(error) }),
+      )
       .then(() => {
         this.#indexes.adopt(segment);
         for (const listener of this.#closedListeners) listener(segment);

@@ -58,7 +58,8 @@ export class JournalReader {
    * An empty result that is not caught up means: call again.
    */
   async read(maxRecords: number, maxBytes = 256 * 1024): Promise<ReadResult> {
-    if (this.#at >= this.#ordinals.length && !(await this.#select())) return { records: [], next: this.#next, caughtUp: this.#next > this.#source.head };
+    if (this.#at >= this.#ordinals.length && !(await this.#select()))
+      return { records: [], next: this.#next, caughtUp: this.#next > this.#source.head };
     const segment = this.#segment!;
     const spans: Span[] = [];
     let bytes = 0;

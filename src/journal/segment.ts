@@ -75,7 +75,11 @@ export class Segment implements SegmentInfo {
     if (this.index) return this.index;
     let index = await loadIndex(indexPath(this.path));
     if (!index || index.records < this.last - this.first + 1) {
-      index = await buildIndex(this.path, this.first, { bytes: this.bytes, last: this.last, onDamaged: (at, error) => onDamaged(this, at, error) });
+      index = await buildIndex(this.path, this.first, {
+        bytes: this.bytes,
+        last: this.last,
+        onDamaged: (at, error) => onDamaged(this, at, error),
+      });
       if (this.closed) await saveIndex(indexPath(this.path), index).catch(() => {});
     }
     this.index ??= index;

@@ -17,7 +17,11 @@ function numbered(topic: string, number: number, qos: 0 | 1 | 2 = 1): Event {
 }
 
 /** Takes deliveries until `count` have come, handing each to `act`. */
-async function take(subscription: Subscription, count: number, act: (delivery: Delivery) => void = (delivery) => delivery.ack()): Promise<number[]> {
+async function take(
+  subscription: Subscription,
+  count: number,
+  act: (delivery: Delivery) => void = (delivery) => delivery.ack(),
+): Promise<number[]> {
   const seen: number[] = [];
   const all = async (): Promise<void> => {
     for await (const batch of subscription) {
@@ -53,7 +57,15 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
   contract('an event keeps payload, content type, id and properties', async ({ bus }) => {
     const subscription = await bus.subscribe(['a']);
     const payload = Buffer.from([0, 255, 10, 13, 128]);
-    const props = { expiry: 3600, reply: 'answers/here', correlation: 'AQI=', user: [['k', '1'], ['k', '2']] as [string, string][] };
+    const props = {
+      expiry: 3600,
+      reply: 'answers/here',
+      correlation: 'AQI=',
+      user: [
+        ['k', '1'],
+        ['k', '2'],
+      ] as [string, string][],
+    };
     const receipt = await bus.publish({ topic: 'a', payload, qos: 2, retain: false, id: 'X1', contentType: 'x/y', source: 'me', props });
     assert.equal(receipt.id, 'X1');
     let event: Event | undefined;
@@ -176,7 +188,10 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
       });
       await Promise.all(upTo(100).map((i) => bus.publish(numbered('a', i))));
       await within(Promise.all(reading), WAIT_MS, '100 deliveries in the group');
-      assert.deepEqual(seen.toSorted((a, b) => a - b), upTo(100));
+      assert.deepEqual(
+        seen.toSorted((a, b) => a - b),
+        upTo(100),
+      );
     } else await assert.rejects(bus.subscribe(['a'], { group: 'workers' }), { code: 'HYD_UNSUPPORTED', message: /workers/ });
   });
 

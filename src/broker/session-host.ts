@@ -1,0 +1,35 @@
+import type { JournalRecord } from '../journal/record.ts';
+import type { EventReader } from './catch-up.ts';
+import type { Delivery } from './delivery.ts';
+import type { Message } from './message.ts';
+import type { Session } from './session.ts';
+import type { Route, Subscription } from './subscription.ts';
+
+/** Where a session's deliveries go while somebody is there to take them. */
+export interface Sink {
+  /** Deliveries out and not acknowledged, at most. */
+  readonly window: number;
+  /** False while too much waits to be sent. */
+  readonly writable: boolean;
+  /** At most once; dropped when the sink is not writable. */
+  deliverOnce(message: Message, route: Route, retained: boolean): void;
+  deliver(delivery: Delivery): void;
+  /** The second half of QoS 2. */
+  release(delivery: Delivery): void;
+}
+
+/** What sessions need of the broker. */
+export interface SessionHost {
+  /** Sequence of the last event that was fanned out. */
+  readonly tailSeq: number;
+  readonly limits: { queuedBytes: number; queuedMessages: number };
+  read(filters: readonly string[], fromSeq: number): Promise<EventReader>;
+  /** Bounds how many sessions read the disk at once. */
+  takeTurn<T>(work: () => Promise<T>): Promise<T>;
+  fetch(seqs: number[]): Promise<Map<number, JournalRecord>>;
+  nowMs(): number;
+  onSettled(session: Session): void;
+  onDropped(reason: 'queue-full' | 'expired' | 'missing'): void;
+  joinLive(session: Session, subscription: Subscription): void;
+  onReadError(session: Session, error: unknown): void;
+}
