@@ -34,7 +34,7 @@ export const limitOptions = z.strictObject({
 });
 
 /** Which events are journalled. Part of the configuration's `journal` section. */
-export interface JournalRules {
+interface JournalRules {
   /** QoS 0 events too. */
   qos0: boolean;
   /** Filters of topics that go straight out. */

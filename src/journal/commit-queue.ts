@@ -28,7 +28,7 @@ export class Batch {
   }
 }
 
-export const BATCH_BYTES = 1 << 20;
+const BATCH_BYTES = 1 << 20;
 const POOLED = 4;
 const TRIES = 3;
 const FULL_RETRY_MS = 250;

@@ -17,7 +17,7 @@ export interface Mark {
   next?: number;
 }
 
-export const MARK_BYTES = 256;
+const MARK_BYTES = 256;
 
 export function markPath(dir: string): string {
   return join(dir, 'mark');

@@ -3,7 +3,7 @@ import { hasWildcard, matchFilter } from '../wire/topic.ts';
 /** Offset of a record that cannot be read. */
 export const DAMAGED = 0xffff_ffff;
 /** One time per so many records. */
-export const TIME_STRIDE = 256;
+const TIME_STRIDE = 256;
 
 /** The flat form of an index, as it is saved beside its segment. */
 export interface IndexTables {
