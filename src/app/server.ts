@@ -78,6 +78,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { identity, lock } = await openDataFolder(dataDir, { command: options.command });
   opening.defer(() => lock.release());
   const journal = opening.use(await openServerJournal(options, identity.journal));
+  // Nothing may be removed before the broker has said what its absent clients still need.
+  const untilBroker = journal.hold('the broker is opening');
   const store = opening.use(new StateStore(join(dataDir, 'state.db'), { schema: STATE_SCHEMA, log }));
   const objects = createFsStore(join(dataDir, 'archive'));
   const sealer = await openServerSealer(options, journal, objects);
@@ -85,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const history = createHistory(new Catalogue({ store: objects }), identity.journal, log);
   const { sessions, limits } = config;
   const broker = await openBroker({ journal, store, history, options: { sessions, limits, journal: config.journal }, log });
+  untilBroker.release();
   opening.defer(() => broker.close({ deadlineMs: leftMs() }));
   const http: HttpServer = await openHttpServer({
     bus: broker.bus,

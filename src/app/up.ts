@@ -26,6 +26,7 @@ export interface UpOptions {
 const GRACE_MS = 2000;
 /** Start-up is over this long after the ready line. */
 const SETTLE_MS = 1000;
+const NPM_CHECK_MS = 250;
 
 /**
  * Runs a server until SIGTERM or SIGINT, then drains it and resolves with 0. A second signal ends the process at once (130 for SIGINT,
@@ -89,6 +90,7 @@ class Up {
     this.#sayReady(this.#server, demo);
     if (demo) this.#demo = startDemo(this.#server.bus, { seed: Date.now() % 2 ** 31, log: this.#log.log });
     await this.#service.ready(this.#status());
+    this.#watchNpm(this.#options.inputs.env);
     setTimeout(() => {
       keepCompiledCode();
       releaseStartUpMemory();
@@ -109,6 +111,17 @@ class Up {
     clearTimeout(overdue);
     this.#log.log('info', 'stopped');
     this.#unwatch();
+  }
+
+  /** A SIGTERM to npm or npx ends their shell and never comes here: that the parent is gone is all there is to see of it. */
+  #watchNpm(env: Record<string, string | undefined>): void {
+    if (env.npm_lifecycle_event === undefined && env.npm_execpath === undefined) return;
+    const parent = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(timer);
+      this.#stopWanted.resolve();
+    }, NPM_CHECK_MS).unref();
   }
 
   readonly #onStop = (signal: NodeJS.Signals): void => {

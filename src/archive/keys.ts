@@ -15,7 +15,7 @@ export interface HivePlace {
 }
 
 /** Where a day is kept, also by the seed program: `YYYY/YYYYMMDD`, a second object of the day with `-2`. */
-export interface DailyPlace {
+interface DailyPlace {
   layout: 'daily';
   /** Begin of the day, milliseconds. */
   fromMs: number;

@@ -55,16 +55,6 @@ export class LineView {
     return JSON.parse(this.#bytes.toString('utf8', this.#topicStart - 1, this.#topicEnd + 1)) as string;
   }
 
-  /** Whether the topic's bytes are these, so that its text need not be made. */
-  hasTopic(bytes: Buffer): boolean {
-    return this.#topicEnd - this.#topicStart === bytes.length && matches(this.#bytes, this.#topicStart, bytes);
-  }
-
-  /** A copy of the topic's bytes, for `hasTopic` of the lines that follow. */
-  topicBytes(): Buffer {
-    return Buffer.from(this.#bytes.subarray(this.#topicStart, this.#topicEnd));
-  }
-
   ts(): string {
     return this.#bytes.toString('latin1', this.#tsStart, this.#tsEnd);
   }

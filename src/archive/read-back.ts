@@ -57,7 +57,7 @@ export function readBack(path: string, expected: Expected, options: ReadBackOpti
   }
 }
 
-export function countLines(raw: Buffer): number {
+function countLines(raw: Buffer): number {
   let lines = 0;
   for (let at = raw.indexOf(10); at !== -1; at = raw.indexOf(10, at + 1)) lines++;
   return lines;

@@ -1,8 +1,9 @@
 import { HydrantError } from '../core/errors.ts';
 import { assertFilter } from '../wire/topic.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
-import { PieceGone, readPiece } from './chunks.ts';
+import { PieceGone } from './chunks.ts';
 import { LineMatcher, type MatchCounts, type MatchOptions, type ScanRecord } from './line-matcher.ts';
+import { readPiece } from './read-piece.ts';
 import { SeqSet } from './seq-set.ts';
 
 /** Something that could not be read and was left out. */
@@ -23,7 +24,7 @@ export interface ScanStatistics extends MatchCounts {
   damaged: number;
 }
 
-export interface ScanProgress extends Readonly<ScanStatistics> {
+interface ScanProgress extends Readonly<ScanStatistics> {
   bytesDone: number;
   bytesTotal: number;
 }

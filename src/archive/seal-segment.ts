@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '../core/crash-point.ts';
 import { encodeIndex } from '../journal/index-file.ts';
@@ -11,6 +11,7 @@ import type { Codec } from './keys.ts';
 import { LineView, splitGlued } from './line-view.ts';
 import { ObjectWriter, type WrittenObject } from './object-writer.ts';
 import { readBack } from './read-back.ts';
+import { readLines } from './read-lines.ts';
 
 export interface SealSegmentJob {
   kind: 'segment';
@@ -195,34 +196,4 @@ function addAbsent(ranges: AbsentRange[], first: number, last: number, reason: A
   const before = ranges.at(-1);
   if (before?.reason === reason && before.last === first - 1) before.last = last;
   else ranges.push({ first, last, reason });
-}
-
-const CHUNK_BYTES = 1024 * 1024;
-
-/** Calls `onLine` with the bounds of each line, newline excluded, in the first `limit` bytes; what follows the last newline is one too. */
-export function readLines(path: string, limit: number, onLine: (bytes: Buffer, start: number, end: number, ordinal: number) => void): void {
-  const fd = openSync(path, 'r');
-  try {
-    let carry: Buffer = Buffer.alloc(0);
-    let ordinal = 0;
-    for (let at = 0; at < limit; ) {
-      const wanted = Math.min(Math.max(CHUNK_BYTES, carry.length), limit - at);
-      const bytes = Buffer.allocUnsafe(carry.length + wanted);
-      carry.copy(bytes);
-      const read = readSync(fd, bytes, carry.length, wanted, at);
-      if (read === 0) break;
-      at += read;
-      const filled = carry.length + read;
-      let start = 0;
-      const chunk = bytes.subarray(0, filled);
-      for (let end = chunk.indexOf(10, carry.length); end !== -1; end = chunk.indexOf(10, start)) {
-        onLine(chunk, start, end, ordinal++);
-        start = end + 1;
-      }
-      carry = chunk.subarray(start);
-    }
-    if (carry.length > 0) onLine(carry, 0, carry.length, ordinal);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -10,6 +10,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import type { Connection } from '../mqtt/connection.ts';
 import type { Transport } from '../mqtt/transport.ts';
+import { LineClock } from '../wire/line.ts';
 import { matchFilter } from '../wire/topic.ts';
 import { backlogFloor } from './backlog.ts';
 import { createEmbeddedBus } from './bus-driver.ts';
@@ -85,6 +86,7 @@ export class Broker implements SessionHost {
   readonly #journal: Journal;
   readonly #store: StateStore;
   readonly #clock: Clock;
+  readonly #lineClock = new LineClock();
   readonly #tree = new SubscriptionTree<Session>();
   readonly #catchUp: CatchUp;
   readonly #projections: Projections;
@@ -138,7 +140,7 @@ export class Broker implements SessionHost {
     }
     this.statistics.unjournalled++;
     message.arrivalMs = this.nowMs();
-    message.ts = new Date(message.arrivalMs).toISOString();
+    message.ts = this.#lineClock.next(message.arrivalMs);
     this.#projections.apply(message);
     this.#fanOut(message);
     message.publisher?.onDurable(message);
@@ -390,7 +392,8 @@ export class Broker implements SessionHost {
     this.#projections.tick();
     for (const session of this.sessions.values()) if (this.isExpired(session)) this.endSession(session);
     const cursors = [...this.sessions.values()].filter((session) => session.persistent).map((session) => session.cursor);
-    this.#hold.set(backlogFloor(this.#journal, cursors, this.options.sessions, nowMs));
+    const floor = backlogFloor(this.#journal, cursors, this.options.sessions, nowMs);
+    this.#hold.set(Math.min(floor, this.#projections.durableSeq + 1));
     void this.#journal.trim().catch((error) => this.log('error', 'old segments could not be removed', { error: String(error) }));
   }
 }

@@ -7,6 +7,8 @@ import type { Session } from './session.ts';
 import type { SessionState } from './session-state.ts';
 
 const NOTE_EVERY_MS = 5000;
+/** Events that a start may have to replay: a quarter of a second's work. */
+const NOTE_EVERY_EVENTS = 50_000;
 
 /**
  * State that follows from the journal: retained messages, and the packet ids of inbound QoS 2 publishes between PUBLISH and PUBREL.
@@ -19,8 +21,10 @@ export class Projections {
   readonly #sessionState: SessionState;
   /** Queued for the state up to here … */
   #queuedSeq = 0;
-  /** … and this was noted in it. */
+  /** … this was noted in it … */
   #notedSeq = 0;
+  /** … and this is on disk: what comes after it must stay in the journal. */
+  durableSeq = 0;
   #notedAtMs = Date.now();
 
   constructor(store: StateStore, retained: Retained, sessions: ReadonlyMap<string, Session>, sessionState: SessionState) {
@@ -41,7 +45,7 @@ export class Projections {
   /** Works in what the journal has and the state had not noted. */
   async replay(journal: Journal): Promise<void> {
     const noted = (await this.#store.all("SELECT value FROM meta WHERE key = 'applied'"))[0];
-    this.#notedSeq = this.#queuedSeq = Number(noted?.value ?? 0);
+    this.durableSeq = this.#notedSeq = this.#queuedSeq = Number(noted?.value ?? 0);
     const reader = journal.read(undefined, this.#notedSeq + 1);
     for (;;) {
       const { records, caughtUp } = await reader.read(1000);
@@ -53,14 +57,18 @@ export class Projections {
 
   /** Notes the position even when nothing else is written, so that a start has little to replay. */
   tick(): void {
-    if (Date.now() - this.#notedAtMs > NOTE_EVERY_MS) this.#note();
+    if (Date.now() - this.#notedAtMs > NOTE_EVERY_MS || this.#queuedSeq - this.#notedSeq > NOTE_EVERY_EVENTS) this.#note();
   }
 
   #note(): void {
     if (this.#queuedSeq === this.#notedSeq) return;
     this.#notedSeq = this.#queuedSeq;
     this.#notedAtMs = Date.now();
-    this.#store.write("INSERT OR REPLACE INTO meta VALUES ('applied', ?)", String(this.#notedSeq));
+    const seq = this.#notedSeq;
+    this.#store.write("INSERT OR REPLACE INTO meta VALUES ('applied', ?)", String(seq));
+    this.#store.onDurable(() => {
+      this.durableSeq = seq;
+    });
   }
 
   #applyInbound(message: JournalRecord): void {

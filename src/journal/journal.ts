@@ -117,10 +117,11 @@ export class Journal {
   /** For statistics: group commits done, lines found damaged, bytes of index in memory. */
   get counters(): { commits: number; damaged: number; indexBytes: number; bytes: number; segments: number } {
     const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    const indexBytes = this.#segments.reduce((sum, segment) => sum + (segment.index?.bytes ?? 0), 0);
     return {
       commits: this.#queue.commits,
       damaged: this.#damaged,
-      indexBytes: this.#indexes.bytes,
+      indexBytes,
       bytes,
       segments: this.#segments.length,
     };

@@ -13,18 +13,35 @@ const CRC_BYTES = CRC_PREFIX.length + 8 + 2;
 const HEX = Buffer.from('0123456789abcdef');
 const CACHE_ENTRIES = 50_000;
 
-/** Writes lines into a caller's buffer. Holds the text that repeats: topics, sources, the current millisecond. */
-export class LineEncoder {
-  readonly #topics = new Map<string, string>();
-  readonly #sources = new Map<string, string>();
+/** Timestamps of lines. Those of one millisecond get rising sub-millisecond digits, so `ts` orders like `seq`. */
+export class LineClock {
   #ms = Number.NaN;
   #tick = 0;
   #prefix = '';
-  #stamp = '';
+  /** The one given last. */
+  stamp = '';
+
+  next(ms: number): string {
+    if (ms !== this.#ms) {
+      this.#ms = ms;
+      this.#tick = 0;
+      this.#prefix = new Date(ms).toISOString().slice(0, 23);
+    } else if (this.#tick < 99_999) this.#tick++;
+    // The last digit is never 0, so a formatter that trims zeros (Go's RFC3339Nano) writes the same 30 characters.
+    this.stamp = `${this.#prefix}${String(this.#tick * 10 + 1).padStart(6, '0')}Z`;
+    return this.stamp;
+  }
+}
+
+/** Writes lines into a caller's buffer. Holds the text that repeats. */
+export class LineEncoder {
+  readonly #topics = new Map<string, string>();
+  readonly #sources = new Map<string, string>();
+  readonly #clock = new LineClock();
 
   /** The timestamp of the line written last. */
   get stamp(): string {
-    return this.#stamp;
+    return this.#clock.stamp;
   }
 
   /** Upper bound in bytes of what `encode` writes for this event. */
@@ -36,13 +53,12 @@ export class LineEncoder {
 
   /**
    * Writes one line at `at` and returns the offset after its newline.
-   * Lines of one millisecond get rising sub-millisecond digits, so `ts` orders like `seq`.
    * @param seq omitted when 0
    */
   encode(out: Buffer, at: number, event: Event, seq: number, arrivalMs: number): number {
     const start = at;
     const data = asBuffer(event.payload).toString('base64');
-    let text = `{"v":1,"ts":"${this.#timestamp(arrivalMs)}","topic":${this.#quoted(this.#topics, event.topic)},"data":"${data}"`;
+    let text = `{"v":1,"ts":"${this.#clock.next(arrivalMs)}","topic":${this.#quoted(this.#topics, event.topic)},"data":"${data}"`;
     if (seq > 0) text += `,"seq":${seq}`;
     if (event.id !== undefined) text += `,"id":${JSON.stringify(event.id)}`;
     if (event.qos > 0) text += `,"qos":${event.qos}`;
@@ -61,17 +77,6 @@ export class LineEncoder {
     out[at++] = 0x7d;
     out[at++] = 0x0a;
     return at;
-  }
-
-  #timestamp(ms: number): string {
-    if (ms !== this.#ms) {
-      this.#ms = ms;
-      this.#tick = 0;
-      this.#prefix = new Date(ms).toISOString().slice(0, 23);
-    } else if (this.#tick < 99_999) this.#tick++;
-    // The last digit is never 0, so a formatter that trims zeros (Go's RFC3339Nano) writes the same 30 characters.
-    this.#stamp = `${this.#prefix}${String(this.#tick * 10 + 1).padStart(6, '0')}Z`;
-    return this.#stamp;
   }
 
   #quoted(cache: Map<string, string>, text: string): string {
