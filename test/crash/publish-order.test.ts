@@ -15,6 +15,7 @@ async function stored({ data, id }: Try): Promise<string[]> {
 
 testWait('PUBACK waits for the journal: what it acknowledged is there after the crash', {
   points: ALL_POINTS,
+  once: true,
   set: JOURNAL_ONLY,
   before: [...JOURNAL_POINTS, 'wire.before-ack'],
   async act({ url, id }) {
@@ -31,6 +32,7 @@ testWait('PUBACK waits for the journal: what it acknowledged is there after the 
 
 testWait('PUBREC waits for the journal: a repeat of the same packet id after the crash is not a second event', {
   points: ALL_POINTS,
+  once: true,
   set: JOURNAL_ONLY,
   before: [...JOURNAL_POINTS, 'wire.before-ack'],
   async prepare({ url, id }) {
@@ -83,6 +85,7 @@ testWait('PUBCOMP waits for the state: after it the same packet id is a new even
 
 testWait('fan-out waits for the journal: what any subscriber saw before the crash is on disk, and the others get it', {
   points: ALL_POINTS,
+  once: true,
   set: JOURNAL_ONLY,
   before: [...JOURNAL_POINTS, 'tail.before-fanout'],
   async prepare({ url, id }) {
@@ -117,6 +120,7 @@ testWait('fan-out waits for the journal: what any subscriber saw before the cras
 
 testWait('a QoS 0 event that a subscriber saw before the crash is on disk too', {
   points: [...JOURNAL_POINTS, 'tail.before-fanout'],
+  once: true,
   set: JOURNAL_ONLY,
   before: [...JOURNAL_POINTS, 'tail.before-fanout'],
   async act({ url, id }) {
@@ -133,6 +137,7 @@ testWait('a QoS 0 event that a subscriber saw before the crash is on disk too', 
 
 testWait('a retained event that was acknowledged is retained after the crash', {
   points: ALL_POINTS,
+  once: true,
   set: JOURNAL_ONLY,
   before: [...JOURNAL_POINTS, 'wire.before-ack'],
   async prepare({ url, id }) {
