@@ -6,6 +6,7 @@ import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { decodeManifest, type Manifest, type ManifestPart } from '../wire/manifest.ts';
 import type { CheckedDay } from './check-day.ts';
+import { covers, readDays } from './find-sealed.ts';
 import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
 import type { Publisher } from './publish.ts';
 import type { SealThread } from './seal-thread.ts';
@@ -72,7 +73,7 @@ class DayComposer {
   }
 
   async compose(bases: string[]): Promise<number> {
-    const done = await readDays(this.#context.store, this.#dayMs);
+    const done = await readDays(this.#context.store, this.#dayMs, this.#context.log);
     const waiting: SealedPart[] = [];
     for (const base of bases) {
       const part = await this.#readPart(base);
@@ -152,26 +153,6 @@ async function append(file: FileHandle, chunks: AsyncIterable<Buffer>): Promise<
 function byJournal(parts: SealedPart[]): SealedPart[][] {
   const journals = Map.groupBy(parts, ({ place }) => place.journal);
   return [...journals.values()].map((own) => own.sort((a, b) => a.place.first - b.place.first));
-}
-
-/** Manifests of the objects of a day that are there; one without its object is what a crash has left. */
-export async function readDays(store: ObjectStore, dayMs: number): Promise<Manifest[]> {
-  const manifests: Manifest[] = [];
-  for await (const { key } of store.list(placeBase({ layout: 'daily', fromMs: dayMs, number: 1 }))) {
-    if (parseArchiveKey(key)?.file !== 'manifest') continue;
-    const manifest = decodeManifest(await store.get(key), key);
-    const object = await store.head(key.slice(0, key.lastIndexOf('/') + 1) + manifest.object);
-    if (object?.bytes === manifest.bytes) manifests.push(manifest);
-  }
-  return manifests;
-}
-
-/** Whether a day's object holds a sealed part, which it does as a whole or not at all. */
-export function covers(day: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
-  return day.parts.some(
-    ({ journal, epoch, firstSeq, lastSeq }) =>
-      journal === part.journal && epoch === part.epoch && firstSeq <= part.first && part.last <= lastSeq,
-  );
 }
 
 /** Parts of one epoch that follow each other become one. */

@@ -143,7 +143,7 @@ test('a damaged line never gets into an object: it is kept beside it and its seq
   const kept = String(await folder.store.get(manifest!.key.replace('.manifest.json', '.damaged'))).split('\n');
   assert.equal(kept.length, 5);
   assert.equal(sealer.statistics.damaged, 4);
-  assert.ok(folder.errors().includes('damaged lines were left out of the archive'));
+  assert.ok(folder.errors().includes('damaged lines were left out of the archive and kept beside it'));
   const object = `${manifest!.key.slice(0, manifest!.key.lastIndexOf('/'))}/${manifest!.object}`;
   for (const line of String(gunzipSync(await folder.store.get(object)))
     .trim()
@@ -259,6 +259,24 @@ test('a segment that a session needs is sealed and stays; the next start does no
     ['a', 'b', 'c'],
   );
   assert.deepEqual(folder.errors(), []);
+});
+
+test('a manifest that cannot be read stops nothing: what it should cover is sealed again', async () => {
+  await using folder = await ArchiveFolder.create();
+  folder.journal.hold('a session').set(1);
+  await folder.append('a');
+  await folder.seal();
+  const { key } = (await manifestsOf(folder))[0]!;
+  await folder.close();
+  await writeFile(join(folder.archiveDir, key), 'not JSON');
+  await mkdir(join(folder.archiveDir, '2026'));
+  await writeFile(join(folder.archiveDir, '2026/20261120.manifest.json'), 'nor this');
+  await folder.openJournal();
+  const sealer = await folder.openSealer();
+  await sealer.run();
+  assert.equal(sealer.statistics.pending, 0);
+  assert.equal(sealer.statistics.quarantined, 1);
+  assert.equal((await folder.store.get(key)).subarray(0, 6).toString(), '{"v":1');
 });
 
 /** A store of which puts fail as long as `fails` says so. */

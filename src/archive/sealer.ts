@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { crashPoint } from '../core/crash-point.ts';
@@ -7,68 +7,17 @@ import { type Log, silentLog } from '../core/log.ts';
 import type { Hold } from '../journal/holds.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore } from '../storage/store.ts';
-import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import { DEFAULT_LEVEL } from './codec.ts';
-import { composeDays, covers, readDays } from './compose.ts';
-import { compileExclude, type ExcludeOptions } from './exclude.ts';
-import { type Codec, DAY_MS, HIVE_PREFIX, type HivePlace, objectEnding, parseArchiveKey, placeBase } from './keys.ts';
+import { composeDays } from './compose.ts';
+import { compileExclude } from './exclude.ts';
+import { findSealed } from './find-sealed.ts';
+import type { Codec } from './keys.ts';
 import { Publisher } from './publish.ts';
-import { type RetentionOptions, removeOldest } from './retention.ts';
+import { publishRun } from './publish-run.ts';
+import { removeOldest } from './retention.ts';
 import type { SealedRun } from './seal-segment.ts';
 import { SealThread } from './seal-thread.ts';
-
-/** What the sealer needs of a journal. */
-export interface SealableJournal {
-  readonly id: string;
-  /** Oldest first; the last may still be written. */
-  readonly segments: readonly SegmentInfo[];
-  readonly head: number;
-  onClosed(listener: (segment: SegmentInfo) => void): () => void;
-  hold(name: string): Hold;
-  trim(): Promise<unknown>;
-}
-
-export interface SealerOptions {
-  journal: SealableJournal;
-  /** Where sealed objects go. */
-  store: ObjectStore;
-  /** Folder for files under way, emptied at start; best on the file system of the store. */
-  workDir: string;
-  /** `hive` (default): an object per segment. `daily`: those of a closed day put together as the seed program names them. */
-  layout?: 'hive' | 'daily';
-  /** Default gzip; `daily` is gzip always. */
-  codec?: Codec;
-  /** Default gzip 6, zstd 3. */
-  level?: number;
-  /** Uncompressed bytes of a block. Default 1 MiB. */
-  blockBytes?: number;
-  exclude?: ExcludeOptions;
-  retention?: RetentionOptions;
-  /** Topics that an index tells apart. Default 250 000. */
-  maxTopics?: number;
-  /** How often days are closed and old objects removed. Default 30 s. */
-  checkMs?: number;
-  clock?: Clock;
-  log?: Log;
-}
-
-export interface SealerStatistics {
-  /** Closed segments that wait. */
-  pending: number;
-  segments: number;
-  events: number;
-  excluded: number;
-  damaged: number;
-  rawBytes: number;
-  bytes: number;
-  failures: number;
-  quarantined: number;
-  days: number;
-  removed: number;
-  removedBytes: number;
-  /** Of the last failure; empty since a success. */
-  lastError: string;
-}
+import type { SealableJournal, SealerOptions, SealerStatistics } from './sealer-options.ts';
 
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 300_000;
@@ -195,37 +144,8 @@ export class Sealer {
   async #prepare(): Promise<void> {
     await this.#emptyWorkDir();
     await this.#store.clean();
-    const bytes = new Map<string, number>();
-    const places: HivePlace[] = [];
-    for await (const { key, bytes: size } of this.#store.list(HIVE_PREFIX)) {
-      const parsed = parseArchiveKey(key);
-      if (parsed?.layout !== 'hive' || parsed.journal !== this.#journal.id) continue;
-      bytes.set(key, size);
-      if (parsed.file === 'manifest') places.push(parsed);
-    }
-    places.sort((a, b) => a.first - b.first);
-    for (const segment of this.#unsealed()) {
-      const days: Manifest[] = [];
-      for (let dayMs = Math.floor(segment.minMs / DAY_MS) * DAY_MS; dayMs <= segment.maxMs; dayMs += DAY_MS) {
-        days.push(...(await readDays(this.#store, dayMs)));
-      }
-      let next = segment.first;
-      for (const place of places) {
-        if (place.epoch === segment.epoch && place.first === next && (await this.#isWhole(placeBase(place), bytes))) next = place.last + 1;
-      }
-      if (next > segment.last || days.some((day) => covers(day, segment))) this.#sealed.add(segment.path);
-    }
+    for (const segment of await findSealed(this.#store, this.#unsealed(), this.#log)) this.#sealed.add(segment.path);
     await this.#moveHold();
-  }
-
-  async #isWhole(base: string, bytes: Map<string, number>): Promise<boolean> {
-    try {
-      const manifest = decodeManifest(await this.#store.get(`${base}.manifest.json`), base);
-      return manifest.object === null || bytes.get(base.slice(0, base.lastIndexOf('/') + 1) + manifest.object) === manifest.bytes;
-    } catch (error) {
-      this.#log('error', 'a manifest cannot be used; its segment is sealed again', { key: base, error: errorText(error) });
-      return false;
-    }
   }
 
   async #sealAll(): Promise<void> {
@@ -265,34 +185,14 @@ export class Sealer {
   }
 
   async #publish(segment: SegmentInfo, run: SealedRun, codec: Codec): Promise<void> {
-    const place: HivePlace = {
-      layout: 'hive',
-      fromMs: Date.parse(`${run.hour}:00:00Z`),
-      journal: segment.journal,
-      epoch: segment.epoch,
-      first: run.firstSeq,
-      last: run.lastSeq,
-    };
-    const base = placeBase(place);
-    const { object } = run;
-    const manifest = runManifest(place, run, codec, this.#clock.now());
-    if (object) await this.#publisher.object(base + objectEnding('hive', codec), { path: object.path, move: true }, manifest);
-    crashPoint('seal.put');
-    if (run.damagedPath) {
-      await this.#publisher.evidence(`${base}.damaged`, await readFile(run.damagedPath));
-      this.#log('error', 'damaged lines were left out of the archive', {
-        segment: basename(segment.path),
-        lines: run.damagedLines,
-        kept: `${base}.damaged`,
-      });
+    const { count, rawBytes, bytes } = await publishRun(this.#publisher, segment, run, { codec, nowMs: this.#clock.now() });
+    if (run.damagedLines > 0) {
+      const fields = { segment: basename(segment.path), lines: run.damagedLines, firstSeq: run.firstSeq, lastSeq: run.lastSeq };
+      this.#log('error', 'damaged lines were left out of the archive and kept beside it', fields);
     }
-    if (run.indexPath) await this.#publisher.derived(`${base}.idx`, { path: run.indexPath, move: true });
-    crashPoint('seal.indexed');
-    await this.#publisher.manifest(`${base}.manifest.json`, manifest);
-    crashPoint('seal.manifest');
-    this.#counts.events += manifest.count;
-    this.#counts.rawBytes += manifest.rawBytes;
-    this.#counts.bytes += manifest.bytes;
+    this.#counts.events += count;
+    this.#counts.rawBytes += rawBytes;
+    this.#counts.bytes += bytes;
     for (const { first, last, reason } of run.absent) this.#counts[reason] += last - first + 1;
   }
 
@@ -359,35 +259,4 @@ export class Sealer {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-
-function runManifest(place: HivePlace, run: SealedRun, codec: Codec, nowMs: number): Manifest {
-  const { object } = run;
-  const base = placeBase(place);
-  const part = {
-    journal: place.journal,
-    epoch: place.epoch,
-    firstSeq: run.firstSeq,
-    lastSeq: run.lastSeq,
-    count: object?.count ?? 0,
-    absent: run.absent,
-  };
-  return {
-    v: 1,
-    object: object ? basename(base) + objectEnding('hive', codec) : null,
-    codec,
-    parts: [part],
-    count: part.count,
-    minTs: object?.minTs ?? '',
-    maxTs: object?.maxTs ?? '',
-    rawBytes: object?.rawBytes ?? 0,
-    bytes: object?.bytes ?? 0,
-    rawSha256: object?.rawSha256 ?? EMPTY_SHA256,
-    sha256: object?.sha256 ?? EMPTY_SHA256,
-    blocks: object?.blocks ?? [],
-    topics: object?.topics ?? { list: [] },
-    sealedAt: new Date(nowMs).toISOString(),
-  };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -7,7 +7,8 @@ import { encodeMark } from '../journal/mark.ts';
 import { ArchiveFolder } from '../testing/archive-folder.ts';
 import { SEED_DAYS } from '../testing/seed-archive.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../wire/manifest.ts';
-import { type VerifyResult, verifyArchive } from './verify.ts';
+import { verifyArchive } from './verify.ts';
+import type { VerifyResult } from './verify-report.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -291,15 +292,30 @@ test('an abort ends the check', async () => {
   });
 });
 
-test('a segment that is renamed away in the middle is left out', async () => {
+test('what is sealed, or put into its day, while it is being checked is checked where it went', async () => {
   await using folder = await sealedFolder();
-  const { path } = folder.journal.segments.at(-1)!;
+  folder.nowMs += 24 * HOUR_MS;
+  await folder.append('next');
   const catalogue = folder.catalogue();
   const segments = catalogue.segments.bind(catalogue);
+  let looks = 0;
   catalogue.segments = async () => {
     const pieces = await segments();
-    await rename(path, `${path}.gone`);
+    if (++looks === 1) {
+      const { store } = catalogue;
+      const list = store.list.bind(store);
+      store.list = async function* (prefix?: string) {
+        yield* list(prefix);
+        store.list = list;
+        const sealer = await folder.openSealer({ layout: 'daily' });
+        await sealer.run();
+        assert.equal(sealer.statistics.days, 2);
+      };
+    }
     return pieces;
   };
-  assert.deepEqual((await verifyArchive(catalogue)).problems, []);
+  const result = await verifyArchive(catalogue);
+  assert.deepEqual(result.problems, []);
+  assert.equal(looks, 2);
+  assert.equal(result.events, 32);
 });

@@ -1,78 +1,19 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { errorText, HydrantError } from '../core/errors.ts';
-import { readSegmentEnds } from '../journal/segment-files.ts';
-import { decodeLine } from '../wire/line.ts';
+import { HydrantError } from '../core/errors.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
-import { PieceGone, readPiece, wholeLines } from './chunks.ts';
-import { unpackBlock } from './codec.ts';
-import { covers } from './compose.ts';
-import { type ArchiveKey, type Codec, DAY_MS, parseArchiveKey, QUARANTINE_PREFIX } from './keys.ts';
-import { LineChecker, type LineFault } from './line-checker.ts';
+import { PieceGone } from './chunks.ts';
+import { covers } from './find-sealed.ts';
+import { type ArchiveKey, parseArchiveKey, QUARANTINE_PREFIX } from './keys.ts';
 import { holdsAll, SeqSet } from './seq-set.ts';
 import { findFaults, type SequenceRun } from './sequence-check.ts';
-import { unpackStream } from './unpack-stream.ts';
+import { type StoredObject, type VerifyContext, verifyObject, verifyPlain, verifySegment } from './verify-content.ts';
+import { dayText, VerifyReport, type VerifyResult } from './verify-report.ts';
 
-export type ProblemKind =
-  /** Sequences that no object or segment of their epoch has, that two objects have, or that two epochs have. */
-  | 'gap'
-  | 'duplicate'
-  | 'fork'
-  /** A line without a good crc, a sequence out of order, or lines that were damaged already when they were sealed. */
-  | 'damaged'
-  | 'order'
-  /** An object and its manifest: one without the other, or they do not agree. */
-  | 'orphan-object'
-  | 'orphan-manifest'
-  | 'manifest'
-  | 'size'
-  | 'hash'
-  | 'count'
-  /** It cannot be unpacked to its end. */
-  | 'unreadable'
-  /** Content that was found where an archive object belongs and was set aside. */
-  | 'quarantined';
-
-export interface Problem {
-  kind: ProblemKind;
-  /** `YYYY-MM-DD`; empty when it belongs to none. */
-  day: string;
-  /** Path of a segment or key of an object. */
-  name: string;
-  detail: string;
-  firstSeq?: number;
-  lastSeq?: number;
-}
-
-export interface VerifiedDay {
-  day: string;
-  objects: number;
-  segments: number;
-  events: number;
-  bytes: number;
-  excluded: number;
-  problems: number;
-}
-
-export interface VerifyResult {
-  /** `partial`: something is missing, damaged or contradictory. */
-  status: 'ok' | 'partial';
-  objects: number;
-  segments: number;
-  events: number;
-  days: VerifiedDay[];
-  /** The first 10 000. */
-  problems: Problem[];
-  problemCount: number;
-}
-
-export interface VerifyOptions {
+interface VerifyOptions {
   signal?: AbortSignal;
-  onProgress?: (progress: { bytesDone: number; bytesTotal: number; events: number }) => void;
+  onProgress?: (progress: { bytesDone: number; bytesTotal: number }) => void;
 }
-
-const MAX_PROBLEMS = 10_000;
 
 /**
  * Reads everything and compares: each manifest with its object, each line with its crc, each sequence with its neighbours.
@@ -83,53 +24,57 @@ export async function verifyArchive(catalogue: Catalogue, options: VerifyOptions
   return await new Verification(catalogue, options).run();
 }
 
-type Group = ArchiveKey & { objects: { key: string; bytes: number; codec: Codec | 'plain' }[]; manifestKey?: string };
+type Group = ArchiveKey & { objects: StoredObject[]; manifestKey?: string };
+
+const MAX_LOOKS = 5;
 
 class Verification {
   readonly #catalogue: Catalogue;
+  readonly #report = new VerifyReport();
   readonly #options: VerifyOptions;
-  readonly #days = new Map<string, VerifiedDay>();
-  readonly #problems: Problem[] = [];
+  readonly #context: VerifyContext;
   readonly #runs: SequenceRun[] = [];
+  readonly #segmentLines = new Map<string, number>();
   readonly #composed: Manifest[] = [];
   readonly #withoutObject: { manifest: Manifest; key: string; day: string }[] = [];
-  readonly #unsealedLines = new Map<string, number>();
+  readonly #seen = new Set<string>();
+  #missed = false;
   #segments: Piece[] = [];
-  #problemCount = 0;
   #bytesDone = 0;
   #bytesTotal = 0;
 
   constructor(catalogue: Catalogue, options: VerifyOptions) {
     this.#catalogue = catalogue;
     this.#options = options;
+    this.#context = { report: this.#report, onRead: (bytes) => this.#progress(bytes) };
   }
 
   async run(): Promise<VerifyResult> {
-    this.#segments = await this.#catalogue.segments();
-    const groups = await this.#groups();
-    const sizes = [...this.#segments.map((piece) => piece.bytes), ...groups.flatMap((group) => group.objects.map(({ bytes }) => bytes))];
-    this.#bytesTotal = sizes.reduce((sum, bytes) => sum + bytes, 0);
-    for (const piece of this.#segments) await this.#segment(piece);
-    for (const group of groups) await this.#group(group);
+    for (let look = 1; look === 1 || (this.#missed && look <= MAX_LOOKS); look++) {
+      this.#missed = false;
+      await this.#look();
+    }
     this.#countSegments();
     this.#findOrphans();
     for (const { kind, first, last, dayMs, name, other } of findFaults(this.#runs)) {
       const what = { gap: 'no object or segment has them; before them comes', duplicate: 'also in', fork: 'of another epoch are also in' }[
         kind
       ];
-      this.#problem(kind, dayText(dayMs), name, `sequences ${first} to ${last}: ${what} ${basename(other)}`, first, last);
+      this.#report.problem(kind, dayText(dayMs), name, `sequences ${first} to ${last}: ${what} ${basename(other)}`, first, last);
     }
-    const days = [...this.#days.values()].sort((a, b) => (a.day < b.day ? -1 : 1));
-    const sum = (key: 'objects' | 'segments' | 'events'): number => days.reduce((total, day) => total + day[key], 0);
-    return {
-      status: this.#problemCount === 0 ? 'ok' : 'partial',
-      objects: sum('objects'),
-      segments: sum('segments'),
-      events: sum('events'),
-      days,
-      problems: this.#problems,
-      problemCount: this.#problemCount,
-    };
+    return this.#report.result();
+  }
+
+  /** Reads all that was not seen before. What moves on meanwhile (is sealed, put into its day) is looked for again. */
+  async #look(): Promise<void> {
+    const isNew = (name: string): boolean => !this.#seen.has(name);
+    this.#segments = await this.#catalogue.segments();
+    const segments = this.#segments.filter((piece) => isNew(piece.name));
+    const groups = (await this.#groups()).filter((group) => isNew(group.base));
+    const sizes = [...segments, ...groups.flatMap((group) => group.objects)].map(({ bytes }) => bytes);
+    this.#bytesTotal = sizes.reduce((sum, bytes) => sum + bytes, this.#bytesDone);
+    for (const piece of segments) await this.#segment(piece);
+    for (const group of groups) await this.#group(group);
   }
 
   /** Days first: what they hold is left over, not twice, in an object that a crash or this moment has not removed yet. */
@@ -138,8 +83,10 @@ class Verification {
     for await (const { key, bytes } of this.#catalogue.store.list()) {
       const parsed = parseArchiveKey(key);
       if (!parsed) {
-        if (key.startsWith(QUARANTINE_PREFIX))
-          this.#problem('quarantined', '', key, 'other content was found where an archive object belongs');
+        if (key.startsWith(QUARANTINE_PREFIX) && !this.#seen.has(key)) {
+          this.#seen.add(key);
+          this.#report.problem('quarantined', '', key, 'other content was found where an archive object belongs');
+        }
         continue;
       }
       const group = groups.get(parsed.base) ?? { ...parsed, objects: [] };
@@ -152,27 +99,75 @@ class Verification {
   }
 
   async #segment(piece: Piece): Promise<void> {
-    const ends = await readSegmentEnds(piece.name, piece.bytes).catch(() => undefined);
-    const last = Math.min(ends?.last ?? piece.first - 1, piece.last);
-    const day = dayText(ends?.minMs ?? Number.NaN);
-    const checker = new LineChecker(piece.first, [], (fault) => this.#lineFault(fault, day, piece.name));
+    const { name, journal, epoch, first } = piece;
+    this.#seen.add(name);
     try {
-      const chunks = await readPiece(this.#catalogue, piece, { filters: [], onDamagedBlock: () => {} });
-      for await (const chunk of chunks ?? []) {
-        const start = chunk.offset === 0 ? chunk.bytes.indexOf(10) + 1 : 0;
-        checker.check(chunk.bytes, chunk.offset, start, piece.last);
-        this.#progress(chunk.readBytes);
-      }
+      const { last, dayMs, lines } = await verifySegment(this.#catalogue, piece, this.#context);
+      this.#segmentLines.set(name, lines);
+      if (last >= first) this.#runs.push({ name, kind: 'segment', journal, epoch, first, last, dayMs });
     } catch (error) {
-      if (error instanceof PieceGone) return;
-      throw error;
+      if (!(error instanceof PieceGone)) throw error;
+      this.#missed = true;
     }
-    checker.finish(last, piece.bytes);
-    this.#count(day, { segments: 1, bytes: piece.bytes });
-    if (last >= piece.first) {
-      const { name, journal, epoch, first } = piece;
-      this.#runs.push({ name, kind: 'segment', journal, epoch, first, last, dayMs: Date.parse(day) });
-      this.#unsealedLines.set(name, checker.lines);
+  }
+
+  async #group(group: Group): Promise<void> {
+    const day = dayText(group.fromMs);
+    this.#seen.add(group.base);
+    try {
+      const manifest = group.manifestKey === undefined ? undefined : await this.#manifest(group.manifestKey, day);
+      const own = manifest && group.objects.find(({ key }) => basename(key) === manifest.object);
+      if (manifest) {
+        if (group.layout === 'hive' && this.#composed.some((other) => covers(other, group))) return;
+        if (own || manifest.object === null) {
+          if (own) await verifyObject(this.#catalogue.store, own, manifest, day, this.#context);
+          if (group.layout === 'daily') this.#composed.push(manifest);
+          this.#addRuns(group, manifest, day);
+        } else this.#withoutObject.push({ manifest, key: group.manifestKey!, day });
+      }
+      const foreign = group.objects.filter((object) => object !== own);
+      const trusted = foreign.find(({ codec }) => codec === 'plain') ?? foreign[0];
+      if (trusted) await this.#withoutManifest(group, trusted, day);
+    } catch (error) {
+      if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_MISSING') throw error;
+      this.#missed = true;
+    }
+  }
+
+  async #manifest(key: string, day: string): Promise<Manifest | undefined> {
+    try {
+      return decodeManifest(await this.#catalogue.store.get(key), key);
+    } catch (error) {
+      if (!(error instanceof HydrantError) || error.code !== 'HYD_MANIFEST') throw error;
+      this.#report.problem('manifest', day, key, error.message);
+      return undefined;
+    }
+  }
+
+  #addRuns(group: Group, manifest: Manifest, day: string): void {
+    const name = group.objects[0]?.key ?? group.manifestKey!;
+    for (const { journal, epoch, firstSeq, lastSeq, absent } of manifest.parts) {
+      this.#runs.push({ name, kind: 'object', journal, epoch, first: firstSeq, last: lastSeq, dayMs: group.fromMs });
+      for (const { first, last, reason } of absent) {
+        if (reason === 'excluded') this.#report.count(day, { excluded: last - first + 1 });
+        else this.#report.problem('damaged', day, name, `sequences ${first} to ${last} were damaged when they were sealed`, first, last);
+      }
+    }
+  }
+
+  /** A day that the seed program wrote, an object that is just being sealed, or an orphan. */
+  async #withoutManifest(group: Group, object: StoredObject, day: string): Promise<void> {
+    const { key } = object;
+    if (group.layout === 'hive') {
+      const { journal, epoch, first, last, fromMs: dayMs } = group;
+      const inJournal = this.#segments.some((own) => own.epoch === epoch && own.first <= first && own.last >= last);
+      if (inJournal || this.#composed.some((other) => covers(other, group))) return;
+      this.#runs.push({ name: key, kind: 'object', journal, epoch, first, last, dayMs });
+      this.#report.problem('orphan-object', day, key, 'it has no manifest', first, last);
+    }
+    const sequenced = await verifyPlain(this.#catalogue.store, object, day, this.#context);
+    if (sequenced && group.layout === 'daily') {
+      this.#report.problem('orphan-object', day, key, 'its lines have sequences, but it has no manifest');
     }
   }
 
@@ -181,12 +176,10 @@ class Verification {
     const told = new SeqSet();
     for (const run of this.#runs) told.add(run.journal, run.epoch, run);
     for (const { manifest, key, day } of this.#withoutObject) {
-      const missing = manifest.parts.filter(({ journal, epoch, firstSeq, lastSeq }) => {
+      for (const { journal, epoch, firstSeq, lastSeq } of manifest.parts) {
         const range = { first: firstSeq, last: lastSeq };
-        return !holdsAll(told.overlap(journal, epoch, range), range);
-      });
-      for (const { firstSeq, lastSeq } of missing) {
-        this.#problem('orphan-manifest', day, key, `its object ${manifest.object} is not there`, firstSeq, lastSeq);
+        if (holdsAll(told.overlap(journal, epoch, range), range)) continue;
+        this.#report.problem('orphan-manifest', day, key, `its object ${manifest.object} is not there`, firstSeq, lastSeq);
       }
     }
   }
@@ -198,165 +191,14 @@ class Verification {
     for (const run of this.#runs) {
       if (run.kind !== 'segment') continue;
       const twice = sealed.overlap(run.journal, run.epoch, run).reduce((sum, { first, last }) => sum + last - first + 1, 0);
-      this.#count(dayText(run.dayMs), { events: Math.max(0, this.#unsealedLines.get(run.name)! - twice) });
+      this.#report.count(dayText(run.dayMs), { events: Math.max(0, this.#segmentLines.get(run.name)! - twice) });
     }
-  }
-
-  async #group(group: Group): Promise<void> {
-    const day = dayText(group.fromMs);
-    try {
-      const manifest = group.manifestKey === undefined ? undefined : await this.#manifest(group.manifestKey, day);
-      const own = manifest && group.objects.find(({ key }) => basename(key) === manifest.object);
-      if (manifest) {
-        if (group.layout === 'hive' && this.#composed.some((other) => covers(other, group))) return;
-        if (!own && manifest.object !== null) this.#withoutObject.push({ manifest, key: group.manifestKey!, day });
-        else {
-          if (group.layout === 'daily') this.#composed.push(manifest);
-          this.#addRuns(group, manifest, day);
-          if (own) await this.#object(own, manifest, day);
-        }
-      }
-      const foreign = group.objects.filter((object) => object !== own);
-      const trusted = foreign.find(({ codec }) => codec === 'plain') ?? foreign[0];
-      if (trusted) await this.#unsealed(group, trusted, day);
-    } catch (error) {
-      // Removed or put together meanwhile.
-      if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_MISSING') throw error;
-    }
-  }
-
-  async #manifest(key: string, day: string): Promise<Manifest | undefined> {
-    try {
-      return decodeManifest(await this.#catalogue.store.get(key), key);
-    } catch (error) {
-      if (!(error instanceof HydrantError) || error.code !== 'HYD_MANIFEST') throw error;
-      this.#problem('manifest', day, key, error.message);
-      return undefined;
-    }
-  }
-
-  #addRuns(group: Group, manifest: Manifest, day: string): void {
-    for (const { journal, epoch, firstSeq, lastSeq, absent } of manifest.parts) {
-      const name = group.objects[0]?.key ?? group.manifestKey!;
-      this.#runs.push({ name, kind: 'object', journal, epoch, first: firstSeq, last: lastSeq, dayMs: group.fromMs });
-      for (const { first, last, reason } of absent) {
-        if (reason === 'damaged')
-          this.#problem('damaged', day, name, `sequences ${first} to ${last} were damaged when they were sealed`, first, last);
-        else this.#count(day, { excluded: last - first + 1 });
-      }
-    }
-  }
-
-  async #object(object: Group['objects'][number], manifest: Manifest, day: string): Promise<void> {
-    const { key, bytes } = object;
-    this.#count(day, { objects: 1, bytes });
-    if (bytes !== manifest.bytes) this.#problem('size', day, key, `it has ${bytes} bytes, its manifest says ${manifest.bytes}`);
-    const hash = createHash('sha256');
-    const rawHash = createHash('sha256');
-    let offset = 0;
-    let lines = 0;
-    for (const [part, { firstSeq, lastSeq, absent }] of manifest.parts.entries()) {
-      const checker = new LineChecker(firstSeq, absent, (fault) => this.#lineFault(fault, day, key));
-      for (const block of manifest.blocks.filter((own) => own.part === part)) {
-        const packed = await this.#catalogue.store.get(key, { start: block.offset, end: block.offset + block.bytes });
-        hash.update(packed);
-        this.#progress(packed.length);
-        try {
-          const raw = unpackBlock(packed, manifest.codec, block.rawBytes);
-          rawHash.update(raw);
-          checker.check(raw, offset);
-        } catch (error) {
-          checker.skipDamaged();
-          this.#problem('unreadable', day, key, `the block at ${block.offset}: ${errorText(error)}`, block.firstSeq);
-        }
-        offset += block.rawBytes;
-      }
-      checker.finish(lastSeq, offset);
-      lines += checker.lines;
-    }
-    this.#count(day, { events: lines });
-    if (lines !== manifest.count) this.#problem('count', day, key, `it has ${lines} readable lines, its manifest says ${manifest.count}`);
-    if (hash.digest('hex') !== manifest.sha256) this.#problem('hash', day, key, 'its sha256 is not the one in its manifest');
-    else if (rawHash.digest('hex') !== manifest.rawSha256)
-      this.#problem('hash', day, key, 'the sha256 of its lines is not the one in its manifest');
-  }
-
-  /** An object without a manifest: a day that the seed program wrote, one that is just being sealed, or an orphan. */
-  async #unsealed(group: Group, object: Group['objects'][number], day: string): Promise<void> {
-    const { key, bytes, codec } = object;
-    if (group.layout === 'hive') {
-      const { journal, epoch, first, last, fromMs: dayMs } = group;
-      const inJournal = this.#segments.some((own) => own.epoch === epoch && own.first <= first && own.last >= last);
-      if (inJournal || this.#composed.some((other) => covers(other, group))) return;
-      this.#runs.push({ name: key, kind: 'object', journal, epoch, first, last, dayMs });
-      this.#problem('orphan-object', day, key, 'it has no manifest', first, last);
-    }
-    this.#count(day, { objects: 1, bytes });
-    let events = 0;
-    let sequenced = false;
-    try {
-      for await (const chunk of wholeLines(unpackStream(this.#catalogue.store.stream(key), codec))) {
-        for (let start = 0; start < chunk.bytes.length; ) {
-          const newline = chunk.bytes.indexOf(10, start);
-          const end = newline === -1 ? chunk.bytes.length : newline;
-          try {
-            sequenced ||= decodeLine(chunk.bytes, start, end).seq > 0;
-            events++;
-          } catch (error) {
-            this.#problem('damaged', day, key, `at ${chunk.offset + start}: ${errorText(error)}`);
-          }
-          start = end + 1;
-        }
-      }
-    } catch (error) {
-      if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_DAMAGED') throw error;
-      this.#problem('unreadable', day, key, error.message);
-    }
-    this.#progress(bytes);
-    this.#count(day, { events });
-    if (sequenced && group.layout === 'daily') this.#problem('orphan-object', day, key, 'its lines have sequences, but it has no manifest');
-  }
-
-  #lineFault({ kind, offset, first, last }: LineFault, day: string, name: string): void {
-    const what = {
-      damaged: `the line at ${offset} has no good crc`,
-      gap: `sequences ${first} to ${last} are missing before ${offset}`,
-      order: `sequence ${first} at ${offset} comes late or twice`,
-    }[kind];
-    this.#problem(kind, day, name, what, first, last);
-  }
-
-  #problem(kind: ProblemKind, day: string, name: string, detail: string, firstSeq?: number, lastSeq?: number): void {
-    this.#problemCount++;
-    if (this.#problems.length < MAX_PROBLEMS) {
-      this.#problems.push({
-        kind,
-        day,
-        name,
-        detail,
-        ...(firstSeq !== undefined && { firstSeq }),
-        ...(lastSeq !== undefined && { lastSeq }),
-      });
-    }
-    if (day !== '') this.#count(day, { problems: 1 });
-  }
-
-  #count(day: string, more: Partial<Omit<VerifiedDay, 'day'>>): void {
-    if (day === '') return;
-    const sums = this.#days.get(day) ?? { day, objects: 0, segments: 0, events: 0, bytes: 0, excluded: 0, problems: 0 };
-    this.#days.set(day, sums);
-    for (const [key, count] of Object.entries(more) as [keyof typeof more, number][]) sums[key] += count;
   }
 
   #progress(bytes: number): void {
     const { signal, onProgress } = this.#options;
     if (signal?.aborted) throw new HydrantError('HYD_ABORTED', 'the check was stopped', { cause: signal.reason });
     this.#bytesDone += bytes;
-    const events = [...this.#days.values()].reduce((sum, day) => sum + day.events, 0);
-    onProgress?.({ bytesDone: this.#bytesDone, bytesTotal: this.#bytesTotal, events });
+    onProgress?.({ bytesDone: this.#bytesDone, bytesTotal: this.#bytesTotal });
   }
-}
-
-function dayText(ms: number): string {
-  return Number.isNaN(ms) ? '' : new Date(Math.floor(ms / DAY_MS) * DAY_MS).toISOString().slice(0, 10);
 }

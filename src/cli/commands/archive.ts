@@ -1,5 +1,5 @@
 import type { ArchiveItem, ArchivePeriod } from '../../archive/ls.ts';
-import type { Problem } from '../../archive/verify.ts';
+import type { Problem } from '../../archive/verify-report.ts';
 import { parseTimeRange } from '../../core/time-range.ts';
 import { formatSize } from '../../core/units.ts';
 import { type Call, type CommandDefinition, defineCommand } from '../command.ts';

@@ -1,0 +1,78 @@
+import { errorText, HydrantError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { SegmentInfo } from '../journal/segment.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import { decodeManifest, type Manifest } from '../wire/manifest.ts';
+import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
+
+/** Which of a journal's segments are in the store as a whole: manifests cover them, and the objects are there in full size. */
+export async function findSealed(store: ObjectStore, segments: readonly SegmentInfo[], log: Log): Promise<SegmentInfo[]> {
+  if (segments.length === 0) return [];
+  const sizes = new Map<string, number>();
+  const places: HivePlace[] = [];
+  for await (const { key, bytes } of store.list(HIVE_PREFIX)) {
+    const parsed = parseArchiveKey(key);
+    if (parsed?.layout !== 'hive') continue;
+    sizes.set(key, bytes);
+    if (parsed.file === 'manifest') places.push(parsed);
+  }
+  places.sort((a, b) => a.first - b.first);
+  const days = new Map<number, Manifest[]>();
+  const found: SegmentInfo[] = [];
+  for (const segment of segments) {
+    let next = segment.first;
+    for (const place of places) {
+      if (place.journal !== segment.journal || place.epoch !== segment.epoch || place.first !== next) continue;
+      if (await isWhole(store, placeBase(place), sizes, log)) next = place.last + 1;
+    }
+    let isSealed = next > segment.last;
+    for (let dayMs = dayOf(segment.minMs); !isSealed && dayMs <= segment.maxMs; dayMs += DAY_MS) {
+      const manifests = days.get(dayMs) ?? (await readDays(store, dayMs, log));
+      days.set(dayMs, manifests);
+      isSealed = manifests.some((day) => covers(day, segment));
+    }
+    if (isSealed) found.push(segment);
+  }
+  return found;
+}
+
+function dayOf(ms: number): number {
+  return Math.floor(ms / DAY_MS) * DAY_MS;
+}
+
+async function isWhole(store: ObjectStore, base: string, sizes: Map<string, number>, log: Log): Promise<boolean> {
+  const manifest = await readManifest(store, `${base}.manifest.json`, log);
+  if (!manifest) return false;
+  return manifest.object === null || sizes.get(base.slice(0, base.lastIndexOf('/') + 1) + manifest.object) === manifest.bytes;
+}
+
+/** Manifests of the objects of a day that are there; one without its object is what a crash has left. */
+export async function readDays(store: ObjectStore, dayMs: number, log: Log): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  for await (const { key } of store.list(placeBase({ layout: 'daily', fromMs: dayMs, number: 1 }))) {
+    if (parseArchiveKey(key)?.file !== 'manifest') continue;
+    const manifest = await readManifest(store, key, log);
+    const object = manifest && (await store.head(key.slice(0, key.lastIndexOf('/') + 1) + manifest.object));
+    if (manifest && object?.bytes === manifest.bytes) manifests.push(manifest);
+  }
+  return manifests;
+}
+
+/** Undefined when it cannot be read: what it covers counts as not sealed. */
+async function readManifest(store: ObjectStore, key: string, log: Log): Promise<Manifest | undefined> {
+  try {
+    return decodeManifest(await store.get(key), key);
+  } catch (error) {
+    if (!(error instanceof HydrantError) || error.code !== 'HYD_MANIFEST') throw error;
+    log('error', 'a manifest cannot be used', { key, error: errorText(error) });
+    return undefined;
+  }
+}
+
+/** Whether a day's object holds a sealed part, which it does as a whole or not at all. */
+export function covers(day: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
+  return day.parts.some(
+    ({ journal, epoch, firstSeq, lastSeq }) =>
+      journal === part.journal && epoch === part.epoch && firstSeq <= part.first && part.last <= lastSeq,
+  );
+}

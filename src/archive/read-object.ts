@@ -1,0 +1,121 @@
+import { HydrantError } from '../core/errors.ts';
+import { decodeIndex } from '../journal/index-file.ts';
+import type { SegmentIndex } from '../journal/segment-index.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import type { Manifest, ManifestBlock } from '../wire/manifest.ts';
+import type { Piece } from './catalogue.ts';
+import { type Chunk, PieceGone, type Selection, selectedOffsets, usesIndex } from './chunks.ts';
+import { unpackBlock } from './codec.ts';
+import { holdsAll } from './seq-set.ts';
+import { mayMatch } from './topic-digest.ts';
+import { unpackStream } from './unpack-stream.ts';
+import { wholeLines } from './whole-lines.ts';
+
+/** The blocks of an object that may hold what is asked for. Undefined when its manifest says that nothing of it can match. */
+export async function readObject(
+  store: ObjectStore,
+  piece: Piece,
+  manifest: Manifest,
+  selection: Selection,
+): Promise<AsyncIterable<Chunk> | undefined> {
+  if (!mayMatch(manifest.topics, selection.filters)) return undefined;
+  const blocks = blocksOf(manifest, piece.part).filter((block) => isWanted(block, piece, selection));
+  tellDamaged(manifest, piece, selection);
+  if (blocks.length === 0) return undefined;
+  const index = blocks.length > 1 && usesIndex(selection) ? await objectIndex(store, piece, manifest) : undefined;
+  return readBlocks(store, piece, manifest, blocks, selection, index);
+}
+
+/**
+ * All lines of an object of which nothing is known but its name.
+ * @throws PieceGone
+ */
+export async function* readWhole(store: ObjectStore, piece: Piece): AsyncGenerator<Chunk> {
+  try {
+    yield* wholeLines(unpackStream(store.stream(piece.name), piece.codec));
+  } catch (error) {
+    if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
+    throw error;
+  }
+}
+
+/** What could not be read when the piece was sealed is in no block: it is told of, not passed over in silence. */
+function tellDamaged(manifest: Manifest, piece: Piece, { fromSeq = 0, toSeq = Number.POSITIVE_INFINITY, onDamagedBlock }: Selection): void {
+  for (const { reason, first, last } of manifest.parts[piece.part]?.absent ?? []) {
+    if (reason !== 'damaged' || last < fromSeq || first >= toSeq) continue;
+    const events = last === first ? `event ${first}` : `events ${first} to ${last}`;
+    onDamagedBlock(0, last - first + 1, new HydrantError('HYD_OBJECT_DAMAGED', `${events} could not be read when this was sealed`));
+  }
+}
+
+interface PlacedBlock extends ManifestBlock {
+  /** Where its lines begin in the uncompressed content. */
+  rawOffset: number;
+  lastSeq: number;
+}
+
+function blocksOf(manifest: Manifest, part: number): PlacedBlock[] {
+  const placed: PlacedBlock[] = [];
+  let rawOffset = 0;
+  for (const [i, block] of manifest.blocks.entries()) {
+    const next = manifest.blocks[i + 1];
+    const lastSeq = next?.part === block.part ? next.firstSeq - 1 : manifest.parts[block.part]!.lastSeq;
+    if (block.part === part) placed.push({ ...block, rawOffset, lastSeq });
+    rawOffset += block.rawBytes;
+  }
+  return placed;
+}
+
+function isWanted(block: PlacedBlock, piece: Piece, selection: Selection): boolean {
+  if (selection.fromSeq !== undefined && block.lastSeq < selection.fromSeq) return false;
+  if (selection.toSeq !== undefined && block.firstSeq >= selection.toSeq) return false;
+  if (holdsAll(piece.told, { first: block.firstSeq, last: block.lastSeq })) return false;
+  if (selection.sinceMs !== undefined && Date.parse(block.maxTs) < selection.sinceMs) return false;
+  return selection.untilMs === undefined || Date.parse(block.minTs) < selection.untilMs;
+}
+
+async function objectIndex(store: ObjectStore, piece: Piece, manifest: Manifest): Promise<SegmentIndex | undefined> {
+  if (piece.indexKey === undefined) return undefined;
+  const bytes = await store.get(piece.indexKey).catch((error) => {
+    if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') return undefined;
+    throw error;
+  });
+  const index = bytes && decodeIndex(bytes);
+  return index?.records === manifest.count ? index : undefined;
+}
+
+async function* readBlocks(
+  store: ObjectStore,
+  piece: Piece,
+  manifest: Manifest,
+  blocks: PlacedBlock[],
+  selection: Selection,
+  index: SegmentIndex | undefined,
+): AsyncGenerator<Chunk> {
+  const places = index && selectedOffsets(index, selection.filters);
+  let at = 0;
+  for (const block of blocks) {
+    let starts: number[] | undefined;
+    if (places) {
+      while (at < places.length && places[at]! < block.rawOffset) at++;
+      starts = [];
+      for (; at < places.length && places[at]! < block.rawOffset + block.rawBytes; at++) starts.push(places[at]! - block.rawOffset);
+      if (starts.length === 0) continue;
+    }
+    let bytes: Buffer;
+    try {
+      const packed = await store.get(piece.name, { start: block.offset, end: block.offset + block.bytes });
+      bytes = unpackBlock(packed, manifest.codec, block.rawBytes);
+    } catch (error) {
+      if (!(error instanceof HydrantError)) throw error;
+      if (error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
+      if (error.code !== 'HYD_OBJECT_DAMAGED') throw error;
+      selection.onDamagedBlock(block.rawOffset, block.count, error);
+      continue;
+    }
+    const inTime =
+      (selection.sinceMs === undefined || Date.parse(block.minTs) >= selection.sinceMs) &&
+      (selection.untilMs === undefined || Date.parse(block.maxTs) < selection.untilMs);
+    yield { bytes, offset: block.rawOffset, starts, trusted: true, ends: false, through: block.lastSeq, readBytes: block.bytes, inTime };
+  }
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { errorText, HydrantError } from '../core/errors.ts';
+import { readSegmentEnds } from '../journal/segment-files.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import { decodeLine } from '../wire/line.ts';
+import type { Manifest } from '../wire/manifest.ts';
+import type { Catalogue, Piece } from './catalogue.ts';
+import { unpackBlock } from './codec.ts';
+import type { Codec } from './keys.ts';
+import { LineChecker } from './line-checker.ts';
+import { readPiece } from './read-piece.ts';
+import { unpackStream } from './unpack-stream.ts';
+import { dayText, type VerifyReport } from './verify-report.ts';
+import { wholeLines } from './whole-lines.ts';
+
+export interface StoredObject {
+  key: string;
+  bytes: number;
+  codec: Codec | 'plain';
+}
+
+/** Where findings go, and who is told of each stretch that was read. */
+export interface VerifyContext {
+  report: VerifyReport;
+  onRead: (bytes: number) => void;
+}
+
+/**
+ * Reads an object with its manifest: sizes, both hashes, each block, each line's crc, each sequence.
+ * @throws HYD_OBJECT_MISSING when it goes meanwhile
+ */
+export async function verifyObject(
+  store: ObjectStore,
+  object: StoredObject,
+  manifest: Manifest,
+  day: string,
+  context: VerifyContext,
+): Promise<void> {
+  const { report, onRead } = context;
+  const { key, bytes } = object;
+  report.count(day, { objects: 1, bytes });
+  if (bytes !== manifest.bytes) report.problem('size', day, key, `it has ${bytes} bytes, its manifest says ${manifest.bytes}`);
+  const hash = createHash('sha256');
+  const rawHash = createHash('sha256');
+  let offset = 0;
+  let lines = 0;
+  for (const [part, { firstSeq, lastSeq, absent }] of manifest.parts.entries()) {
+    const checker = createChecker(firstSeq, absent, day, key, report);
+    for (const block of manifest.blocks.filter((own) => own.part === part)) {
+      const packed = await store.get(key, { start: block.offset, end: block.offset + block.bytes });
+      hash.update(packed);
+      onRead(packed.length);
+      try {
+        const raw = unpackBlock(packed, manifest.codec, block.rawBytes);
+        rawHash.update(raw);
+        checker.check(raw, offset);
+      } catch (error) {
+        checker.skipDamaged();
+        report.problem('unreadable', day, key, `the block at ${block.offset}: ${errorText(error)}`, block.firstSeq);
+      }
+      offset += block.rawBytes;
+    }
+    checker.finish(lastSeq, offset);
+    lines += checker.lines;
+  }
+  report.count(day, { events: lines });
+  if (lines !== manifest.count) report.problem('count', day, key, `it has ${lines} readable lines, its manifest says ${manifest.count}`);
+  if (hash.digest('hex') !== manifest.sha256) report.problem('hash', day, key, 'its sha256 is not the one in its manifest');
+  else if (rawHash.digest('hex') !== manifest.rawSha256) {
+    report.problem('hash', day, key, 'the sha256 of its lines is not the one in its manifest');
+  }
+}
+
+/** Reads an object without a manifest to its end. Returns whether its lines have sequences, as only ours do. */
+export async function verifyPlain(
+  store: ObjectStore,
+  object: StoredObject,
+  day: string,
+  { report, onRead }: VerifyContext,
+): Promise<boolean> {
+  const { key, bytes, codec } = object;
+  report.count(day, { objects: 1, bytes });
+  let events = 0;
+  let sequenced = false;
+  try {
+    for await (const chunk of wholeLines(unpackStream(store.stream(key), codec))) {
+      for (let start = 0; start < chunk.bytes.length; ) {
+        const newline = chunk.bytes.indexOf(10, start);
+        const end = newline === -1 ? chunk.bytes.length : newline;
+        try {
+          if (decodeLine(chunk.bytes, start, end).seq > 0) sequenced = true;
+          events++;
+        } catch (error) {
+          report.problem('damaged', day, key, `at ${chunk.offset + start}: ${errorText(error)}`);
+        }
+        start = end + 1;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_DAMAGED') throw error;
+    report.problem('unreadable', day, key, error.message);
+  }
+  onRead(bytes);
+  report.count(day, { events });
+  return sequenced;
+}
+
+/**
+ * Reads a segment up to the durable mark: each line's crc, each sequence. Returns its last sequence, its day and its readable lines.
+ * @throws PieceGone
+ */
+export async function verifySegment(
+  catalogue: Catalogue,
+  piece: Piece,
+  { report, onRead }: VerifyContext,
+): Promise<{ last: number; dayMs: number; lines: number }> {
+  const ends = await readSegmentEnds(piece.name, piece.bytes).catch(() => undefined);
+  const last = Math.min(ends?.last ?? piece.first - 1, piece.last);
+  const day = dayText(ends?.minMs ?? Number.NaN);
+  const checker = createChecker(piece.first, [], day, piece.name, report);
+  const chunks = await readPiece(catalogue, piece, { filters: [], onDamagedBlock: () => {} });
+  for await (const chunk of chunks ?? []) {
+    const start = chunk.offset === 0 ? chunk.bytes.indexOf(10) + 1 : 0;
+    checker.check(chunk.bytes, chunk.offset, start, piece.last);
+    onRead(chunk.readBytes);
+  }
+  checker.finish(last, piece.bytes);
+  report.count(day, { segments: 1, bytes: piece.bytes });
+  return { last, dayMs: Date.parse(day), lines: checker.lines };
+}
+
+function createChecker(
+  firstSeq: number,
+  absent: Manifest['parts'][number]['absent'],
+  day: string,
+  name: string,
+  report: VerifyReport,
+): LineChecker {
+  return new LineChecker(firstSeq, absent, ({ kind, offset, first, last }) => {
+    const what = {
+      damaged: `the line at ${offset} has no good crc`,
+      gap: `sequences ${first} to ${last} are missing before ${offset}`,
+      order: `sequence ${first} at ${offset} comes late or twice`,
+    }[kind];
+    report.problem(kind, day, name, what, first, last);
+  });
+}
