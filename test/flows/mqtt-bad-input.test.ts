@@ -160,3 +160,18 @@ test('survives 300 connections of random bytes', async () => {
     await bystander.ping();
   }
 });
+
+test('counts what a bad client did by its reason, and logs it once', async () => {
+  const counted = async (): Promise<number> => {
+    const metrics = await (await fetch(new URL('/metrics', server.httpUrl))).text();
+    return Number(/^hydrant_faults_total\{reason="bad-flags"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  };
+  const before = await counted();
+  using client = await connect({ clientId: 'counted' });
+  client.sendBytes([0xc1, 0, 0xc1, 0, 0xc1, 0]);
+  await client.expectClose();
+  assert.equal((await counted()) - before, 1);
+  const entries = server.log.filter((entry) => entry.client === 'counted');
+  assert.equal(entries.length, 1, JSON.stringify(entries));
+  assert.deepEqual([entries[0]?.level, entries[0]?.reason], ['warn', 'bad-flags']);
+});
