@@ -354,7 +354,10 @@ export class Broker implements SessionHost {
 
   #onLost(messages: Message[], error: HydrantError): void {
     this.log('error', 'events could not be written; none of them was acknowledged', { events: messages.length, error: error.message });
-    for (const message of messages) message.publisher?.onLost(message);
+    for (const message of messages) {
+      if (message.publisher) message.publisher.onLost(message);
+      else count(this.statistics.dropped, 'journal-failed');
+    }
     this.#relieve();
   }
 

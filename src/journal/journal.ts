@@ -44,8 +44,8 @@ export async function openJournal(dir: string, options: JournalOptions): Promise
 /** Append-only segments of archive lines with group commit. One writer, one tail, any number of readers. */
 export class Journal {
   readonly id: string;
-  /** Random per start, 8 hex digits. */
-  readonly epoch = createHexId(4);
+  /** Random per start, 8 hex digits; another after events were lost, so that the hole in the numbering is no gap. */
+  epoch = createHexId(4);
   /** Told of every group commit, in sequence order, once it is on disk: the one tail. */
   onCommit: (records: JournalRecord[]) => void = () => {};
   /** Told of events that could not be written and never will be; their sequences are not used again. */
@@ -329,6 +329,7 @@ export class Journal {
   }
 
   #lose(batches: Batch[], error: HydrantError): void {
+    this.epoch = createHexId(4);
     for (const segment of new Set(batches.map((batch) => batch.segment))) {
       segment.index = undefined;
       segment.written = segment.bytes;
