@@ -39,7 +39,7 @@ export interface Piece {
 export interface Listing {
   /** Oldest journal first, each in the order of its sequences; days without sequences by date. */
   pieces: Piece[];
-  /** Objects and segments that lie outside the time asked for. */
+  /** Objects and segments that were seen and lie outside the time asked for. */
   outside: number;
 }
 
@@ -49,6 +49,8 @@ export interface CatalogueOptions {
 }
 
 const MAX_CACHED_BYTES = 32 * 1024 * 1024;
+/** Days that are listed one by one. */
+const MAX_DAYS = 40;
 
 /**
  * The catalogue of a data folder, of a running or a stopped server; only ever reads.
@@ -83,7 +85,7 @@ export class Catalogue {
   ): Promise<Listing> {
     // Segments before objects, and objects of hours before those of days: what moves on while we look is then seen twice, never missed.
     const segments = await this.segments();
-    const groups = await this.#groups();
+    const groups = await this.#groups(options.range);
     const told = new SeqSet();
     const pieces: Piece[] = [];
     const inRange: Piece[] = [];
@@ -149,10 +151,10 @@ export class Catalogue {
     return pieces.filter((piece) => piece !== undefined);
   }
 
-  async #groups(): Promise<Group[]> {
+  async #groups(range: TimeRange | undefined): Promise<Group[]> {
     const groups = new Map<string, Group>();
     // Years begin with 1 or 2.
-    for (const prefix of [HIVE_PREFIX, '1', '2']) {
+    for (const prefix of [...hourPrefixes(range), '1', '2']) {
       for await (const { key, bytes } of this.store.list(prefix)) {
         const parsed = parseArchiveKey(key);
         if (!parsed) continue;
@@ -185,6 +187,16 @@ export class Catalogue {
     if (trusted) pieces.push({ ...objectPiece(group, trusted), ...seedBounds(group.fromMs), manifestKey: undefined, indexKey: undefined });
     return pieces;
   }
+}
+
+/** Of a short range, that of each of its days: a long archive is then not listed as a whole. */
+function hourPrefixes({ sinceMs, untilMs = Date.now() + DAY_MS }: TimeRange = {}): string[] {
+  if (sinceMs === undefined || untilMs - sinceMs > MAX_DAYS * DAY_MS) return [HIVE_PREFIX];
+  const prefixes: string[] = [];
+  for (let dayMs = Math.floor(sinceMs / DAY_MS) * DAY_MS; dayMs < untilMs; dayMs += DAY_MS) {
+    prefixes.push(`${HIVE_PREFIX}${new Date(dayMs).toISOString().slice(0, 10)}/`);
+  }
+  return prefixes;
 }
 
 type Group = ArchiveKey & { objects: { key: string; bytes: number; codec: Codec | 'plain' }[]; manifestKey?: string; indexKey?: string };

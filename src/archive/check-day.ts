@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { errorText, HydrantError } from '../core/errors.ts';
-import { encodeIndex } from '../journal/index-file.ts';
 import { SegmentIndex } from '../journal/segment-index.ts';
 import { decodeLine } from '../wire/line.ts';
 import type { TopicDigest } from '../wire/manifest.ts';
 import { LineView } from './line-view.ts';
+import { packIndex } from './object-index.ts';
 import { type Expected, readBack } from './read-back.ts';
 import { TopicCollector } from './topic-digest.ts';
 
@@ -60,7 +60,7 @@ export function checkDay(job: CheckDayJob): CheckedDay {
     }
     at += object.bytes;
   }
-  if (hasIndex) writeFileSync(job.indexPath, encodeIndex(index), { mode: 0o600 });
+  if (hasIndex) writeFileSync(job.indexPath, packIndex(index), { mode: 0o600 });
   return { sha256: hash.digest('hex'), rawSha256: rawHash.digest('hex'), topics: topics.digest(), hasIndex };
 }
 

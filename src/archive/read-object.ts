@@ -1,11 +1,11 @@
 import { HydrantError } from '../core/errors.ts';
-import { decodeIndex } from '../journal/index-file.ts';
 import type { SegmentIndex } from '../journal/segment-index.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import type { Manifest, ManifestBlock } from '../wire/manifest.ts';
 import type { Piece } from './catalogue.ts';
 import { type Chunk, PieceGone, type Selection, selectedOffsets, usesIndex } from './chunks.ts';
 import { unpackBlock } from './codec.ts';
+import { unpackIndex } from './object-index.ts';
 import { holdsAll } from './seq-set.ts';
 import { mayMatch } from './topic-digest.ts';
 import { unpackStream } from './unpack-stream.ts';
@@ -80,7 +80,7 @@ async function objectIndex(store: ObjectStore, piece: Piece, manifest: Manifest)
     if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') return undefined;
     throw error;
   });
-  const index = bytes && decodeIndex(bytes);
+  const index = bytes && unpackIndex(bytes);
   return index?.records === manifest.count ? index : undefined;
 }
 

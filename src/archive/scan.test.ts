@@ -422,6 +422,10 @@ test('the index costs what matches, sealed or not', async () => {
   const sealed = await findWithDamage(folder, { filters: ['t/7', 't/9'] });
   assert.equal(sealed.topics.length, 240);
   assert.ok(sealed.statistics.linesScanned <= 241, `${sealed.statistics.linesScanned} lines`);
+  for (const name of await folder.files('archive')) if (name.endsWith('.idx')) await writeFile(join(folder.archiveDir, name), 'junk');
+  const without = await findWithDamage(folder, { filters: ['t/7', 't/9'] });
+  assert.equal(without.topics.length, 240, 'a damaged index is done without');
+  assert.ok(without.statistics.linesScanned >= 12_000);
   // An index that does not reach the end is not believed.
   await folder.appendAll(events);
   const { path } = folder.journal.segments.at(-1)!;

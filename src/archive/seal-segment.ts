@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '../core/crash-point.ts';
-import { encodeIndex } from '../journal/index-file.ts';
 import { SegmentIndex } from '../journal/segment-index.ts';
 import { checkLineCrc, decodeLine } from '../wire/line.ts';
 import type { AbsentRange } from '../wire/manifest.ts';
@@ -9,6 +8,7 @@ import { SEGMENT_TOPIC } from '../wire/segment.ts';
 import { compileExclude, type ExcludeOptions } from './exclude.ts';
 import type { Codec } from './keys.ts';
 import { LineView, splitGlued } from './line-view.ts';
+import { packIndex } from './object-index.ts';
 import { ObjectWriter, type WrittenObject } from './object-writer.ts';
 import { readBack } from './read-back.ts';
 import { readLines } from './read-lines.ts';
@@ -163,7 +163,7 @@ class Sealing {
       readBack(run.object.path, run.object);
       crashPoint('seal.verified');
       run.indexPath = this.#path(run.firstSeq, 'idx');
-      writeFileSync(run.indexPath, encodeIndex(this.#index), { mode: 0o600 });
+      writeFileSync(run.indexPath, packIndex(this.#index), { mode: 0o600 });
     }
     if (this.#damaged.length > 0) {
       run.damagedLines = this.#damaged.length;

@@ -89,7 +89,7 @@ export function storeContract(driver: string, create: StoreFactory): void {
   });
 
   contract('lists by prefix, in the order of the bytes of the keys', async (store) => {
-    const keys = ['a-b', 'a/b', 'a/b-c', 'a/bb/c', 'a/é', 'a0', 'b/1', 'b/10', 'b/2'];
+    const keys = ['a-b', 'a/b', 'a/b-c', 'a/bb/c', 'a/é', 'a/\uffee', 'a/😀', 'a0', 'b/1', 'b/10', 'b/2'];
     for (const key of [...keys].reverse()) await store.put(key, Buffer.from(key), ONCE);
     const listed = async (prefix?: string) => (await collect(store.list(prefix))).map((info) => info.key);
     assert.deepEqual(await listed(), keys);

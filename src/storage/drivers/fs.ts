@@ -82,29 +82,32 @@ class FsStore implements ObjectStore {
   }
 
   async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
-    yield* this.#walk('', prefix);
-  }
-
-  async *#walk(folder: string, prefix: string): AsyncGenerator<ObjectInfo> {
-    let entries: Dirent[];
-    try {
-      entries = await readdir(join(this.#root, folder), { withFileTypes: true });
-    } catch (error) {
-      if (isMissing(error)) return;
-      throw failure('list', folder, error);
-    }
-    const named = entries
-      .filter((entry) => !entry.name.startsWith('.') && (entry.isFile() || entry.isDirectory()))
-      .map((entry) => ({ key: folder + entry.name + (entry.isDirectory() ? '/' : ''), entry }))
-      .filter(({ key, entry }) => key.startsWith(prefix) || (entry.isDirectory() && prefix.startsWith(key)));
-    named.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
-    for (const { key, entry } of named) {
-      if (entry.isDirectory()) yield* this.#walk(key, prefix);
+    // What is still to be listed, in reverse order: keys of objects, and folders, which end in a slash.
+    const left = [''];
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      if (next === '' || next.endsWith('/')) left.push(...(await this.#readFolder(next, prefix)).reverse());
       else {
-        const info = await this.head(key);
-        if (info) yield info;
+        const stats = await stat(join(this.#root, next)).catch((error) => {
+          if (isMissing(error)) return undefined;
+          throw failure('look at', next!, error);
+        });
+        if (stats) yield { key: next, bytes: stats.size, modifiedMs: stats.mtimeMs };
       }
     }
+  }
+
+  async #readFolder(folder: string, prefix: string): Promise<string[]> {
+    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch((error) => {
+      if (isMissing(error)) return [];
+      throw failure('list', folder, error);
+    });
+    const keys: string[] = [];
+    for (const entry of entries) {
+      if (entry.name.startsWith('.') || !(entry.isFile() || entry.isDirectory())) continue;
+      const key = folder + entry.name + (entry.isDirectory() ? '/' : '');
+      if (key.startsWith(prefix) || (key.endsWith('/') && prefix.startsWith(key))) keys.push(key);
+    }
+    return keys.sort(compareBytes);
   }
 
   async delete(key: string): Promise<void> {
@@ -246,6 +249,14 @@ async function readFully(file: FileHandle, into: Buffer, at: number): Promise<nu
   }
   return done;
 }
+
+/** The order of the keys' bytes, which UTF-16 has too, but for characters above U+FFFF. */
+function compareBytes(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const SURROGATE = /[\ud800-\udfff]/;
 
 function isMissing(error: unknown): boolean {
   const code = systemCode(error);
