@@ -24,7 +24,8 @@ const linesOf = async (segment: SegmentInfo) => {
 for (const codec of ['gzip', 'zstd'] as const) {
   test(`${codec}: a closed segment becomes one object of its lines, byte for byte, beside it a manifest and an index; then the journal lets it go`, async () => {
     await using folder = await ArchiveFolder.create('2026-11-20T10:59:59.990Z');
-    for (let i = 0; i < 500; i++) await folder.append(`a/${i % 7}`, `payload ${i}`.repeat(20));
+    const payload = (i: number) => Buffer.from(`payload ${i}`.repeat(20));
+    await folder.appendAll(Array.from({ length: 500 }, (_, i) => ({ topic: `a/${i % 7}`, payload: payload(i), qos: 0, retain: false })));
     await folder.journal.rotate();
     const [segment] = folder.journal.segments;
     const lines = await linesOf(segment!);
