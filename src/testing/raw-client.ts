@@ -1,19 +1,9 @@
-import { deepStrictEqual } from 'node:assert/strict';
-import {
-  generate,
-  type IConnackPacket,
-  type IConnectPacket,
-  type ISubackPacket,
-  type Packet,
-  type PacketCmd,
-  parser,
-  type QoS,
-} from 'mqtt-packet';
+import { generate, type IConnackPacket, type IConnectPacket, type ISubackPacket, type Packet, parser, type QoS } from 'mqtt-packet';
 import { within } from './deadline.ts';
+import { PATIENCE_MS, PacketInbox, type PacketOf, type Published } from './packet-inbox.ts';
 import { openStream, type RawStream } from './raw-stream.ts';
 
-export type PacketOf<C extends PacketCmd> = Extract<Packet, { cmd: C }>;
-export type Published = PacketOf<'publish'>;
+export type { Published } from './packet-inbox.ts';
 
 export interface RawConnect extends Omit<Partial<IConnectPacket>, 'cmd' | 'protocolVersion' | 'password'> {
   /** Protocol level: 3 (MQTT 3.1), 4 (3.1.1, the default) or 5. */
@@ -32,50 +22,36 @@ export interface RawPublish {
   properties?: Published['properties'];
 }
 
-/** Milliseconds until an expectation fails. */
-const PATIENCE_MS = 10_000;
-
 let clients = 0;
 
 /**
  * An MQTT client that does nothing by itself: every packet is sent by a call, every packet received waits
  * in `inbox` until a test takes it. Made to break rules, withhold acknowledgements and see each byte.
  */
-export class RawClient implements Disposable {
+export class RawClient extends PacketInbox implements Disposable {
   readonly stream: RawStream;
-  readonly inbox: Packet[] = [];
-  /** Every packet received, taken or not; not those that went to `onPacket`. */
-  readonly history: Packet[] = [];
   /** Set: packets go here instead of to the inbox. */
   onPacket: ((packet: Packet) => void) | undefined;
   version: 3 | 4 | 5;
   auto = false;
-  clientId = '';
   /** The CONNACK, once `connect` has resolved. */
   connack!: IConnackPacket;
-  closed = false;
   /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
   readonly #parser;
   #lastId = 0;
-  #removals = 0;
-  #fault: Error | undefined;
-  readonly #waiters = new Set<() => void>();
 
   constructor(stream: RawStream, version: 3 | 4 | 5 = 4) {
+    super();
     this.stream = stream;
     this.version = version;
     this.#parser = parser({ protocolVersion: version });
     this.#parser.on('packet', (packet: Packet) => this.#receive(packet));
-    this.#parser.on('error', (error: Error) => {
-      this.#fault = error;
-      this.#wake();
-    });
+    this.#parser.on('error', (error: Error) => this.fail(error));
     stream.onData = (chunk) => this.#parser.parse(chunk);
     this.ended = new Promise((resolve) => {
       stream.onClose = () => {
-        this.closed = true;
-        this.#wake();
+        this.close();
         resolve();
       };
     });
@@ -170,55 +146,6 @@ export class RawClient implements Disposable {
     return this.take('unsuback', { messageId });
   }
 
-  /** Takes the next packet, whatever it is. */
-  async next(timeoutMs = PATIENCE_MS): Promise<Packet> {
-    await this.#until(() => this.inbox.length > 0, timeoutMs, 'a packet');
-    return this.#remove(0);
-  }
-
-  /** Takes the next packet, which must be this one, with these fields. */
-  async expect<C extends PacketCmd>(cmd: C, fields: Partial<PacketOf<C>> = {}, timeoutMs = PATIENCE_MS): Promise<PacketOf<C>> {
-    await this.#until(() => this.inbox.length > 0, timeoutMs, cmd);
-    const packet = this.#remove(0) as PacketOf<C>;
-    deepStrictEqual(pick(packet, ['cmd', ...Object.keys(fields)]), { cmd, ...fields });
-    return packet;
-  }
-
-  /** Takes the first packet like this one, now or later; others stay in the inbox, in order. */
-  async take<C extends PacketCmd>(cmd: C, fields: Partial<PacketOf<C>> = {}, timeoutMs = PATIENCE_MS): Promise<PacketOf<C>> {
-    const wanted = Object.entries(fields);
-    const match = (packet: Packet): boolean =>
-      packet.cmd === cmd && wanted.every(([key, value]) => (packet as unknown as Record<string, unknown>)[key] === value);
-    let at = 0;
-    let removals = this.#removals;
-    const found = (): boolean => {
-      if (removals !== this.#removals) at = 0;
-      removals = this.#removals;
-      while (at < this.inbox.length && !match(this.inbox[at] as Packet)) at++;
-      return at < this.inbox.length;
-    };
-    await this.#until(found, timeoutMs, `${cmd} ${JSON.stringify(fields)}`);
-    found();
-    return this.#remove(at) as PacketOf<C>;
-  }
-
-  /** Takes the next `count` PUBLISH packets; anything else stays. */
-  async messages(count: number, timeoutMs = PATIENCE_MS): Promise<Published[]> {
-    const taken: Published[] = [];
-    while (taken.length < count) taken.push(await this.take('publish', {}, timeoutMs));
-    return taken;
-  }
-
-  /** The next packet must be a PUBLISH with this topic and payload. */
-  async expectMessage(topic: string, payload: string, fields: Partial<Published> = {}): Promise<Published> {
-    const packet = await this.expect('publish');
-    deepStrictEqual(
-      { topic: packet.topic, payload: packet.payload.toString(), ...pick(packet, Object.keys(fields)) },
-      { topic, payload, ...fields },
-    );
-    return packet;
-  }
-
   /** PINGREQ; the next packet must be its PINGRESP: nothing else was on the way. */
   async ping(): Promise<void> {
     this.send({ cmd: 'pingreq' });
@@ -237,17 +164,11 @@ export class RawClient implements Disposable {
     await this.unsubscribe(topic);
   }
 
-  /** The server must close the connection, with no packet before except those in `after`. */
-  async expectClose(timeoutMs = PATIENCE_MS): Promise<void> {
-    await this.#until(() => this.closed || this.inbox.length > 0, timeoutMs, 'the connection to be closed', true);
-    deepStrictEqual(this.inbox, [], 'packets where the connection should have been closed');
-  }
-
   /** DISCONNECT, then resolves when the server has closed. */
   async disconnect(fields: Partial<PacketOf<'disconnect'>> = {}): Promise<void> {
     this.send({ cmd: 'disconnect', ...fields } as Packet);
     this.stream.end();
-    await this.#until(() => this.closed, PATIENCE_MS, 'the end of the connection', true);
+    await within(this.ended, PATIENCE_MS, `the end of the connection of ${this.clientId}`);
   }
 
   /** Cuts the connection without a DISCONNECT. */
@@ -264,15 +185,8 @@ export class RawClient implements Disposable {
       this.onPacket(packet);
       return;
     }
-    this.history.push(packet);
-    this.inbox.push(packet);
     if (this.auto) this.#answer(packet);
-    this.#wake();
-  }
-
-  #remove(at: number): Packet {
-    this.#removals++;
-    return (at === 0 ? this.inbox.shift() : this.inbox.splice(at, 1)[0]) as Packet;
+    this.put(packet);
   }
 
   #answer(packet: Packet): void {
@@ -281,29 +195,4 @@ export class RawClient implements Disposable {
     if (packet.cmd === 'pubrec') this.ack('pubrel', packet.messageId);
     if (packet.cmd === 'pubrel') this.ack('pubcomp', packet.messageId);
   }
-
-  #wake(): void {
-    for (const look of this.#waiters) look();
-  }
-
-  async #until(ready: () => boolean, timeoutMs: number, what: string, closeIsFine = false): Promise<void> {
-    const done = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (ready()) done.resolve();
-      else if (this.#fault) done.reject(this.#fault);
-      else if (this.closed && !closeIsFine) done.reject(new Error(`${this.clientId}: closed while waiting for ${what}`));
-    };
-    this.#waiters.add(look);
-    look();
-    const state = (): string => `${what} on ${this.clientId}; waiting there: ${JSON.stringify(this.inbox).slice(0, 2000)}`;
-    try {
-      await within(done.promise, timeoutMs, state);
-    } finally {
-      this.#waiters.delete(look);
-    }
-  }
-}
-
-function pick(from: object, keys: string[]): Record<string, unknown> {
-  return Object.fromEntries(keys.map((key) => [key, (from as Record<string, unknown>)[key]]));
 }
