@@ -10,6 +10,7 @@ const PACKAGES = [
   'faketime',
   'gcc',
   'libc6-dev',
+  'curl',
   'jq',
   'procps',
   'systemd',

@@ -160,13 +160,23 @@ export class Client implements ConnectionHandler, Publisher, Sink {
   // Publisher
 
   onDurable(message: Message): void {
-    if (message.qos === 1) this.connection.sendAck('puback', message.packetId);
-    else this.session?.inbound.get(message.packetId)?.answer?.();
+    this.connection.sendAck('puback', message.packetId);
   }
 
   onLost(message: Message): void {
-    if (message.qos === 2) this.session?.inbound.delete(message.packetId);
     this.#refusePublish(message.qos, message.packetId, 'journal-failed');
+  }
+
+  /** Of a QoS 2 publish: whoever has the session by then is answered, which after a takeover is another connection. */
+  #exactlyOnce(session: Session, messageId: number): Publisher {
+    return {
+      onDurable: () => session.inbound.get(messageId)?.answer?.(),
+      onLost: () => {
+        session.inbound.delete(messageId);
+        const client = session.sink instanceof Client ? session.sink : this;
+        client.#refusePublish(2, messageId, 'journal-failed');
+      },
+    };
   }
 
   #publish(packet: PublishPacket): void {
@@ -197,11 +207,10 @@ export class Client implements ConnectionHandler, Publisher, Sink {
     });
     if (packet.wire) message.reuse(this.version, packet.wire);
     if (packet.properties || packet.userProperties) Object.assign(message, eventProps(packet.properties, packet.userProperties));
-    if (qos > 0) {
-      message.publisher = this;
-      message.packetId = messageId;
-    }
+    message.packetId = messageId;
+    if (qos === 1) message.publisher = this;
     if (qos === 2) {
+      message.publisher = this.#exactlyOnce(session, messageId);
       message.inbound = `${session.incarnation}:${messageId}`;
       session.inbound.set(messageId, { seq: 0, durable: false, answer: () => this.connection.sendAck('pubrec', messageId) });
     }

@@ -58,7 +58,7 @@ export async function recoverJournal(dir: string, journal: string, log: Log): Pr
     const later = own[i + 1];
     const ends = await readSegmentEnds(file.path, file.bytes);
     if (!ends) {
-      log('warn', 'a segment holds no readable event', { segment: file.path });
+      if (file.bytes !== start) log('warn', 'a segment holds no readable event', { segment: file.path });
       continue;
     }
     if (isKept) await makeDurable(file, ends.last);
