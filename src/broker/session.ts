@@ -376,9 +376,18 @@ export class Session {
     if (result.caughtUp && result.next > this.#host.tailSeq) {
       this.#mode = 'live';
       this.#reader = undefined;
-      this.ended = [];
+      this.#forgetEnded();
       this.#skip.clear();
     }
+  }
+
+  /** Reading has passed all that they counted for. */
+  #forgetEnded(): void {
+    for (const ended of this.ended) {
+      const current = this.subscriptions.get(ended.name);
+      if (current?.begin !== ended.begin) this.#state?.removeSubscription(this, ended);
+    }
+    this.ended = [];
   }
 
   #deliverMissed(record: JournalRecord, subscriptions: Subscription[]): void {
