@@ -8,6 +8,8 @@ export interface Will {
   delaySeconds: number;
 }
 
+const RETRY_MS = 1000;
+
 /**
  * Wills of connected clients, kept in the state store: after a crash of the server they are published too, unless the client
  * comes back within its delay or the grace time.
@@ -17,6 +19,8 @@ export class Wills {
   readonly #publish: (event: Event) => Promise<unknown>;
   readonly #wills = new Map<string, Will>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Being published: they stay in the state until that is done. */
+  readonly #firing = new Set<Will>();
 
   constructor(store: StateStore, publish: (event: Event) => Promise<unknown>) {
     this.#store = store;
@@ -44,8 +48,10 @@ export class Wills {
   /** The client said goodbye, or came back. True when there was one. */
   remove(clientId: string): boolean {
     this.#stop(clientId);
-    if (!this.#wills.delete(clientId)) return false;
-    this.#store.write('DELETE FROM wills WHERE client = ?', clientId);
+    const will = this.#wills.get(clientId);
+    if (!will) return false;
+    this.#wills.delete(clientId);
+    if (!this.#firing.has(will)) this.#forget(clientId);
     return true;
   }
 
@@ -71,16 +77,26 @@ export class Wills {
     this.#timers.delete(clientId);
   }
 
-  /** Journal first: the will is forgotten only when it has been published. */
   #fire(clientId: string): void {
     this.#timers.delete(clientId);
     const will = this.#wills.get(clientId);
-    if (!will) return;
+    if (will && !this.#firing.has(will)) this.#publishWill(clientId, will);
+  }
+
+  /** Journal first: the will is forgotten only when it has been published. */
+  #publishWill(clientId: string, will: Will): void {
+    this.#firing.add(will);
     this.#publish(will.event).then(
       () => {
-        if (this.#wills.get(clientId) === will) this.remove(clientId);
+        this.#firing.delete(will);
+        if (this.#wills.get(clientId) === will) this.#wills.delete(clientId);
+        if (!this.#wills.has(clientId)) this.#forget(clientId);
       },
-      () => this.#schedule(clientId, 1000),
+      () => setTimeout(() => this.#publishWill(clientId, will), RETRY_MS).unref(),
     );
+  }
+
+  #forget(clientId: string): void {
+    this.#store.write('DELETE FROM wills WHERE client = ?', clientId);
   }
 }
