@@ -174,7 +174,12 @@ export class Broker implements SessionHost {
     const subscription: Subscription = { name, filter: wish.filter, begin: wish.since === undefined ? begin : 0, ...options };
     session.subscribe(subscription);
     if (wish.since === undefined) this.#tree.add(session, subscription);
-    else void this.#catchUp.startOf(wish.since).then((first) => session.feedHistory(subscription, first));
+    else {
+      this.#catchUp.startOf(wish.since).then(
+        (first) => session.feedHistory(subscription, first),
+        (error) => this.onReadError(session, error),
+      );
+    }
     return subscription;
   }
 

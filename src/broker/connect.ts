@@ -21,7 +21,8 @@ export function connect(broker: Broker, client: Client, packet: ConnectPacket): 
 
   client.connection.pauseReading();
   const before = broker.sessions.get(clientId);
-  const present = before !== undefined && !clean && !broker.isExpired(before);
+  // A session that ends with its connection is never gone on with, not by a takeover either [MQTT-3.1.2-6].
+  const present = before?.persistent === true && !clean && !broker.isExpired(before);
   broker.takeOver(clientId, client, present);
   if (before && !present) broker.endSession(before);
   const session = present ? before : createSession(broker, clientId, expirySeconds > 0);

@@ -10,6 +10,7 @@ import { joinRoutes, matching, type Route, type Subscription } from './subscript
 import { WaitingQueue } from './waiting-queue.ts';
 
 const READ_RECORDS = 256;
+const RETRY_MS = 1000;
 
 /**
  * One session: a place in the journal, its subscriptions, and what is in flight. Three ways to run: `live` gets messages from the
@@ -119,11 +120,17 @@ export class Session {
     const lost = [...this.inflight.values()].filter((delivery) => !delivery.message && delivery.stage !== 'released');
     const fetched =
       lost.length > 0 ? this.#host.fetch(lost.map((delivery) => delivery.seq)) : Promise.resolve(new Map<number, JournalRecord>());
-    void fetched.then((records) => {
-      if (this.sink !== sink) return;
-      for (const delivery of [...this.inflight.values()]) this.#sendAgain(delivery, records.get(delivery.seq));
-      this.#goOn();
-    });
+    fetched.then(
+      (records) => {
+        if (this.sink !== sink) return;
+        for (const delivery of [...this.inflight.values()]) this.#sendAgain(delivery, records.get(delivery.seq));
+        this.#goOn();
+      },
+      (error) => {
+        this.#host.onReadError(this, error);
+        setTimeout(() => this.sink === sink && this.resume(sink), RETRY_MS).unref();
+      },
+    );
   }
 
   /** Nobody is there any more. What waited in memory is read from the journal next time. */

@@ -170,6 +170,16 @@ test('[MQTT-4.3.3-2] remembers an inbound QoS 2 packet id across connections: a 
   await watcher.expectMessage('in2/a', 'new');
 });
 
+test('[MQTT-3.1.2-6] a takeover does not go on with a session that was to end with its connection', async () => {
+  using clean = await connect({ clientId: 'was-clean', clean: true });
+  await clean.subscribe('was-clean/#', 1);
+  using taker = await resume('was-clean', { auto: true });
+  assert.equal(taker.connack.sessionPresent, false);
+  await clean.expectClose();
+  await publishAll('was-clean/a', ['x']);
+  await taker.expectQuiet();
+});
+
 test('[MQTT-4.3.3-2] a takeover that repeats a QoS 2 publish at once does not publish it twice', async () => {
   using watcher = await connect({ auto: true });
   await watcher.subscribe('race2/#', 1);
