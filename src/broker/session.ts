@@ -73,10 +73,6 @@ export class Session {
     return [...new Set([...this.order.doneAbove(), ...this.#skip])];
   }
 
-  get live(): boolean {
-    return this.#mode === 'live';
-  }
-
   get queued(): number {
     return this.#queue.length;
   }

@@ -1,18 +1,11 @@
 import { Option } from 'commander';
-import type { QoS } from '../../wire/event.ts';
+import type { Load } from '../bench/measure.ts';
 import { defineCommand } from '../command.ts';
 import { addConnectionOptions, type ConnectionOptions, parseQos, resolveConnection } from '../connection-options.ts';
 import { write } from '../io.ts';
 import { sizeBytes, wholeNumber } from '../options.ts';
 
-interface BenchOptions extends ConnectionOptions {
-  count: number;
-  qos: QoS;
-  size: number;
-  window: number;
-  publishers: number;
-  subscribers: number;
-}
+interface BenchOptions extends ConnectionOptions, Load {}
 
 export const bench = defineCommand<BenchOptions>({
   name: 'bench',
