@@ -39,7 +39,7 @@ export type UnsubscribePacket = WithUserProperties<IUnsubscribePacket>;
 export type UnsubackPacket = WithUserProperties<Omit<IUnsubackPacket, 'granted'> & { granted?: number[] }>;
 export type AckPacket = WithUserProperties<IPubackPacket | IPubrecPacket | IPubrelPacket | IPubcompPacket>;
 export type DisconnectPacket = WithUserProperties<IDisconnectPacket>;
-type AuthPacket = WithUserProperties<IAuthPacket>;
+export type AuthPacket = WithUserProperties<IAuthPacket>;
 
 export type Packet =
   | ConnectPacket

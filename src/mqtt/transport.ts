@@ -5,11 +5,23 @@ import { PacketFault } from './fault.ts';
 
 export type TransportKind = 'mqtt' | 'mqtts' | 'ws' | 'wss';
 
+/** Who a verified client certificate names. */
+export interface PeerCertificate {
+  /** Common name of the subject. */
+  name: string;
+  /** SHA-256 of the certificate, hex with colons. */
+  fingerprint: string;
+}
+
 /** One byte stream. Its owner sets the three `on…` before the next tick. */
 export interface Transport {
   readonly kind: TransportKind;
   /** Address and port of the peer, `127.0.0.1:51234`. */
   readonly remote: string;
+  /** Address of the peer alone, `127.0.0.1` or `::1`. */
+  readonly address: string;
+  /** What the peer's TLS certificate says, when it was asked for and is good. */
+  readonly certificate?: PeerCertificate;
   onData: (chunk: Buffer) => void;
   /** Something that is no byte of MQTT, such as a websocket text message. */
   onFault: (fault: PacketFault) => void;
@@ -37,7 +49,7 @@ export function tcpTransport(socket: Socket): Transport {
   let failure: Error | undefined;
   const transport: Transport = {
     kind: socket instanceof TLSSocket ? 'mqtts' : 'mqtt',
-    remote: remoteOf(socket),
+    ...remoteOf(socket),
     onData() {},
     onFault() {},
     onClose() {},
@@ -72,7 +84,7 @@ export function webSocketTransport(ws: WebSocket, socket: Socket): Transport {
   let failure: Error | undefined;
   const transport: Transport = {
     kind: socket instanceof TLSSocket ? 'wss' : 'ws',
-    remote: remoteOf(socket),
+    ...remoteOf(socket),
     onData() {},
     onFault() {},
     onClose() {},
@@ -121,9 +133,8 @@ function progressOf(socket: Socket): number {
   return socket.bytesWritten - socket.writableLength - queued;
 }
 
-function remoteOf(socket: Socket): string {
-  const { remoteAddress: address, remotePort: port } = socket;
-  if (address === undefined) return 'unknown';
-  if (address.startsWith('::ffff:')) return `${address.slice(7)}:${port}`;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+function remoteOf({ remoteAddress, remotePort }: Socket): Pick<Transport, 'remote' | 'address'> {
+  if (remoteAddress === undefined) return { remote: 'unknown', address: 'unknown' };
+  const address = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+  return { address, remote: address.includes(':') ? `[${address}]:${remotePort}` : `${address}:${remotePort}` };
 }

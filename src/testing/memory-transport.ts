@@ -4,6 +4,7 @@ import type { Transport } from '../mqtt/transport.ts';
 export class MemoryTransport implements Transport {
   readonly kind = 'mqtt';
   readonly remote = '127.0.0.1:1';
+  readonly address = '127.0.0.1';
   onData: Transport['onData'] = () => {};
   onFault: Transport['onFault'] = () => {};
   onClose: Transport['onClose'] = () => {};
