@@ -1,4 +1,4 @@
-// The Debian packages that the tests use: real peers, fault injection, a C compiler for the load generator.
+// The Debian packages that the tests use: real peers in several languages, fault injection, a C compiler for the load generator.
 import { spawnSync } from 'node:child_process';
 import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 
@@ -6,6 +6,10 @@ const PACKAGES = [
   'mosquitto',
   'mosquitto-clients',
   'python3-paho-mqtt',
+  'paho.mqtt.c-examples',
+  'golang-go',
+  'golang-github-eclipse-paho.mqtt.golang-dev',
+  'chromium',
   'strace',
   'faketime',
   'gcc',
