@@ -4,7 +4,7 @@ import { Catalogue } from '../archive/catalogue.ts';
 import { createHistory } from '../archive/history.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
 import { type Broker, openBroker } from '../broker/broker.ts';
-import { STATE_SCHEMA } from '../broker/session-state.ts';
+import { STATE_STEPS } from '../broker/session-state.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../core/log.ts';
 import { StateStore } from '../core/state-store.ts';
@@ -80,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const journal = opening.use(await openServerJournal(options, identity.journal));
   // Nothing may be removed before the broker has said what its absent clients still need.
   const untilBroker = journal.hold('the broker is opening');
-  const store = opening.use(new StateStore(join(dataDir, 'state.db'), { schema: STATE_SCHEMA, log }));
+  const store = opening.use(new StateStore(join(dataDir, 'state.db'), { steps: STATE_STEPS, log }));
   const objects = createFsStore(join(dataDir, 'archive'));
   const sealer = await openServerSealer(options, journal, objects);
   if (sealer) opening.use(sealer);

@@ -1,3 +1,4 @@
+import { type Access, openAccess } from '../access/access.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { History } from '../bus/history.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
@@ -14,16 +15,18 @@ import { LineClock } from '../wire/line.ts';
 import { matchFilter } from '../wire/topic.ts';
 import { backlogFloor } from './backlog.ts';
 import { createEmbeddedBus } from './bus-driver.ts';
-import { CatchUp, type EventReader, type Since } from './catch-up.ts';
+import { CatchUp, type EventReader, readHistoryFilter, readSince, type Since } from './catch-up.ts';
 import { Client } from './client.ts';
-import type { Message } from './message.ts';
+import { ClientEvents } from './client-events.ts';
+import { Message } from './message.ts';
 import type { BrokerOptions } from './options.ts';
 import { Projections } from './projections.ts';
 import { REASON } from './reasons.ts';
+import { Refusals } from './refusals.ts';
 import { Retained } from './retained.ts';
-import { Session } from './session.ts';
-import type { SessionHost } from './session-host.ts';
-import { type SavedSession, SessionState } from './session-state.ts';
+import type { Session } from './session.ts';
+import { SessionState } from './session-state.ts';
+import { Sessions, type SessionsHost } from './sessions.ts';
 import { count, type Statistics } from './statistics.ts';
 import { joinRoutes, type Subscription } from './subscription.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
@@ -31,11 +34,13 @@ import { Wills } from './wills.ts';
 
 export interface BrokerParts {
   journal: Journal;
-  /** Opened with `STATE_SCHEMA`. */
+  /** Opened with `STATE_STEPS`. */
   store: StateStore;
   options: BrokerOptions;
   /** What is no longer in the journal. */
   history?: History;
+  /** Default: everybody may do everything. */
+  access?: Access;
   clock?: Clock;
   log?: Log;
 }
@@ -58,14 +63,17 @@ export async function openBroker(parts: BrokerParts): Promise<Broker> {
 }
 
 /** The log-structured broker: every publish goes into the journal once, everything else points into it. */
-export class Broker implements SessionHost {
+export class Broker implements SessionsHost {
   readonly options: BrokerOptions;
   readonly log: Log;
-  readonly sessions = new Map<string, Session>();
+  readonly access: Access;
+  readonly sessions: Sessions;
   readonly clients = new Set<Client>();
   readonly sessionState: SessionState;
   readonly retained: Retained;
   readonly wills: Wills;
+  readonly events: ClientEvents;
+  readonly refusals: Refusals;
   /** The embedded engine behind the bus port. */
   readonly bus: Bus;
   readonly statistics: Statistics = {
@@ -91,22 +99,24 @@ export class Broker implements SessionHost {
   readonly #catchUp: CatchUp;
   readonly #projections: Projections;
   readonly #hold: Hold;
-  readonly #dirty = new Set<Session>();
   readonly #heldBack = new Set<Connection>();
-  /** The connection that has each client id, from its CONNECT on. */
-  readonly #holders = new Map<string, Client>();
   readonly #timer: NodeJS.Timeout;
   #closing = false;
 
   constructor(parts: BrokerParts) {
     this.options = parts.options;
     this.log = parts.log ?? silentLog;
+    this.access = parts.access ?? openAccess();
+    this.access.onChange = () => this.#onAccessChange();
     this.#journal = parts.journal;
     this.#store = parts.store;
     this.#clock = parts.clock ?? systemClock;
     this.#hold = parts.journal.hold('sessions');
     this.tailSeq = parts.journal.head;
     this.sessionState = new SessionState(parts.store);
+    this.sessions = new Sessions(this, this.sessionState);
+    this.events = new ClientEvents((event) => this.#tell(new Message(event)));
+    this.refusals = new Refusals(this.statistics, this.log, this.events);
     this.retained = new Retained(parts.store);
     this.#projections = new Projections(parts.store, this.retained, this.sessions, this.sessionState);
     this.wills = new Wills(parts.store, (event) => this.bus.publish(event));
@@ -115,6 +125,10 @@ export class Broker implements SessionHost {
     this.#timer = setInterval(() => this.#onTick(), TICK_MS).unref();
     parts.journal.onCommit = (records) => this.#onCommit(records as Message[]);
     parts.journal.onLost = (records, error) => this.#onLost(records as Message[], error);
+  }
+
+  get maxExpiryMs(): number {
+    return this.options.sessions.maxExpiry;
   }
 
   get limits(): { queuedBytes: number; queuedMessages: number } {
@@ -158,34 +172,37 @@ export class Broker implements SessionHost {
   }
 
   /**
-   * @param begin it counts for events above this sequence; default: those that come
-   * @returns undefined when the filter is a `$history/…` that cannot be read
+   * @param from.begin it counts for events above this sequence; default: those that come
+   * @param from.since it begins in the past, as does `$history/<since>/<filter>`
+   * @throws HYD_FILTER, HYD_USAGE when the past cannot be read like that
    */
   subscribe(
     session: Session,
     name: string,
-    options: Pick<Subscription, 'qos' | 'noLocal' | 'retainAsPublished' | 'id'>,
-    begin = this.tailSeq,
-  ): Subscription | undefined {
-    const wish = this.#catchUp.readFilter(name, this.nowMs());
-    if (!wish) return undefined;
+    options: Pick<Subscription, 'qos' | 'noLocal' | 'retainAsPublished' | 'id' | 'except'>,
+    from: { begin?: number; since?: string | undefined } = {},
+  ): Subscription {
+    const { filter, since = from.since === undefined ? undefined : readSince(from.since, this.nowMs()) } = readHistoryFilter(
+      name,
+      this.nowMs(),
+    );
     const before = session.subscriptions.get(name);
     if (before) this.#tree.remove(session, before);
-    const subscription: Subscription = { name, filter: wish.filter, begin: wish.since === undefined ? begin : 0, ...options };
+    const subscription: Subscription = since
+      ? { name, filter, begin: Number.MAX_SAFE_INTEGER, reading: since, ...options }
+      : { name, filter, begin: from.begin ?? this.tailSeq, ...options };
     session.subscribe(subscription);
-    if (wish.since === undefined) this.#tree.add(session, subscription);
-    else {
-      this.#catchUp.startOf(wish.since).then(
-        (first) => session.feedHistory(subscription, first),
-        (error) => this.onReadError(session, error),
-      );
-    }
+    if (!since) this.#tree.add(session, subscription);
     return subscription;
   }
 
-  /** The first sequence at or after a point in the past. */
-  startOf(since: Since): Promise<number> {
-    return this.#catchUp.startOf(since);
+  /** What a client may read of what it has subscribed to, by the rules in force now. */
+  applyPermissions({ session, permissions }: Client): void {
+    for (const subscription of session?.subscriptions.values() ?? []) {
+      const except = permissions.subscription(subscription.name);
+      if (except?.length === 0) delete subscription.except;
+      else subscription.except = except ?? 'all';
+    }
   }
 
   unsubscribe(session: Session, name: string): boolean {
@@ -195,62 +212,15 @@ export class Broker implements SessionHost {
   }
 
   sendRetained(session: Session, subscription: Subscription): void {
-    if (subscription.name !== subscription.filter) return;
     for (const message of this.retained.match(subscription.filter, this.nowMs())) {
       const route = joinRoutes([{ ...subscription, begin: 0 }], message, session.clientId);
       if (route) session.offerRetained(message, route);
     }
   }
 
-  /**
-   * A connection has this client id from now on; whoever had it is sent away [MQTT-3.1.4-2].
-   * @param goesOn the session does too, so a will that has a delay waits for it
-   */
-  takeOver(clientId: string, client: Client, goesOn: boolean): void {
-    const old = this.#holders.get(clientId);
-    this.#holders.set(clientId, client);
-    if (!old?.session) return;
-    const { session } = old;
-    old.leave(REASON.sessionTakenOver);
-    session.detach();
-    this.wills.lose(clientId, goesOn ? session.expirySeconds : 0);
-  }
-
-  isExpired(session: Session): boolean {
-    const { disconnectedMs, expirySeconds, reliable } = session;
-    return !reliable && disconnectedMs !== undefined && this.nowMs() - disconnectedMs >= expirySeconds * 1000;
-  }
-
   /** A client's connection is gone. @param goodbye it said DISCONNECT, so there is no will */
   disconnected(session: Session, goodbye: boolean): void {
-    session.detach();
-    this.#holders.delete(session.clientId);
-    if (goodbye) this.wills.remove(session.clientId);
-    else if (!this.#closing) this.wills.lose(session.clientId, session.expirySeconds);
-    if (!session.persistent) {
-      this.endSession(session);
-      return;
-    }
-    this.sessionState.saveSession(session);
-    this.sessionState.saveCursor(session);
-  }
-
-  endSession(session: Session): void {
-    for (const subscription of session.subscriptions.values()) this.#tree.remove(session, subscription);
-    this.sessions.delete(session.clientId);
-    this.#dirty.delete(session);
-    if (session.persistent) this.sessionState.removeSession(session.clientId);
-  }
-
-  /** Seconds a session may outlive its connection, at most `sessions.maxExpiry`. */
-  boundExpiry(seconds: number): number {
-    return Math.min(seconds, Math.floor(this.options.sessions.maxExpiry / 1000));
-  }
-
-  setExpiry(session: Session, seconds: number): void {
-    session.expirySeconds = seconds;
-    if (session.persistent && seconds === 0) this.sessionState.removeSession(session.clientId);
-    session.persistent = seconds > 0;
+    this.sessions.release(session, goodbye ? 'goodbye' : this.#closing ? 'stop' : 'lost');
   }
 
   // SessionHost
@@ -261,6 +231,10 @@ export class Broker implements SessionHost {
 
   read(filters: readonly string[], fromSeq: number): Promise<EventReader> {
     return this.#catchUp.read(filters, fromSeq);
+  }
+
+  startOf(since: Since): Promise<number> {
+    return this.#catchUp.startOf(since);
   }
 
   takeTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -277,7 +251,7 @@ export class Broker implements SessionHost {
   }
 
   onSettled(session: Session): void {
-    if (session.persistent) this.#dirty.add(session);
+    this.sessions.touch(session);
   }
 
   onDropped(reason: string): void {
@@ -293,12 +267,24 @@ export class Broker implements SessionHost {
     this.#tree.add(session, subscription);
   }
 
+  leaveTree(session: Session): void {
+    for (const subscription of session.subscriptions.values()) this.#tree.remove(session, subscription);
+  }
+
+  onExpired({ clientId, user }: Session): void {
+    this.events.tell('expired', { clientId, user });
+  }
+
   // Life
 
   async load(): Promise<void> {
     await this.retained.load();
     const saved = await this.sessionState.load();
-    for (const session of saved) this.#restore(session);
+    for (const session of saved) {
+      const { subscriptions } = this.sessions.restore(session);
+      for (const subscription of subscriptions.values())
+        if (!subscription.reading) this.#tree.add(this.sessions.get(session.clientId)!, subscription);
+    }
     await this.#projections.replay(this.#journal);
     await this.wills.load(this.options.sessions.willGrace);
     this.#onTick();
@@ -324,7 +310,7 @@ export class Broker implements SessionHost {
     const deadline = Date.now() + Math.min(options.deadlineMs ?? GOODBYE_MS, GOODBYE_MS);
     while (this.clients.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const client of this.clients) client.connection.destroy();
-    for (const session of this.sessions.values()) if (session.persistent) this.sessionState.saveCursor(session);
+    this.sessions.saveAll();
     await this.#store.commit();
   }
 
@@ -372,20 +358,22 @@ export class Broker implements SessionHost {
     for (const connection of held) connection.resumeReading();
   }
 
-  #restore(saved: SavedSession): void {
-    const { clientId, incarnation, cursor, reliable } = saved;
-    const session = new Session(this, { clientId, incarnation, readFrom: cursor + 1, persistent: true, reliable }, this.sessionState);
-    session.expirySeconds = saved.expirySeconds;
-    session.disconnectedMs = saved.disconnectedMs ?? this.nowMs();
-    for (const subscription of saved.subscriptions) {
-      if (subscription.end === undefined) {
-        session.subscriptions.set(subscription.name, subscription);
-        this.#tree.add(session, subscription);
-      } else session.ended.push(subscription);
+  /** The server's own events: nobody waits for them, and a disk that is full has better things to take. */
+  #tell(message: Message): void {
+    try {
+      this.publish(message);
+    } catch {
+      count(this.statistics.dropped, 'own-event');
     }
-    for (const { packetId, seq } of saved.inbound) session.inbound.set(packetId, { seq, durable: true, answer: undefined });
-    session.restore(saved.deliveries, saved.done);
-    this.sessions.set(clientId, session);
+  }
+
+  #onAccessChange(): void {
+    for (const client of this.clients) {
+      const { session, identity } = client;
+      if (!session) continue;
+      client.permissions = this.access.permissions(identity, session.clientId);
+      this.applyPermissions(client);
+    }
   }
 
   #onGap(events: number): void {
@@ -395,13 +383,19 @@ export class Broker implements SessionHost {
 
   #onTick(): void {
     const nowMs = this.nowMs();
-    for (const session of this.#dirty) this.sessionState.saveCursor(session);
-    this.#dirty.clear();
+    this.sessions.tick();
+    this.refusals.tick(nowMs);
     this.#projections.tick();
-    for (const session of this.sessions.values()) if (this.isExpired(session)) this.endSession(session);
-    const cursors = [...this.sessions.values()].filter((session) => session.persistent).map((session) => session.cursor);
+    this.#endOldTokens(nowMs);
+    const cursors = [...this.sessions].filter((session) => session.persistent).map((session) => session.cursor);
     const floor = backlogFloor(this.#journal, cursors, this.options.sessions, nowMs);
     this.#hold.set(Math.min(floor, this.#projections.durableSeq + 1));
     void this.#journal.trim().catch((error) => this.log('error', 'old segments could not be removed', { error: String(error) }));
+  }
+
+  /** Clients whose token has ended and was not renewed. */
+  #endOldTokens(nowMs: number): void {
+    for (const client of this.clients)
+      if ((client.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs) client.refuse(REASON.maximumConnectTime, 'token expired');
   }
 }

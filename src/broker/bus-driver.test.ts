@@ -7,11 +7,11 @@ import { type BusPlace, busContract } from '../testing/bus-contract.ts';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { openBroker } from './broker.ts';
 import { limitOptions, sessionOptions } from './options.ts';
-import { STATE_SCHEMA } from './session-state.ts';
+import { STATE_STEPS } from './session-state.ts';
 
 async function openEngine(dir: string) {
   const journal = await openJournal(join(dir, 'journal'), { journalId: '00000000000000aa' });
-  const store = new StateStore(join(dir, 'state.db'), { schema: STATE_SCHEMA });
+  const store = new StateStore(join(dir, 'state.db'), { steps: STATE_STEPS });
   const options = { sessions: sessionOptions.parse({}), limits: limitOptions.parse({}), journal: { qos0: true, exclude: ['live/#'] } };
   const broker = await openBroker({ journal, store, options });
   const close = async (): Promise<void> => {

@@ -15,13 +15,15 @@ import { assertFilter, assertTopic } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import type { Delivery } from './delivery.ts';
 import { Message } from './message.ts';
-import { Session } from './session.ts';
+import type { Session } from './session.ts';
 import type { Sink } from './session-host.ts';
 
 const CAPABILITIES: Capabilities = Object.freeze({ nakDelay: true, startAt: true, outOfOrderAck: true, group: false, exactlyOnce: false });
 const MAX_IN_FLIGHT = 1000;
-/** Client ids of durable subscribers; MQTT clients cannot take them over because a sink of another kind is not theirs. */
+/** Client ids of durable subscribers … */
 const PREFIX = '$bus/';
+/** … and whose they are: no account has this name, so no MQTT client can take them over. */
+const ROLE = '$bus';
 
 /** The embedded engine behind the bus port: roles in this process are sessions of the broker like any client, without a network between. */
 export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
@@ -73,11 +75,11 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
     if (!session) {
       const { startAt = 'live' } = options;
       const readFrom = startAt === 'live' ? broker.tailSeq + 1 : await broker.startOf(startAt);
-      session = new Session(broker, { clientId, incarnation: createHexId(8), readFrom, persistent, reliable: true }, broker.sessionState);
+      session = broker.sessions.create({ clientId, user: ROLE, readFrom, persistent, reliable: true });
       session.expirySeconds = Number.POSITIVE_INFINITY;
-      broker.sessions.set(clientId, session);
       if (persistent) broker.sessionState.saveSession(session);
-      for (const filter of filters) broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true }, readFrom - 1);
+      for (const filter of filters)
+        broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true }, { begin: readFrom - 1 });
     } else {
       for (const name of [...session.subscriptions.keys()]) if (!filters.includes(name)) broker.unsubscribe(session, name);
       for (const filter of filters)

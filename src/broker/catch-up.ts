@@ -31,20 +31,6 @@ export class CatchUp {
     this.#onGap = onGap;
   }
 
-  /** `$history/<since>/<filter>` taken apart; undefined when it cannot be. `since` is a moment as people write it, or a sequence. */
-  readFilter(name: string, nowMs: number): { filter: string; since?: Since } | undefined {
-    if (!name.startsWith('$history/')) return { filter: name };
-    const [, since, filter] = HISTORY.exec(name) ?? [];
-    if (since === undefined || filter === undefined || filterFault(filter)) return undefined;
-    if (/^\d{1,15}$/.test(since)) return { filter, since: { seq: Number(since) } };
-    try {
-      return { filter, since: { timeMs: parseMoment(since, { nowMs }) } };
-    } catch (error) {
-      if (error instanceof HydrantError) return undefined;
-      throw error;
-    }
-  }
-
   /** The first sequence of a stretch of the past; above the head when nothing is that young. */
   async startOf(since: Since): Promise<number> {
     if ('seq' in since) return Math.max(1, since.seq);
@@ -92,6 +78,23 @@ export class CatchUp {
     }
     return found;
   }
+}
+
+/**
+ * `$history/<since>/<filter>` taken apart; any other filter is its own.
+ * @throws HYD_FILTER, HYD_USAGE
+ */
+export function readHistoryFilter(name: string, nowMs: number): { filter: string; since?: Since } {
+  if (!name.startsWith('$history/')) return { filter: name };
+  const [, since, filter] = HISTORY.exec(name) ?? [];
+  if (since === undefined || filter === undefined || filterFault(filter))
+    throw new HydrantError('HYD_FILTER', `${name} is not $history/<since>/<filter>`);
+  return { filter, since: readSince(since, nowMs) };
+}
+
+/** A moment as people write it (`15m`, `2026-11-21T10:00Z`), or a sequence. @throws HYD_USAGE */
+export function readSince(text: string, nowMs: number): Since {
+  return /^\d{1,15}$/.test(text) ? { seq: Number(text) } : { timeMs: parseMoment(text, { nowMs }) };
 }
 
 /** From the archive up to where the journal begins, then from the journal. */

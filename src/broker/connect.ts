@@ -1,52 +1,48 @@
+import type { LoginRefusal } from '../access/access.ts';
 import { createHexId } from '../core/id.ts';
 import type { ConnackPacket, ConnectPacket } from '../mqtt/packet.ts';
 import type { QoS } from '../wire/event.ts';
 import { topicFault } from '../wire/topic.ts';
+import { credentialsOf, TOKEN_METHOD } from './authentication.ts';
 import type { Broker } from './broker.ts';
 import type { Client } from './client.ts';
+import { topicLevel } from './client-events.ts';
 import { eventProps } from './message.ts';
-import { REASON } from './reasons.ts';
-import { Session } from './session.ts';
+import { REASON, RETURN } from './reasons.ts';
+import { isReserved } from './reserved-topics.ts';
+import { Sending } from './sending.ts';
+import type { Session } from './session.ts';
 import type { Will } from './wills.ts';
 
+/** A CONNECT that is not granted: return code of 3.x, reason code of 5, and why. */
+type Refusal = [returnCode: number, reasonCode: number, why: string];
+
+const REFUSALS: Record<LoginRefusal, [returnCode: number, reasonCode: number]> = {
+  'bad-credentials': [RETURN.badUserNameOrPassword, REASON.badUserNameOrPassword],
+  'not-authorized': [RETURN.notAuthorized, REASON.notAuthorized],
+  banned: [RETURN.notAuthorized, REASON.banned],
+  'server-busy': [RETURN.serverUnavailable, REASON.serverBusy],
+};
+
 /** CONNECT: who it is, which session it gets, and its will. The CONNACK waits until all of that is durable. */
-export function connect(broker: Broker, client: Client, packet: ConnectPacket): void {
-  const refusal = refuseConnect(packet);
-  if (refusal) return refuse(client, refusal);
-  const five = packet.protocolVersion === 5;
-  const clean = packet.clean ?? true;
-  const clientId = packet.clientId || `hydrant-${createHexId(8)}`;
-  const wanted = five ? readExpiry(packet.properties?.sessionExpiryInterval) : clean ? 0 : Number.POSITIVE_INFINITY;
-  const expirySeconds = broker.boundExpiry(wanted);
-
+export async function connect(broker: Broker, client: Client, packet: ConnectPacket): Promise<void> {
+  const { properties } = packet;
+  client.sending = new Sending(broker, client.connection, {
+    maxPacketBytes: properties?.maximumPacketSize,
+    topicAliases: properties?.topicAliasMaximum,
+  });
+  client.receiveMaximum = properties?.receiveMaximum ?? 65_535;
+  client.wantsReasons = properties?.requestProblemInformation !== false;
+  client.authenticationMethod = properties?.authenticationMethod;
   client.connection.pauseReading();
-  const before = broker.sessions.get(clientId);
-  // A session that ends with its connection is never gone on with, not by a takeover either [MQTT-3.1.2-6].
-  const present = before?.persistent === true && !clean && !broker.isExpired(before);
-  broker.takeOver(clientId, client, present);
-  if (before && !present) broker.endSession(before);
-  const session = present ? before : createSession(broker, clientId, expirySeconds > 0);
-  broker.setExpiry(session, expirySeconds);
-  broker.sessions.set(clientId, session);
-
-  client.session = session;
-  client.receiveMaximum = packet.properties?.receiveMaximum ?? 65_535;
-  client.maxPacketBytes = packet.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-  const hadWill = broker.wills.remove(clientId);
-  if (packet.will) broker.wills.set(clientId, readWill(packet, clientId));
-  if (session.persistent) broker.sessionState.saveSession(session);
-
-  const answer = (): void => {
-    if (client.session !== session) return;
-    client.connection.setKeepAlive(packet.keepalive ?? 0);
-    client.connection.send(
-      connack(packet, { present, clientId, wanted, expirySeconds, maxPacketBytes: broker.options.limits.packetBytes }),
-    );
-    session.resume(client);
-    client.connection.resumeReading();
-  };
-  if (session.persistent || before?.persistent || packet.will || hadWill) broker.sessionState.onDurable(answer);
-  else answer();
+  const clientId = packet.clientId || `hydrant-${createHexId(8)}`;
+  const refusal = refuseConnect(packet) ?? (await admit(broker, client, packet, clientId));
+  if (!client.connection.open) return;
+  if (refusal) {
+    broker.refusals.note({ ...client.names, clientId }, 'connect', refusal[2]);
+    return client.refuseConnect(...refusal);
+  }
+  openSession(broker, client, packet, clientId);
 }
 
 /** Seconds; 0xFFFFFFFF means that the session does not expire, MQTT 5 §3.1.2.11.2. */
@@ -54,26 +50,78 @@ export function readExpiry(seconds = 0): number {
   return seconds === 0xffff_ffff ? Number.POSITIVE_INFINITY : seconds;
 }
 
-function createSession(broker: Broker, clientId: string, persistent: boolean): Session {
-  const names = { clientId, incarnation: createHexId(8), readFrom: broker.tailSeq + 1, persistent };
-  return new Session(broker, names, broker.sessionState);
-}
-
-function refuseConnect(packet: ConnectPacket): { returnCode: number; reasonCode: number } | undefined {
-  const { protocolVersion, clientId, will } = packet;
-  const badId = { returnCode: 2, reasonCode: REASON.clientIdentifierNotValid };
+function refuseConnect({ protocolVersion, clientId, clean, will, properties }: ConnectPacket): Refusal | undefined {
   // 3.1 wants 1 to 23 characters; longer ones are taken as every other broker does. 3.1.1: [MQTT-3.1.3-8].
-  if (clientId === '' && (protocolVersion === 3 || (protocolVersion === 4 && !packet.clean))) return badId;
-  if (will && topicFault(will.topic)) return { returnCode: 3, reasonCode: REASON.topicNameInvalid };
-  if (packet.properties?.authenticationMethod !== undefined) return { returnCode: 4, reasonCode: REASON.badAuthenticationMethod };
+  if (clientId === '' && (protocolVersion === 3 || (protocolVersion === 4 && !clean)))
+    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'a session that is kept needs a client identifier'];
+  if (will && (topicFault(will.topic) || isReserved(will.topic)))
+    return [RETURN.serverUnavailable, REASON.topicNameInvalid, `the will cannot be published on ${will.topic}`];
+  const method = properties?.authenticationMethod;
+  if (method !== undefined && method !== TOKEN_METHOD)
+    return [RETURN.badUserNameOrPassword, REASON.badAuthenticationMethod, `the only authentication method is ${TOKEN_METHOD}`];
   return undefined;
 }
 
-function refuse(client: Client, { returnCode, reasonCode }: { returnCode: number; reasonCode: number }): void {
-  client.connection.send(
-    client.version === 5 ? { cmd: 'connack', reasonCode, sessionPresent: false } : { cmd: 'connack', returnCode, sessionPresent: false },
-  );
-  client.connection.close();
+/** Undefined when the client may come in under this client id. */
+async function admit(broker: Broker, client: Client, packet: ConnectPacket, clientId: string): Promise<Refusal | undefined> {
+  const login = await broker.access.login(credentialsOf(client, packet, clientId));
+  if ('refused' in login) return [...REFUSALS[login.refused], login.why];
+  const { identity } = login;
+  const permissions = broker.access.permissions(identity, clientId);
+  if (!broker.sessions.isFree(clientId, identity.user))
+    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'this client identifier belongs to another user'];
+  if (packet.will && !permissions.mayPublish(packet.will.topic))
+    return [RETURN.notAuthorized, REASON.notAuthorized, `${identity.user} may not publish the will on ${packet.will.topic}`];
+  client.admit(clientId, identity, permissions);
+  return undefined;
+}
+
+function openSession(broker: Broker, client: Client, packet: ConnectPacket, clientId: string): void {
+  const { sessions, wills, sessionState } = broker;
+  const clean = packet.clean ?? true;
+  const wanted = packet.protocolVersion === 5 ? readExpiry(packet.properties?.sessionExpiryInterval) : clean ? 0 : Number.POSITIVE_INFINITY;
+  const expirySeconds = sessions.boundExpiry(wanted);
+  const before = sessions.get(clientId);
+  // A session that ends with its connection is never gone on with, not by a takeover either [MQTT-3.1.2-6].
+  const present = before?.persistent === true && !clean && !sessions.isExpired(before);
+  sessions.takeOver(clientId, client, present);
+  if (before && !present) sessions.end(before);
+  const session = present ? before : sessions.create({ clientId, user: client.identity.user, persistent: expirySeconds > 0 });
+  session.user = client.identity.user;
+  sessions.setExpiry(session, expirySeconds);
+  client.session = session;
+  broker.applyPermissions(client);
+  const hadWill = wills.remove(clientId);
+  if (packet.will) wills.set(clientId, readWill(packet, clientId));
+  if (session.persistent) sessionState.saveSession(session);
+  broker.events.tell('connected', client.names, describe(client, packet, present));
+
+  const answer = (): void => {
+    if (client.session !== session) return;
+    const keepAlive = boundKeepAlive(broker, packet);
+    client.connection.setKeepAlive(keepAlive);
+    client.connection.send(connack(broker, client, packet, { session, present, wanted, keepAlive }));
+    session.resume(client);
+    client.connection.resumeReading();
+  };
+  if (session.persistent || before?.persistent || packet.will || hadWill) sessionState.onDurable(answer);
+  else answer();
+}
+
+function describe(client: Client, packet: ConnectPacket, sessionPresent: boolean): Record<string, unknown> {
+  const { protocolVersion: version, keepalive } = packet;
+  return {
+    protocol: version === 5 ? '5.0' : version === 4 ? '3.1.1' : '3.1',
+    door: client.transport.kind,
+    keepAlive: keepalive,
+    sessionPresent,
+  };
+}
+
+/** Seconds. MQTT 5 clients can be told to ask less [MQTT-3.2.2-21]; 3.x clients keep what they asked for. */
+function boundKeepAlive(broker: Broker, { keepalive = 0, protocolVersion }: ConnectPacket): number {
+  const most = Math.floor(broker.options.limits.keepAlive / 1000);
+  return protocolVersion === 5 && most > 0 && (keepalive === 0 || keepalive > most) ? most : keepalive;
 }
 
 function readWill(packet: ConnectPacket, clientId: string): Will {
@@ -93,13 +141,23 @@ function readWill(packet: ConnectPacket, clientId: string): Will {
 }
 
 function connack(
+  { options }: Broker,
+  client: Client,
   packet: ConnectPacket,
-  answer: { present: boolean; clientId: string; wanted: number; expirySeconds: number; maxPacketBytes: number },
+  answer: { session: Session; present: boolean; wanted: number; keepAlive: number },
 ): ConnackPacket {
-  const { present, clientId, wanted, expirySeconds, maxPacketBytes } = answer;
+  const { session, present, wanted, keepAlive } = answer;
   if (packet.protocolVersion !== 5) return { cmd: 'connack', returnCode: 0, sessionPresent: present && packet.protocolVersion === 4 };
-  const properties: NonNullable<ConnackPacket['properties']> = { sharedSubscriptionAvailable: false, maximumPacketSize: maxPacketBytes };
-  if (packet.clientId === '') properties.assignedClientIdentifier = clientId;
-  if (expirySeconds !== wanted) properties.sessionExpiryInterval = Math.min(expirySeconds, 0xffff_ffff);
+  const { packetBytes, receiveMaximum, topicAliases } = options.limits;
+  const properties: NonNullable<ConnackPacket['properties']> = { maximumPacketSize: packetBytes, sharedSubscriptionAvailable: false };
+  if (receiveMaximum < 65_535) properties.receiveMaximum = receiveMaximum;
+  if (topicAliases > 0) properties.topicAliasMaximum = topicAliases;
+  if (packet.clientId === '') properties.assignedClientIdentifier = session.clientId;
+  if (session.expirySeconds !== wanted) properties.sessionExpiryInterval = Math.min(session.expirySeconds, 0xffff_ffff);
+  if (keepAlive !== packet.keepalive) properties.serverKeepAlive = keepAlive;
+  if (client.authenticationMethod !== undefined) properties.authenticationMethod = client.authenticationMethod;
+  const replies = `reply/${topicLevel(session.clientId)}`;
+  if (packet.properties?.requestResponseInformation && client.permissions.subscription(`${replies}/#`))
+    properties.responseInformation = replies;
   return { cmd: 'connack', reasonCode: 0, sessionPresent: present, properties };
 }

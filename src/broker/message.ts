@@ -75,12 +75,21 @@ export class Message implements JournalRecord {
   encode(
     version: 3 | 4 | 5,
     qos: QoS,
-    options: { retain?: boolean; dup?: boolean; expirySeconds?: number; subscriptionIds?: number[] },
+    options: {
+      retain?: boolean;
+      dup?: boolean;
+      expirySeconds?: number;
+      subscriptionIds?: number[];
+      /** Topic alias; `known`: the receiver has heard the topic with it. */
+      alias?: { number: number; known: boolean };
+    },
   ): SharedBytes {
-    const { topic, payload } = this;
-    const { retain = false, dup = false } = options;
-    if (version !== 5) return encodePublish({ version, topic, payload, qos, retain, dup });
+    const { payload } = this;
+    const { retain = false, dup = false, alias } = options;
+    if (version !== 5) return encodePublish({ version, topic: this.topic, payload, qos, retain, dup });
     const properties = publishProperties(this, options.expirySeconds, options.subscriptionIds);
+    const topic = alias?.known ? '' : this.topic;
+    if (alias) properties.topicAlias = alias.number;
     return encodePublish({ version, topic, payload, qos, retain, dup, properties, userProperties: this.props?.user });
   }
 
@@ -92,7 +101,11 @@ export class Message implements JournalRecord {
 }
 
 /** What a PUBLISH of MQTT 5 says of an event beside topic, payload and user properties. */
-export function publishProperties(event: Event, expirySeconds?: number, subscriptionIds?: number[]): PublishPacket['properties'] {
+export function publishProperties(
+  event: Event,
+  expirySeconds?: number,
+  subscriptionIds?: number[],
+): NonNullable<PublishPacket['properties']> {
   const { props, contentType } = event;
   const properties: NonNullable<PublishPacket['properties']> = {};
   if (props?.format !== undefined) properties.payloadFormatIndicator = props.format === 1;

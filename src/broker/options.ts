@@ -19,6 +19,16 @@ export const sessionOptions = z.strictObject({
 export const limitOptions = z.strictObject({
   packetBytes: byteSize({ min: 1024, max: 268_435_455 }).prefault('16MiB').describe('Longest MQTT packet taken from a client.'),
   inFlight: z.int().min(1).max(65_535).default(1000).describe('QoS 1 and 2 messages sent to a client and not yet acknowledged, at most.'),
+  receiveMaximum: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(1000)
+    .describe('QoS 1 and 2 messages that an MQTT 5 client may send without waiting for acknowledgements; more closes the connection.'),
+  topicAliases: z.int().min(0).max(65_535).default(100).describe('Topic aliases that an MQTT 5 client may use on a connection; 0 = none.'),
+  keepAlive: duration()
+    .prefault(0)
+    .describe('Longest keep-alive; MQTT 5 clients that ask for more, or for none, are told this one. 0 = as they ask.'),
   queuedBytes: byteSize({ min: 16 * 1024 })
     .prefault('1MiB')
     .describe(

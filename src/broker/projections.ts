@@ -3,8 +3,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import { Message } from './message.ts';
 import type { Retained } from './retained.ts';
-import type { Session } from './session.ts';
 import type { SessionState } from './session-state.ts';
+import type { Sessions } from './sessions.ts';
 
 const NOTE_EVERY_MS = 5000;
 /** Events that a start may have to replay: a quarter of a second's work. */
@@ -17,7 +17,7 @@ const NOTE_EVERY_EVENTS = 50_000;
 export class Projections {
   readonly #store: StateStore;
   readonly #retained: Retained;
-  readonly #sessions: ReadonlyMap<string, Session>;
+  readonly #sessions: Sessions;
   readonly #sessionState: SessionState;
   /** Queued for the state up to here … */
   #queuedSeq = 0;
@@ -27,7 +27,7 @@ export class Projections {
   durableSeq = 0;
   #notedAtMs = Date.now();
 
-  constructor(store: StateStore, retained: Retained, sessions: ReadonlyMap<string, Session>, sessionState: SessionState) {
+  constructor(store: StateStore, retained: Retained, sessions: Sessions, sessionState: SessionState) {
     this.#store = store;
     this.#retained = retained;
     this.#sessions = sessions;

@@ -1,5 +1,5 @@
 import type { JournalRecord } from '../journal/record.ts';
-import type { EventReader } from './catch-up.ts';
+import type { EventReader, Since } from './catch-up.ts';
 import type { Delivery } from './delivery.ts';
 import type { Message } from './message.ts';
 import type { Session } from './session.ts';
@@ -24,6 +24,8 @@ export interface SessionHost {
   readonly tailSeq: number;
   readonly limits: { queuedBytes: number; queuedMessages: number };
   read(filters: readonly string[], fromSeq: number): Promise<EventReader>;
+  /** The first sequence at or after a point in the past. */
+  startOf(since: Since): Promise<number>;
   /** Bounds how many sessions read the disk at once. */
   takeTurn<T>(work: () => Promise<T>): Promise<T>;
   fetch(seqs: number[]): Promise<Map<number, JournalRecord>>;

@@ -1,10 +1,12 @@
 import type { StateStore } from '../core/state-store.ts';
+import type { Since } from './catch-up.ts';
 import type { Delivery } from './delivery.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
-/** Tables of `state.db` that belong to the broker. Sequences are the journal's. */
-export const STATE_SCHEMA = `
+/** Tables of `state.db` that belong to the broker, step by step as versions added to them. Sequences are the journal's. */
+export const STATE_STEPS: readonly string[] = [
+  `
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (
   client TEXT PRIMARY KEY, incarnation TEXT NOT NULL, reliable INTEGER NOT NULL, expiry REAL NOT NULL,
@@ -17,17 +19,29 @@ CREATE TABLE IF NOT EXISTS outbound (client TEXT NOT NULL, seq INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS inbound (client TEXT NOT NULL, packet INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (client, packet));
 CREATE TABLE IF NOT EXISTS retained (topic TEXT PRIMARY KEY, seq INTEGER NOT NULL, ts TEXT NOT NULL, qos INTEGER NOT NULL, payload BLOB NOT NULL, props TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS wills (client TEXT PRIMARY KEY, event TEXT NOT NULL, payload BLOB NOT NULL, delay REAL NOT NULL);
-`;
+`,
+  `
+ALTER TABLE sessions ADD COLUMN user TEXT NOT NULL DEFAULT 'anonymous';
+UPDATE sessions SET user = '$bus' WHERE reliable = 1;
+ALTER TABLE subscriptions ADD COLUMN reading TEXT;
+`,
+];
+
+/** Column `tracked` of `outbound`. */
+const ROW = { retained: 0, tracked: 1, past: 2 } as const;
 
 /** A session as it was saved. */
 export interface SavedSession {
   clientId: string;
+  user: string;
   incarnation: string;
   reliable: boolean;
   expirySeconds: number;
   disconnectedMs: number | undefined;
   cursor: number;
   done: number[];
+  /** Of the past, and above where its reading goes on. */
+  pastDone: number[];
   deliveries: Delivery[];
   inbound: { packetId: number; seq: number }[];
   subscriptions: Subscription[];
@@ -52,16 +66,17 @@ export class SessionState {
 
   /** Makes the session, or notes its expiry and that somebody is connected (or since when nobody is). */
   saveSession(session: Session): void {
-    const { clientId, incarnation, reliable, expirySeconds, disconnectedMs } = session;
+    const { clientId, user, incarnation, reliable, expirySeconds, disconnectedMs } = session;
     this.#store.write(
-      `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, '[]', '[]') ON CONFLICT DO UPDATE SET
-       incarnation = excluded.incarnation, expiry = excluded.expiry, disconnected_ms = excluded.disconnected_ms`,
+      `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, '[]', '[]', ?) ON CONFLICT DO UPDATE SET
+       user = excluded.user, incarnation = excluded.incarnation, expiry = excluded.expiry, disconnected_ms = excluded.disconnected_ms`,
       clientId,
       incarnation,
       Number(reliable),
       Math.min(expirySeconds, Number.MAX_SAFE_INTEGER),
       disconnectedMs ?? null,
       session.cursor,
+      user,
     );
   }
 
@@ -82,14 +97,22 @@ export class SessionState {
       JSON.stringify(inflight),
       clientId,
     );
-    this.#store.write("DELETE FROM outbound WHERE client = ? AND stage = 'done' AND (seq <= ? OR tracked = 0)", clientId, cursor);
+    const { readings } = session;
+    for (const [name, seq] of readings)
+      this.#store.write('UPDATE subscriptions SET reading = ? WHERE client = ? AND name = ?', JSON.stringify({ seq }), clientId, name);
+    this.#store.write(
+      "DELETE FROM outbound WHERE client = ? AND stage = 'done' AND ((tracked = 1 AND seq <= ?) OR tracked = 0 OR (tracked = 2 AND seq < ?))",
+      clientId,
+      cursor,
+      Math.min(Number.MAX_SAFE_INTEGER, ...readings.map(([, seq]) => seq)),
+    );
   }
 
   saveSubscription(session: Session, subscription: Subscription): void {
     if (!session.persistent) return;
-    const { name, begin, end, filter, qos, noLocal, retainAsPublished, id } = subscription;
+    const { name, begin, end, filter, qos, noLocal, retainAsPublished, id, reading } = subscription;
     this.#store.write(
-      'INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       session.clientId,
       name,
       begin,
@@ -99,6 +122,7 @@ export class SessionState {
       Number(noLocal),
       Number(retainAsPublished),
       id ?? null,
+      reading ? JSON.stringify(reading) : null,
     );
   }
 
@@ -114,7 +138,7 @@ export class SessionState {
 
   /** A QoS 2 delivery: packet id → sequence, and how far the handshake is. */
   saveDelivery(session: Session, delivery: Delivery): void {
-    const { packetId, seq, stage, route, tracked } = delivery;
+    const { packetId, seq, stage, route, tracked, retained } = delivery;
     this.#store.write(
       'INSERT OR REPLACE INTO outbound VALUES (?, ?, ?, ?, ?, ?)',
       session.clientId,
@@ -122,7 +146,7 @@ export class SessionState {
       packetId,
       stage,
       JSON.stringify(route),
-      Number(tracked),
+      tracked ? ROW.tracked : retained ? ROW.retained : ROW.past,
     );
   }
 
@@ -141,13 +165,17 @@ export class SessionState {
       const inflight = JSON.parse(String(row.inflight)) as [number, number, Delivery['route']][];
       sessions.set(clientId, {
         clientId,
+        user: String(row.user),
         incarnation: String(row.incarnation),
         reliable: row.reliable === 1,
         expirySeconds: Number(row.expiry) >= Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : Number(row.expiry),
         disconnectedMs: row.disconnected_ms === null ? undefined : Number(row.disconnected_ms),
         cursor: Number(row.cursor),
         done: JSON.parse(String(row.done)) as number[],
-        deliveries: inflight.map(([packetId, seq, route]) => restored({ packetId, seq, qos: 1, stage: 'sent', route, tracked: true })),
+        pastDone: [],
+        deliveries: inflight.map(([packetId, seq, route]) =>
+          restored({ packetId, seq, qos: 1, stage: 'sent', route, tracked: true, retained: false }),
+        ),
         inbound: [],
         subscriptions: [],
       });
@@ -162,6 +190,7 @@ export class SessionState {
         begin: Number(row.begin),
         ...(row.ended === null ? {} : { end: Number(row.ended) }),
         ...(row.id === null ? {} : { id: Number(row.id) }),
+        ...(row.reading === null ? {} : { reading: JSON.parse(String(row.reading)) as Since }),
       });
     }
     for (const row of await this.#store.all('SELECT * FROM outbound ORDER BY seq')) {
@@ -171,11 +200,14 @@ export class SessionState {
       // What waited for this row to be durable may have been sent since: DUP says that it might be a repeat.
       const stage = row.stage === 'waiting' ? 'sent' : (String(row.stage) as Delivery['stage']);
       if (stage === 'done') {
-        if (row.tracked === 1) session.done.push(seq);
-      } else
+        if (row.tracked === ROW.tracked) session.done.push(seq);
+        if (row.tracked === ROW.past) session.pastDone.push(seq);
+      } else {
+        const [tracked, retained] = [row.tracked === ROW.tracked, row.tracked === ROW.retained];
         session.deliveries.push(
-          restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked: row.tracked === 1 }),
+          restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked, retained }),
         );
+      }
     }
     for (const row of await this.#store.all('SELECT * FROM inbound')) {
       sessions.get(String(row.client))?.inbound.push({ packetId: Number(row.packet), seq: Number(row.seq) });
@@ -191,6 +223,6 @@ function inSendOrder(deliveries: Delivery[]): Delivery[] {
   return deliveries.filter((delivery) => delivery.qos === 2 || !taken.has(delivery.packetId)).sort((a, b) => a.seq - b.seq);
 }
 
-function restored(delivery: Pick<Delivery, 'packetId' | 'seq' | 'qos' | 'stage' | 'route' | 'tracked'>): Delivery {
-  return { ...delivery, message: undefined, retained: !delivery.tracked, dup: false };
+function restored(delivery: Omit<Delivery, 'message' | 'dup'>): Delivery {
+  return { ...delivery, message: undefined, dup: false };
 }

@@ -18,6 +18,8 @@ const RETRY_MS = 1000;
  */
 export class Session {
   readonly clientId: string;
+  /** Whose it is: nobody else may go on with it. */
+  user: string;
   /** Random per session, so that packet ids of an earlier session of this client mean nothing. */
   readonly incarnation: string;
   readonly subscriptions = new Map<string, Subscription>();
@@ -45,17 +47,20 @@ export class Session {
   readonly #skip = new Set<number>();
   /** Counts changes of the subscriptions: what was read with the old ones is read again. */
   #changes = 0;
-  #feeds = new Set<HistoryFeed>();
+  readonly #feeds = new Set<HistoryFeed>();
+  /** Of the past, done before a crash, above where their feed goes on. */
+  readonly #pastDone = new Set<number>();
   #nextPacketId = 1;
 
   constructor(
     host: SessionHost,
-    names: { clientId: string; incarnation: string; readFrom: number; persistent: boolean; reliable?: boolean },
+    names: { clientId: string; user: string; incarnation: string; readFrom: number; persistent: boolean; reliable?: boolean },
     state?: SessionState,
   ) {
     this.#host = host;
     this.#state = state;
     this.clientId = names.clientId;
+    this.user = names.user;
     this.incarnation = names.incarnation;
     this.persistent = names.persistent;
     this.reliable = names.reliable ?? false;
@@ -136,7 +141,6 @@ export class Session {
     else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
     this.#queue.keepRetained();
     for (const delivery of this.inflight.values()) if (delivery.tracked) delivery.message = undefined;
-    for (const feed of this.#feeds) feed.stop();
     this.#reader = undefined;
     this.#mode = 'offline';
     this.sink = undefined;
@@ -146,44 +150,41 @@ export class Session {
   subscribe(subscription: Subscription): void {
     const before = this.subscriptions.get(subscription.name);
     if (before) this.#end(before);
-    for (const feed of this.#feeds) if (feed.subscription === before) feed.stop();
     this.subscriptions.set(subscription.name, subscription);
     this.#changes++;
     this.#state?.saveSubscription(this, subscription);
+    if (subscription.reading) this.#feed(subscription);
   }
 
   unsubscribe(name: string): Subscription | undefined {
     const subscription = this.subscriptions.get(name);
     if (!subscription) return undefined;
     this.subscriptions.delete(name);
-    for (const feed of this.#feeds) if (feed.subscription === subscription) feed.stop();
     this.#end(subscription);
     this.#changes++;
     return subscription;
   }
 
-  /** A subscription that begins in the past: its own reading, then an ordinary subscription. */
-  feedHistory(subscription: Subscription, first: number): void {
-    if (this.subscriptions.get(subscription.name) !== subscription || !this.sink) return;
-    const feed = new HistoryFeed(this.#host, this, subscription, first);
-    this.#feeds.add(feed);
-    feed.pump();
+  /** Subscriptions that are still being read from the past: name, and where a crash would go on. */
+  get readings(): [name: string, seq: number][] {
+    return [...this.#feeds].flatMap(({ subscription, position }) => (position === undefined ? [] : [[subscription.name, position]]));
   }
 
-  /** @internal a feed has caught up (`subscription`), or was stopped */
-  endFeed(feed: HistoryFeed, subscription?: Subscription): void {
+  /** @internal a feed has caught up: its subscription is an ordinary one from here on */
+  endFeed(feed: HistoryFeed): void {
     this.#feeds.delete(feed);
-    if (!subscription || this.subscriptions.get(subscription.name) !== feed.subscription) return;
-    this.subscribe(subscription);
-    this.#host.joinLive(this, subscription);
+    const { reading: _, ...subscription } = feed.subscription;
+    const live = { ...subscription, begin: this.#host.tailSeq };
+    this.subscribe(live);
+    this.#host.joinLive(this, live);
   }
 
   /** @internal sends a message of the past */
-  deliverPast(record: JournalRecord, route: Route): void {
-    const message = Message.restored(record);
-    const qos = this.#granted(message.qos, route.qos);
-    if (qos === 0) this.sink?.deliverOnce(message, route, false);
-    else this.#dispatch(message, route, qos, false, false);
+  deliverPast(record: JournalRecord, route: Route, order: DeliveryOrder): void {
+    const qos = this.#granted(record.qos, route.qos);
+    if (qos === 0) this.sink?.deliverOnce(Message.restored(record), route, false);
+    else if (!this.#pastDone.delete(record.seq) && !this.#isInFlight(record.seq))
+      this.#dispatch(Message.restored(record), route, qos, false, order);
   }
 
   /** Room for that many more deliveries now. */
@@ -234,12 +235,26 @@ export class Session {
   }
 
   /** @internal what was in flight, and what was done above the cursor, when the state was saved */
-  restore(deliveries: Delivery[], done: number[]): void {
-    for (const delivery of deliveries) {
+  restore(saved: { deliveries: Delivery[]; done: number[]; pastDone: number[] }): void {
+    for (const delivery of saved.deliveries) {
       this.inflight.set(delivery.packetId, delivery);
-      this.order.add(delivery);
+      if (delivery.tracked) this.order.add(delivery);
     }
-    for (const seq of done) this.#skip.add(seq);
+    for (const seq of saved.done) this.#skip.add(seq);
+    for (const seq of saved.pastDone) this.#pastDone.add(seq);
+    for (const subscription of this.subscriptions.values()) if (subscription.reading) this.#feed(subscription);
+  }
+
+  #feed(subscription: Subscription): void {
+    const feed = new HistoryFeed(this.#host, this, subscription);
+    this.#feeds.add(feed);
+    feed.pump();
+  }
+
+  /** Of the past, sent before a crash: few, and asked for only while a feed reads. */
+  #isInFlight(seq: number): boolean {
+    for (const delivery of this.inflight.values()) if (delivery.seq === seq && !delivery.tracked && !delivery.retained) return true;
+    return false;
   }
 
   #granted(published: QoS, subscribed: QoS): QoS {
@@ -267,7 +282,8 @@ export class Session {
     this.pump();
   }
 
-  #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, inOrder = !retained): void {
+  /** @param past the order of the feed that it belongs to */
+  #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, past?: DeliveryOrder): void {
     const expired = message.secondsLeft(this.#host.nowMs());
     if (expired !== undefined && expired <= 0) {
       this.#host.onDropped('expired');
@@ -281,11 +297,12 @@ export class Session {
       message,
       route,
       retained,
-      tracked: inOrder && message.seq > 0,
+      tracked: !retained && !past && message.seq > 0,
       dup: false,
     };
     this.inflight.set(delivery.packetId, delivery);
     if (delivery.tracked) this.order.add(delivery);
+    else past?.add(delivery);
     if (qos === 2 && this.persistent && message.seq > 0) {
       delivery.stage = 'waiting';
       this.#state?.saveDelivery(this, delivery);
@@ -343,7 +360,12 @@ export class Session {
 
   #end(subscription: Subscription): void {
     this.#state?.removeSubscription(this, subscription);
-    if (this.#mode === 'live') return;
+    for (const feed of this.#feeds) {
+      if (feed.subscription !== subscription) continue;
+      feed.stop();
+      this.#feeds.delete(feed);
+    }
+    if (this.#mode === 'live' || subscription.reading) return;
     const ended = { ...subscription, end: this.#host.tailSeq };
     this.ended = [...this.ended.filter((other) => other.end! >= this.#readFrom), ended];
     this.#state?.saveSubscription(this, ended);

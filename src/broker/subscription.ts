@@ -1,5 +1,6 @@
 import type { QoS } from '../wire/event.ts';
 import { matchFilter } from '../wire/topic.ts';
+import type { Since } from './catch-up.ts';
 
 /** One subscription of one session: from when to when it counts, and how it wants its messages. */
 export interface Subscription {
@@ -18,6 +19,10 @@ export interface Subscription {
   readonly begin: number;
   /** … up to this one, once it was removed or replaced. */
   end?: number;
+  /** Begins in the past, and is still being read from there by a reading of its own; `begin` is beyond everything until then. */
+  reading?: Since;
+  /** Topics that its client may not read although the filter matches them. `all` when it may not read any. */
+  except?: readonly string[] | 'all';
 }
 
 /** How one session gets one message: overlapping subscriptions yield one delivery at the highest QoS with all identifiers. */
@@ -30,13 +35,14 @@ export interface Route {
 /** Joins the subscriptions that match a message; undefined when none is left. MQTT 3.1.1 §3.3.5. */
 export function joinRoutes(
   subscriptions: Iterable<Subscription>,
-  message: { seq: number; source?: string },
+  message: { topic: string; seq: number; source?: string },
   clientId: string,
 ): Route | undefined {
   let route: Route | undefined;
   for (const subscription of subscriptions) {
     if (message.seq > 0 && (message.seq <= subscription.begin || message.seq > (subscription.end ?? Number.POSITIVE_INFINITY))) continue;
     if (subscription.noLocal && message.source === clientId) continue;
+    if (subscription.except && isLeftOut(subscription.except, message.topic)) continue;
     route ??= { qos: 0, retainAsPublished: false, ids: undefined };
     if (subscription.qos > route.qos) route.qos = subscription.qos;
     if (subscription.retainAsPublished) route.retainAsPublished = true;
@@ -46,6 +52,10 @@ export function joinRoutes(
     }
   }
   return route;
+}
+
+function isLeftOut(except: readonly string[] | 'all', topic: string): boolean {
+  return except === 'all' || except.some((filter) => matchFilter(filter, topic));
 }
 
 /** The subscriptions among these that match a topic. */

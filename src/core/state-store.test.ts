@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { StateStore } from './state-store.ts';
 
-const schema = 'CREATE TABLE IF NOT EXISTS pairs (name TEXT PRIMARY KEY, value INTEGER)';
+const steps = ['CREATE TABLE IF NOT EXISTS pairs (name TEXT PRIMARY KEY, value INTEGER)'];
 
 async function withFolder(run: (path: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'hydrant-state-'));
@@ -18,12 +18,12 @@ async function withFolder(run: (path: string) => Promise<void>): Promise<void> {
 
 test('what was committed is there after opening again, in the order it was written', () =>
   withFolder(async (path) => {
-    await using store = new StateStore(path, { schema });
+    await using store = new StateStore(path, { steps });
     for (let i = 0; i < 1000; i++)
       store.write('INSERT INTO pairs VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', `k${i % 10}`, i);
     await store.commit();
     await store.close();
-    await using again = new StateStore(path, { schema });
+    await using again = new StateStore(path, { steps });
     assert.deepEqual(
       (await again.all('SELECT value FROM pairs ORDER BY name')).map((row) => row.value),
       [990, 991, 992, 993, 994, 995, 996, 997, 998, 999],
@@ -32,7 +32,7 @@ test('what was committed is there after opening again, in the order it was writt
 
 test('callbacks come in order, and each only after the writes before it', () =>
   withFolder(async (path) => {
-    await using store = new StateStore(path, { schema });
+    await using store = new StateStore(path, { steps });
     const seen: number[] = [];
     await new Promise<void>((resolve) => {
       for (let i = 0; i < 50; i++) {
@@ -49,7 +49,7 @@ test('callbacks come in order, and each only after the writes before it', () =>
 
 test('a position noted before a commit is in the same transaction', () =>
   withFolder(async (path) => {
-    await using store = new StateStore(path, { schema });
+    await using store = new StateStore(path, { steps });
     store.onBeforeCommit = () => store.write("INSERT INTO pairs VALUES ('position', 7) ON CONFLICT DO UPDATE SET value = 7");
     store.write("INSERT INTO pairs VALUES ('a', 1)");
     await store.commit();
@@ -61,6 +61,21 @@ test('a position noted before a commit is in the same transaction', () =>
 
 test('a query that is wrong is refused with its reason', () =>
   withFolder(async (path) => {
-    await using store = new StateStore(path, { schema });
+    await using store = new StateStore(path, { steps });
     await assert.rejects(store.all('SELECT name FROM nowhere'), { code: 'HYD_STATE', message: /no such table: nowhere/ });
+  }));
+
+test('tables of an older version get what newer ones added, each step once; those of a newer version are left alone', () =>
+  withFolder(async (path) => {
+    {
+      await using store = new StateStore(path, { steps });
+      store.write("INSERT INTO pairs VALUES ('kept', 1)");
+    }
+    const more = [...steps, 'ALTER TABLE pairs ADD COLUMN note TEXT'];
+    for (let start = 0; start < 2; start++) {
+      await using store = new StateStore(path, { steps: more });
+      assert.deepEqual({ ...(await store.all('SELECT * FROM pairs'))[0] }, { name: 'kept', value: 1, note: null });
+    }
+    const old = new StateStore(path, { steps });
+    await assert.rejects(old.all('SELECT * FROM pairs'), /newer version/);
   }));

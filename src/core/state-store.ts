@@ -7,8 +7,8 @@ import { workerUrl } from './worker-url.ts';
 export type { Row, SqlValue } from './state-worker.ts';
 
 export interface StateStoreOptions {
-  /** `CREATE TABLE IF NOT EXISTS …`, run at opening. */
-  schema: string;
+  /** What makes the tables, one step for each version that added to them; those not yet taken are run at opening. */
+  steps: readonly string[];
   /** How long a write that nobody waits for may stay in memory, milliseconds. Default 200. */
   lazyMs?: number;
   /** Space kept back for a full disk, bytes. Default 1 MiB. */
@@ -40,8 +40,8 @@ export class StateStore {
   constructor(path: string, options: StateStoreOptions) {
     this.#log = options.log ?? silentLog;
     this.#lazyMs = options.lazyMs ?? 200;
-    const { schema, reserveBytes = 1 << 20 } = options;
-    this.#worker = new Worker(workerUrl(import.meta.url, 'state-worker'), { name: 'state', workerData: { path, schema, reserveBytes } });
+    const { steps, reserveBytes = 1 << 20 } = options;
+    this.#worker = new Worker(workerUrl(import.meta.url, 'state-worker'), { name: 'state', workerData: { path, steps, reserveBytes } });
     this.#worker.on('message', (reply: StateReply) => this.#asked.shift()!.resolve(reply));
     this.#worker.on('error', (error) => {
       this.#log('error', 'the state store stopped', { error: error.message });

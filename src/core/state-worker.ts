@@ -15,13 +15,20 @@ export type StateRequest =
 
 export type StateReply = { ok: true; rows?: Row[] } | { ok: false; message: string };
 
-const { path, schema, reserveBytes } = workerData as { path: string; schema: string; reserveBytes: number };
+const { path, steps, reserveBytes } = workerData as { path: string; steps: readonly string[]; reserveBytes: number };
 const reserve = `${path}.reserve`;
 const db = new DatabaseSync(path);
 db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000; PRAGMA busy_timeout=5000;');
-db.exec(schema);
+takeSteps();
 const statements = new Map<string, StatementSync>();
 keepReserve();
+
+/** Each step in one transaction with the number that says it is taken. */
+function takeSteps(): void {
+  const taken = Number(db.prepare('PRAGMA user_version').get()!.user_version);
+  if (taken > steps.length) throw new Error(`${path} was written by a newer version of Hydrant`);
+  for (let at = taken; at < steps.length; at++) db.exec(`BEGIN IMMEDIATE; ${steps[at]}; PRAGMA user_version = ${at + 1}; COMMIT;`);
+}
 
 function prepare(sql: string): StatementSync {
   let statement = statements.get(sql);
