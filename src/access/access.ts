@@ -54,6 +54,9 @@ export interface Access {
 
 const NOTHING: readonly string[] = [];
 
+/** Of somebody who has not come in. */
+export const NO_PERMISSIONS: Permissions = { mayPublish: () => false, subscription: () => undefined };
+
 /** Everybody may do everything: what a server that only this machine reaches starts with. */
 export function openAccess(): Access {
   const everything: Permissions = { mayPublish: () => true, subscription: () => NOTHING };

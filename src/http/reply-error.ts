@@ -4,12 +4,15 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   HYD_USAGE: 400,
   HYD_TOPIC: 400,
   HYD_FILTER: 400,
+  HYD_LOGIN: 401,
   HYD_REFUSED: 403,
   HYD_NOT_FOUND: 404,
   HYD_TOO_LARGE: 413,
+  HYD_SLOWED: 429,
   HYD_UNSUPPORTED: 501,
   HYD_JOURNAL_FULL: 503,
   HYD_JOURNAL_FAILED: 503,
+  HYD_BUSY: 503,
   HYD_CLOSED: 503,
   HYD_TIMEOUT: 503,
 };
@@ -28,7 +31,7 @@ export function errorReply(error: unknown): ErrorReply {
   const status = STATUS[known.code] ?? 500;
   return {
     status,
-    headers: status === 503 ? { 'retry-after': String(RETRY_AFTER_S) } : {},
+    headers: status === 503 || status === 429 ? { 'retry-after': String(RETRY_AFTER_S) } : {},
     body: { error: { code: known.code, message: known.message, fix: known.fix } },
   };
 }
