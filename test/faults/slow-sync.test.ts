@@ -31,7 +31,7 @@ test('a disk that takes 400 ms to sync delays acknowledgement and delivery, and 
   assert.ok(performance.now() - startMs >= DELAY_MS, 'acknowledged before it was synced: the delay was not injected');
   await watcher.expectMessage('slow/a', 'x');
 
-  // A takeover that repeats what is not yet synced waits for the same commit [MQTT-4.3.3-2].
+  // A takeover that repeats what is not yet synced waits for the same commit [MQTT3-4.3.3-2].
   using older = await connect({ clientId: 'taken', clean: false });
   older.publish('slow/two', 'y', { qos: 2, messageId: 7 });
   using newer = await connect({ clientId: 'taken', clean: false });

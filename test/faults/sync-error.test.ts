@@ -69,7 +69,7 @@ for (const [what, rules] of [
   });
 }
 
-test('a disk that fails every fdatasync: 3.1.1 is closed, 5 is told 0x97, nothing is acknowledged; it goes on when the disk does', {
+test('[MQTT3-4.8.0-2] a disk that fails every fdatasync: 3.1.1 is closed, 5 is told 0x97, nothing is acknowledged; it goes on when the disk does', {
   timeout: 90_000,
 }, async () => {
   await using folder = await createTempFolder();

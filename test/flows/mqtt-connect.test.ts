@@ -29,7 +29,7 @@ for (const [version, name] of [
   });
 }
 
-test('[MQTT-3.1.0-1] closes a connection whose first packet is not CONNECT', async () => {
+test('[MQTT3-3.1.0-1] closes a connection whose first packet is not CONNECT', async () => {
   for (const bytes of [
     [0xc0, 0],
     [0x30, 3, 0, 1, 0x61],
@@ -42,13 +42,13 @@ test('[MQTT-3.1.0-1] closes a connection whose first packet is not CONNECT', asy
   }
 });
 
-test('[MQTT-3.1.0-2] closes a client that sends a second CONNECT', async () => {
+test('[MQTT3-3.1.0-2] closes a client that sends a second CONNECT', async () => {
   using client = await RawClient.connect(url);
   client.sendConnect({ clientId: client.clientId });
   await client.expectClose();
 });
 
-test('[MQTT-3.1.2-1] answers another protocol name with return code 1 and closes', async () => {
+test('[MQTT3-3.1.2-1] answers another protocol name with return code 1 and closes', async () => {
   for (const name of ['HTTP', 'mqtt', 'MQTTX', '']) {
     using client = await RawClient.open(url);
     client.sendBytes(connectBytes(name, 4, 2, 'name'));
@@ -57,7 +57,7 @@ test('[MQTT-3.1.2-1] answers another protocol name with return code 1 and closes
   }
 });
 
-test('[MQTT-3.1.2-2] answers an unknown protocol level with return code 1 and closes', async () => {
+test('[MQTT3-3.1.2-2] answers an unknown protocol level with return code 1 and closes', async () => {
   for (const level of [0, 2, 6, 127]) {
     using client = await RawClient.open(url);
     client.sendBytes(connectBytes('MQTT', level, 2, 'level'));
@@ -66,13 +66,13 @@ test('[MQTT-3.1.2-2] answers an unknown protocol level with return code 1 and cl
   }
 });
 
-test('[MQTT-3.1.2-3] closes a client that sets the reserved connect flag', async () => {
+test('[MQTT3-3.1.2-3] closes a client that sets the reserved connect flag', async () => {
   using client = await RawClient.open(url);
   client.sendBytes(connectBytes('MQTT', 4, 0b0000_0011, 'reserved'));
   await client.expectClose();
 });
 
-test('[MQTT-3.1.2-13] [MQTT-3.1.2-15] closes a client with will QoS or will retain but no will', async () => {
+test('[MQTT3-3.1.2-13] [MQTT3-3.1.2-15] closes a client with will QoS or will retain but no will', async () => {
   for (const flags of [0b0000_1010, 0b0001_0010, 0b0010_0010]) {
     using client = await RawClient.open(url);
     client.sendBytes(connectBytes('MQTT', 4, flags, 'no-will'));
@@ -80,33 +80,33 @@ test('[MQTT-3.1.2-13] [MQTT-3.1.2-15] closes a client with will QoS or will reta
   }
 });
 
-test('[MQTT-3.1.2-14] closes a client whose will has QoS 3', async () => {
+test('[MQTT3-3.1.2-14] closes a client whose will has QoS 3', async () => {
   using client = await RawClient.open(url);
   client.sendBytes(connectBytes('MQTT', 4, 0b0001_1110, 'will3', 'w', 'x'));
   await client.expectClose();
 });
 
-test('[MQTT-3.1.2-22] closes a 3.1.1 client with a password and no user name', async () => {
+test('[MQTT3-3.1.2-22] closes a 3.1.1 client with a password and no user name', async () => {
   using client = await RawClient.open(url);
   client.sendBytes(connectBytes('MQTT', 4, 0b0100_0010, 'no-user', 'secret'));
   await client.expectClose();
 });
 
-test('[MQTT-3.1.3-5] accepts a client id of 23 letters and digits, and longer ones too', async () => {
+test('[MQTT3-3.1.3-5] accepts a client id of 23 letters and digits, and longer ones too', async () => {
   for (const clientId of ['0', '0123456789ABCDEFGHIJKLM', 'NOPQRSTUVWXYZabcdefghij', 'klmnopqrstuvwxyz', 'x'.repeat(200)]) {
     using client = await RawClient.connect(url, { clientId });
     await client.ping();
   }
 });
 
-test('[MQTT-3.1.3-6] gives each client without a client id one of its own', async () => {
+test('[MQTT3-3.1.3-6] gives each client without a client id one of its own', async () => {
   using first = await RawClient.connect(url, { clientId: '' });
   using second = await RawClient.connect(url, { clientId: '' });
   await first.ping();
   await second.ping();
 });
 
-test('[MQTT-3.1.3-8] answers an empty client id without a clean session with return code 2 and closes', async () => {
+test('[MQTT3-3.1.3-8] [MQTT3-3.1.3-9] [MQTT3-3.2.2-4] [MQTT3-3.2.2-5] answers an empty client id without a clean session with return code 2 and closes', async () => {
   using client = await RawClient.open(url);
   client.sendBytes(connectBytes('MQTT', 4, 0, ''));
   await client.expect('connack', { returnCode: 2, sessionPresent: false });
@@ -120,7 +120,7 @@ test('[MQTT 3.1, CONNECT] answers an empty client id on MQTT 3.1 with return cod
   await client.expectClose();
 });
 
-test('[MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3] says session present exactly when it resumes one', async () => {
+test('[MQTT3-3.2.2-1] [MQTT3-3.2.2-2] [MQTT3-3.2.2-3] [MQTT3-3.1.4-3] says session present exactly when it resumes one', async () => {
   const steps: [clean: boolean, present: boolean][] = [
     [true, false],
     [false, false],
@@ -144,7 +144,7 @@ test('[MQTT 3.1, CONNACK] keeps the reserved byte zero for a 3.1 client that res
   }
 });
 
-test('[MQTT-3.1.4-2] closes the older client when a second one connects with its client id', async () => {
+test('[MQTT3-3.1.4-2] closes the older client when a second one connects with its client id', async () => {
   using older = await RawClient.connect(url, { clientId: 'taken' });
   await older.subscribe('taken/#');
   using newer = await RawClient.connect(url, { clientId: 'taken' });
@@ -154,7 +154,7 @@ test('[MQTT-3.1.4-2] closes the older client when a second one connects with its
   await newer.expectMessage('taken/a', 'mine');
 });
 
-test('[MQTT-3.1.4-2] leaves exactly one client when ten connect at once with one client id', async () => {
+test('[MQTT3-3.1.4-2] leaves exactly one client when ten connect at once with one client id', async () => {
   const clients = await Promise.all(Array.from({ length: 10 }, () => RawClient.open(url)));
   try {
     for (const client of clients) client.sendConnect({ clientId: 'storm', clean: false });
@@ -168,7 +168,7 @@ test('[MQTT-3.1.4-2] leaves exactly one client when ten connect at once with one
   }
 });
 
-test('[MQTT-3.1.4-4] answers packets sent right behind CONNECT, after the CONNACK and in order', async () => {
+test('[MQTT3-3.1.4-4] answers packets sent right behind CONNECT, after the CONNACK and in order', async () => {
   using client = await RawClient.open(url);
   client.sendConnect();
   client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'behind/#', qos: 1 }] });
@@ -181,7 +181,7 @@ test('[MQTT-3.1.4-4] answers packets sent right behind CONNECT, after the CONNAC
   await client.take('pingresp');
 });
 
-test('[MQTT-3.1.4-5] does nothing that a refused client asks for', async () => {
+test('[MQTT3-3.1.4-5] does nothing that a refused client asks for', async () => {
   using watcher = await RawClient.connect(url);
   await watcher.subscribe('refused/#');
   using client = await RawClient.open(url);
@@ -193,13 +193,13 @@ test('[MQTT-3.1.4-5] does nothing that a refused client asks for', async () => {
   await watcher.expectMessage('refused/end', 'end');
 });
 
-test('[MQTT-3.12.4-1] answers every PINGREQ with one PINGRESP', async () => {
+test('[MQTT3-3.12.4-1] answers every PINGREQ with one PINGRESP', async () => {
   using client = await RawClient.connect(url);
   for (let i = 0; i < 5; i++) client.send({ cmd: 'pingreq' });
   for (let i = 0; i < 5; i++) await client.expect('pingresp');
 });
 
-test('[MQTT-3.1.2-24] closes a client silent for 1.5 × keep-alive, and not one that pings or only acknowledges', {
+test('[MQTT3-3.1.2-24] closes a client silent for 1.5 × keep-alive, and not one that pings or only acknowledges', {
   timeout: 30_000,
 }, async () => {
   using silent = await RawClient.connect(url, { keepalive: 1 });
@@ -226,7 +226,7 @@ test('[MQTT-3.1.2-24] closes a client silent for 1.5 × keep-alive, and not one 
   }
 });
 
-test('[MQTT-3.14.4-3] [MQTT-4.8.0-1] closes after DISCONNECT and ignores what follows it', async () => {
+test('[MQTT3-3.14.4-3] [MQTT3-4.8.0-1] closes after DISCONNECT and ignores what follows it', async () => {
   using watcher = await RawClient.connect(url);
   await watcher.subscribe('late/#');
   using client = await RawClient.connect(url);

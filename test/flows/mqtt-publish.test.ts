@@ -8,7 +8,7 @@ import { shareServer } from '../../src/testing/shared-server.ts';
 const server = await shareServer();
 const connect = (options = {}): Promise<RawClient> => RawClient.connect(server.mqttUrl, options);
 
-test('[MQTT-4.3.1-1] sends a QoS 0 event on once, without packet id, and answers its publisher nothing', async () => {
+test('[MQTT3-4.3.1-1] [MQTT3-3.3.1-2] [MQTT3-2.3.1-5] sends a QoS 0 event on once, without packet id, and answers its publisher nothing', async () => {
   using client = await connect();
   using subscriber = await connect();
   await subscriber.subscribe('qos0/a', 2);
@@ -18,7 +18,7 @@ test('[MQTT-4.3.1-1] sends a QoS 0 event on once, without packet id, and answers
   await client.ping();
 });
 
-test('[MQTT-4.3.2-2] acknowledges QoS 1 with the packet id it came with', async () => {
+test('[MQTT3-4.3.2-2] [MQTT3-2.3.1-6] [MQTT3-3.3.4-1] acknowledges QoS 1 with the packet id it came with', async () => {
   using client = await connect();
   for (const messageId of [1, 2, 300, 65_535]) {
     client.publish('qos1/a', 'x', { qos: 1, messageId });
@@ -26,7 +26,7 @@ test('[MQTT-4.3.2-2] acknowledges QoS 1 with the packet id it came with', async 
   }
 });
 
-test('[MQTT-4.3.3-2] goes PUBREC, PUBCOMP with the packet id of a QoS 2 publish', async () => {
+test('[MQTT3-4.3.3-2] [MQTT3-2.3.1-6] [MQTT3-3.3.4-1] goes PUBREC, PUBCOMP with the packet id of a QoS 2 publish', async () => {
   using client = await connect();
   for (const messageId of [1, 300, 65_535]) {
     client.publish('qos2/a', 'x', { qos: 2, messageId });
@@ -36,7 +36,7 @@ test('[MQTT-4.3.3-2] goes PUBREC, PUBCOMP with the packet id of a QoS 2 publish'
   }
 });
 
-test('[MQTT-4.3.2-2] takes the same packet id after its PUBACK for a new event, DUP or not', async () => {
+test('[MQTT3-4.3.2-2] takes the same packet id after its PUBACK for a new event, DUP or not', async () => {
   using client = await connect();
   using subscriber = await connect({ auto: true });
   await subscriber.subscribe('again/a', 1);
@@ -47,7 +47,7 @@ test('[MQTT-4.3.2-2] takes the same packet id after its PUBACK for a new event, 
   for (const payload of ['dup false', 'dup false', 'dup true']) await subscriber.expectMessage('again/a', payload, { dup: false });
 });
 
-test('[MQTT-4.3.3-2] delivers a QoS 2 event once, however often it is sent before PUBREL', async () => {
+test('[MQTT3-4.3.3-2] delivers a QoS 2 event once, however often it is sent before PUBREL', async () => {
   using client = await connect();
   using subscriber = await connect({ auto: true });
   await subscriber.subscribe('once/#', 1);
@@ -64,7 +64,7 @@ test('[MQTT-4.3.3-2] delivers a QoS 2 event once, however often it is sent befor
   await subscriber.expectMessage('once/a', 'new');
 });
 
-test('[MQTT-4.3.3-2] delivers once what was sent twice in one write', async () => {
+test('[MQTT3-4.3.3-2] delivers once what was sent twice in one write', async () => {
   using client = await connect();
   using subscriber = await connect({ auto: true });
   await subscriber.subscribe('twice/#', 2);
@@ -79,7 +79,7 @@ test('[MQTT-4.3.3-2] delivers once what was sent twice in one write', async () =
   await subscriber.expectMessage('twice/end', 'end');
 });
 
-test('[MQTT-3.3.1-3] does not hand on the DUP flag of a publisher', async () => {
+test('[MQTT3-3.3.1-3] does not hand on the DUP flag of a publisher', async () => {
   using client = await connect();
   using subscriber = await connect({ auto: true });
   await subscriber.subscribe('dup/a', 2);
@@ -91,13 +91,13 @@ test('[MQTT-3.3.1-3] does not hand on the DUP flag of a publisher', async () => 
   }
 });
 
-test('[MQTT-3.3.1-4] closes a client that publishes with QoS 3', async () => {
+test('[MQTT3-3.3.1-4] closes a client that publishes with QoS 3', async () => {
   using client = await connect();
   client.sendBytes([0x36, 6, 0, 1, 0x61, 0, 1, 0x78]);
   await client.expectClose();
 });
 
-test('[MQTT-3.3.2-2] closes a client that publishes to a wildcard', async () => {
+test('[MQTT3-3.3.2-2] [MQTT3-4.7.1-1] closes a client that publishes to a wildcard', async () => {
   for (const topic of ['a/+', '#', 'a/#', '+']) {
     using client = await connect();
     client.sendBytes([0x30, 2 + topic.length, 0, topic.length, ...Buffer.from(topic)]);
@@ -105,13 +105,13 @@ test('[MQTT-3.3.2-2] closes a client that publishes to a wildcard', async () => 
   }
 });
 
-test('[MQTT-4.7.3-1] closes a client that publishes to an empty topic', async () => {
+test('[MQTT3-4.7.3-1] closes a client that publishes to an empty topic', async () => {
   using client = await connect();
   client.sendBytes([0x30, 3, 0, 0, 0x78]);
   await client.expectClose();
 });
 
-test('[MQTT-2.3.1-1] closes a client that uses packet id 0', async () => {
+test('[MQTT3-2.3.1-1] closes a client that uses packet id 0', async () => {
   for (const bytes of [
     [0x32, 6, 0, 1, 0x61, 0, 0, 0x78],
     [0x34, 6, 0, 1, 0x61, 0, 0, 0x78],
@@ -124,7 +124,7 @@ test('[MQTT-2.3.1-1] closes a client that uses packet id 0', async () => {
   }
 });
 
-test('[MQTT-3.8.4-6] delivers at the lower of published and granted QoS', async () => {
+test('[MQTT3-3.8.4-6] delivers at the lower of published and granted QoS', async () => {
   using client = await connect({ auto: true });
   for (const granted of [0, 1, 2] as QoS[]) {
     using subscriber = await connect({ auto: true });
@@ -138,7 +138,7 @@ test('[MQTT-3.8.4-6] delivers at the lower of published and granted QoS', async 
   }
 });
 
-test('[MQTT-4.6.0-2] [MQTT-4.6.0-3] acknowledges in the order of arrival', async () => {
+test('[MQTT3-4.6.0-2] [MQTT3-4.6.0-3] acknowledges in the order of arrival', async () => {
   using client = await connect();
   const ids = Array.from({ length: 200 }, (_, i) => 1 + ((i * 7919) % 60_000));
   for (const messageId of ids) client.publish('acks/1', 'x', { qos: 1, messageId });
@@ -149,7 +149,7 @@ test('[MQTT-4.6.0-2] [MQTT-4.6.0-3] acknowledges in the order of arrival', async
   for (const messageId of ids) await client.expect('pubcomp', { messageId });
 });
 
-test('[MQTT-4.6.0-6] delivers in the order of publishing, at each QoS, to each subscriber', async () => {
+test('[MQTT3-4.6.0-5] [MQTT3-4.6.0-6] delivers in the order of publishing, at each QoS, to each subscriber', async () => {
   using client = await connect({ auto: true });
   using first = await connect({ auto: true });
   using second = await connect({ auto: true });
@@ -169,7 +169,7 @@ test('[MQTT-4.6.0-6] delivers in the order of publishing, at each QoS, to each s
   }
 });
 
-test('[MQTT-2.3.1-4] never has one packet id out twice', async () => {
+test('[MQTT3-2.3.1-4] never has one packet id out twice', async () => {
   using client = await connect({ auto: true });
   using subscriber = await connect();
   await subscriber.subscribe('ids/#', 2);
@@ -191,7 +191,7 @@ test('[MQTT-2.3.1-4] never has one packet id out twice', async () => {
   assert.equal(new Set(out).size, out.length);
 });
 
-test('[MQTT-4.3.3-1] sends PUBREL for a PUBREC, and is done after PUBCOMP', async () => {
+test('[MQTT3-4.3.3-1] sends PUBREL for a PUBREC, and is done after PUBCOMP', async () => {
   using client = await connect({ auto: true });
   using subscriber = await connect();
   await subscriber.subscribe('out2/a', 2);
@@ -210,7 +210,7 @@ test('serves on a client that acknowledges what was never sent', async () => {
   await client.ping();
 });
 
-test('[MQTT-4.7.3-4] [MQTT-1.5.3-3] changes no character of a topic', async () => {
+test('[MQTT3-4.7.3-4] [MQTT3-1.5.3-3] changes no character of a topic', async () => {
   const topics = ['plain', '/plain', 'plain/', '//', 'PLAIN', 'é', 'e\u0301', '\ufeffbom', 'a b', '世界/🚰', '$data/x'];
   using client = await connect();
   for (const topic of topics) {
@@ -223,7 +223,7 @@ test('[MQTT-4.7.3-4] [MQTT-1.5.3-3] changes no character of a topic', async () =
   }
 });
 
-test('[MQTT-4.7.3-3] carries a topic of 65 535 bytes', async () => {
+test('[MQTT3-4.7.3-3] carries a topic of 65 535 bytes', async () => {
   const topic = `long/${'x'.repeat(65_530)}`;
   using client = await connect();
   await client.subscribe('long/+');

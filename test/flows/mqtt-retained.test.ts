@@ -22,7 +22,7 @@ async function retained(filter: string, qos: QoS = 2): Promise<Record<string, st
   }
 }
 
-test('[MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-8] gives a new subscriber the last retained event of each matching topic, flagged', async () => {
+test('[MQTT3-3.3.1-5] [MQTT3-3.3.1-6] [MQTT3-3.3.1-8] gives a new subscriber the last retained event of each matching topic, flagged', async () => {
   using client = await connect();
   for (const [topic, payload] of [
     ['last/a', 'old'],
@@ -38,7 +38,7 @@ test('[MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-8] gives a new subscriber the la
   assert.deepEqual(await retained('+/a'), { 'last/a': 'new', 'other/a': 'no' });
 });
 
-test('[MQTT-3.3.1-9] clears the flag for a subscriber that was there before', async () => {
+test('[MQTT3-3.3.1-9] clears the flag for a subscriber that was there before', async () => {
   using client = await connect();
   await client.subscribe('there/a', 1);
   await client.deliver('there/a', 'x', { qos: 1, retain: true });
@@ -47,7 +47,7 @@ test('[MQTT-3.3.1-9] clears the flag for a subscriber that was there before', as
   assert.deepEqual(await retained('there/a'), { 'there/a': 'x' });
 });
 
-test('[MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty retained event removes the retained one and goes to subscribers as normal', async () => {
+test('[MQTT3-3.3.1-10] [MQTT3-3.3.1-11] an empty retained event removes the retained one and goes to subscribers as normal', async () => {
   using client = await connect();
   await client.deliver('clear/a', 'x', { qos: 1, retain: true });
   using subscriber = await connect();
@@ -60,7 +60,7 @@ test('[MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty retained event removes the retain
   assert.deepEqual(await retained('clear/#'), {});
 });
 
-test('[MQTT-3.3.1-12] an event without the flag neither replaces nor removes the retained one', async () => {
+test('[MQTT3-3.3.1-12] an event without the flag neither replaces nor removes the retained one', async () => {
   using client = await connect();
   await client.deliver('keep/a', 'kept', { qos: 1, retain: true });
   await client.deliver('keep/a', 'live', { qos: 1 });
@@ -68,7 +68,7 @@ test('[MQTT-3.3.1-12] an event without the flag neither replaces nor removes the
   assert.deepEqual(await retained('keep/a'), { 'keep/a': 'kept' });
 });
 
-test('[MQTT-3.3.1-7] a retained QoS 0 event replaces the one before', async () => {
+test('[MQTT3-3.3.1-7] a retained QoS 0 event replaces the one before', async () => {
   using client = await connect();
   await client.deliver('zero/a', 'one', { qos: 2, retain: true });
   client.publish('zero/a', 'zero', { retain: true });
@@ -76,7 +76,7 @@ test('[MQTT-3.3.1-7] a retained QoS 0 event replaces the one before', async () =
   assert.deepEqual(await retained('zero/+'), { 'zero/a': 'zero', 'zero/b': 'after' });
 });
 
-test('[MQTT-3.8.4-6] sends a retained event at the lower of its own and the granted QoS', async () => {
+test('[MQTT3-3.8.4-6] sends a retained event at the lower of its own and the granted QoS', async () => {
   using client = await connect();
   for (const qos of [0, 1, 2] as QoS[]) await client.deliver(`rqos/${qos}`, 'x', { qos, retain: true });
   await client.ping();
@@ -87,7 +87,7 @@ test('[MQTT-3.8.4-6] sends a retained event at the lower of its own and the gran
   }
 });
 
-test('[MQTT-3.8.4-3] sends retained events again when the same filter is subscribed again', async () => {
+test('[MQTT3-3.8.4-3] sends retained events again when the same filter is subscribed again', async () => {
   using client = await connect();
   await client.deliver('resub/a', 'x', { qos: 1, retain: true });
   for (let i = 0; i < 3; i++) {
@@ -96,7 +96,7 @@ test('[MQTT-3.8.4-3] sends retained events again when the same filter is subscri
   }
 });
 
-test('[MQTT-3.1.2-7] keeps retained events when the session that published them ends', async () => {
+test('[MQTT3-3.1.2-7] keeps retained events when the session that published them ends', async () => {
   using client = await connect();
   await client.deliver('owner/a', 'x', { qos: 1, retain: true });
   await client.disconnect();
@@ -118,7 +118,7 @@ test('does not send retained events when a session is resumed without a SUBSCRIB
   await back.expectMessage('resume/b', 'live', { retain: false });
 });
 
-test('[MQTT-3.3.1-9] delivers a retained event published while the subscriber was away without the flag', async () => {
+test('[MQTT3-3.3.1-9] delivers a retained event published while the subscriber was away without the flag', async () => {
   {
     using subscriber = await connect({ clientId: 'away', clean: false });
     await subscriber.subscribe('away/#', 1);
@@ -139,7 +139,7 @@ test('sends 2 000 retained events to one new subscription, each once', async () 
   assert.ok(Object.entries(found).every(([topic, payload]) => topic === `heap/${payload}`));
 });
 
-test('[MQTT-4.7.2-1] gives # no retained event of a topic that starts with $', async () => {
+test('[MQTT3-4.7.2-1] gives # no retained event of a topic that starts with $', async () => {
   using client = await connect();
   await client.deliver('$kept/a', 'x', { qos: 1, retain: true });
   assert.deepEqual(await retained('+/a').then((found) => '$kept/a' in found), false);

@@ -26,7 +26,7 @@ async function publishAll(topic: string, payloads: string[], qos: 1 | 2 = 1): Pr
 }
 
 for (const qos of [1, 2] as const) {
-  test(`[MQTT-3.1.2-5] an absent subscriber gets what it missed at QoS ${qos}, in order, each once, then the live events`, async () => {
+  test(`[MQTT3-3.1.2-5] [MQTT3-4.5.0-1] an absent subscriber gets what it missed at QoS ${qos}, in order, each once, then the live events`, async () => {
     await leave(`missed${qos}`, `missed${qos}/#`, qos);
     await publishAll(`missed${qos}/a`, numbers(1_000), qos);
     using back = await resume(`missed${qos}`, { auto: true });
@@ -40,7 +40,7 @@ for (const qos of [1, 2] as const) {
   });
 }
 
-test('[MQTT-3.2.0-1] sends CONNACK before what a session missed', async () => {
+test('[MQTT3-3.2.0-1] sends CONNACK before what a session missed', async () => {
   await leave('first', 'first/#', 1);
   await publishAll('first/a', numbers(5));
   using back = await resume('first');
@@ -48,14 +48,14 @@ test('[MQTT-3.2.0-1] sends CONNACK before what a session missed', async () => {
   assert.deepEqual((await back.messages(5)).map(text), numbers(5));
 });
 
-test('[MQTT-3.1.2-4] keeps the subscriptions of a session and their QoS', async () => {
+test('[MQTT3-3.1.2-4] keeps the subscriptions of a session and their QoS', async () => {
   await leave('subs', 'subs/+', 1);
   using back = await resume('subs', { auto: true });
   await publishAll('subs/a', ['x'], 2);
   await back.expectMessage('subs/a', 'x', { qos: 1 });
 });
 
-test('[MQTT-3.1.2-6] a clean session discards subscriptions and what was waiting, for good', async () => {
+test('[MQTT3-3.1.2-6] a clean session discards subscriptions and what was waiting, for good', async () => {
   await leave('wiped', 'wiped/#', 1);
   await publishAll('wiped/a', ['lost']);
   {
@@ -70,7 +70,7 @@ test('[MQTT-3.1.2-6] a clean session discards subscriptions and what was waiting
   await again.expectQuiet();
 });
 
-test('[MQTT-4.1.0-1] the subscriptions of a clean session end with its connection', async () => {
+test('[MQTT3-4.1.0-1] the subscriptions of a clean session end with its connection', async () => {
   {
     using client = await connect({ clientId: 'brief' });
     await client.subscribe('brief/#', 1);
@@ -81,7 +81,7 @@ test('[MQTT-4.1.0-1] the subscriptions of a clean session end with its connectio
   await back.expectQuiet();
 });
 
-test('[MQTT-4.4.0-1] [MQTT-3.3.1-1] sends unacknowledged QoS 1 events again: same packet id, DUP, in order', async () => {
+test('[MQTT3-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-4.3.2-1] [MQTT3-4.6.0-1] sends unacknowledged QoS 1 events again: same packet id, DUP, in order', async () => {
   using first = await resume('again1');
   await first.subscribe('again1/#', 1);
   await publishAll('again1/a', numbers(10));
@@ -116,7 +116,7 @@ test('acknowledgements out of order are remembered one by one', async () => {
   await back.expectQuiet();
 });
 
-test('[MQTT-4.4.0-1] [MQTT-4.3.3-1] sends a QoS 2 PUBLISH again until its PUBREC, then only PUBREL until PUBCOMP', async () => {
+test('[MQTT3-4.4.0-1] [MQTT3-4.3.3-1] sends a QoS 2 PUBLISH again until its PUBREC, then only PUBREL until PUBCOMP', async () => {
   using first = await resume('again2');
   await first.subscribe('again2/#', 2);
   await publishAll('again2/a', numbers(3), 2);
@@ -148,7 +148,7 @@ test('[MQTT-4.4.0-1] [MQTT-4.3.3-1] sends a QoS 2 PUBLISH again until its PUBREC
   await fourth.expectQuiet();
 });
 
-test('[MQTT-4.3.3-2] remembers an inbound QoS 2 packet id across connections: a repeat is not a new event', async () => {
+test('[MQTT3-4.3.3-2] remembers an inbound QoS 2 packet id across connections: a repeat is not a new event', async () => {
   using watcher = await connect({ auto: true });
   await watcher.subscribe('in2/#', 2);
   {
@@ -170,7 +170,7 @@ test('[MQTT-4.3.3-2] remembers an inbound QoS 2 packet id across connections: a 
   await watcher.expectMessage('in2/a', 'new');
 });
 
-test('[MQTT-3.1.2-6] a takeover does not go on with a session that was to end with its connection', async () => {
+test('[MQTT3-3.1.2-6] a takeover does not go on with a session that was to end with its connection', async () => {
   using clean = await connect({ clientId: 'was-clean', clean: true });
   await clean.subscribe('was-clean/#', 1);
   using taker = await resume('was-clean', { auto: true });
@@ -180,7 +180,7 @@ test('[MQTT-3.1.2-6] a takeover does not go on with a session that was to end wi
   await taker.expectQuiet();
 });
 
-test('[MQTT-4.3.3-2] a takeover that repeats a QoS 2 publish at once does not publish it twice', async () => {
+test('[MQTT3-4.3.3-2] a takeover that repeats a QoS 2 publish at once does not publish it twice', async () => {
   using watcher = await connect({ auto: true });
   await watcher.subscribe('race2/#', 1);
   for (let i = 0; i < 20; i++) {
@@ -197,7 +197,7 @@ test('[MQTT-4.3.3-2] a takeover that repeats a QoS 2 publish at once does not pu
   await watcher.expectQuiet();
 });
 
-test('[MQTT-3.1.2-6] forgets inbound QoS 2 packet ids with the session', async () => {
+test('[MQTT3-3.1.2-6] forgets inbound QoS 2 packet ids with the session', async () => {
   using watcher = await connect({ auto: true });
   await watcher.subscribe('forget2/#', 1);
   for (const payload of ['one', 'two']) {
@@ -210,7 +210,7 @@ test('[MQTT-3.1.2-6] forgets inbound QoS 2 packet ids with the session', async (
   await watcher.expectMessage('forget2/a', 'two');
 });
 
-test('keeps sessions apart: each gets its own, and one leaving takes nothing from another', async () => {
+test('[MQTT3-3.1.3-2] keeps sessions apart: each gets its own, and one leaving takes nothing from another', async () => {
   await leave('apart-a', 'apart/#', 1);
   await leave('apart-b', 'apart/b', 1);
   await publishAll('apart/a', ['1']);

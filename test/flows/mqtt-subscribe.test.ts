@@ -10,7 +10,7 @@ function text(value: string): number[] {
   return [value.length >> 8, value.length & 255, ...Buffer.from(value)];
 }
 
-test('[MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.9.3-1] answers SUBSCRIBE with its packet id and a code for each filter, in order', async () => {
+test('[MQTT3-2.3.1-7] [MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1] answers SUBSCRIBE with its packet id and a code for each filter, in order', async () => {
   using client = await connect();
   client.send({
     cmd: 'subscribe',
@@ -24,7 +24,7 @@ test('[MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.9.3-1] answers SUBSCRIBE with its pa
   await client.expect('suback', { messageId: 4711, granted: [2, 0, 1] });
 });
 
-test('[MQTT-3.8.3-3] [MQTT-3.10.3-2] closes a client that subscribes or unsubscribes to nothing', async () => {
+test('[MQTT3-3.8.3-3] [MQTT3-3.10.3-2] closes a client that subscribes or unsubscribes to nothing', async () => {
   for (const first of [0x82, 0xa2]) {
     using client = await connect();
     client.sendBytes([first, 2, 0, 1]);
@@ -32,7 +32,7 @@ test('[MQTT-3.8.3-3] [MQTT-3.10.3-2] closes a client that subscribes or unsubscr
   }
 });
 
-test('[MQTT-3.8.1-1] [MQTT-3.10.1-1] closes a client whose SUBSCRIBE or UNSUBSCRIBE has other fixed header flags', async () => {
+test('[MQTT3-3.8.1-1] [MQTT3-3.10.1-1] closes a client whose SUBSCRIBE or UNSUBSCRIBE has other fixed header flags', async () => {
   for (const first of [0x80, 0x81, 0x83, 0x8a, 0xa0, 0xa3]) {
     using client = await connect();
     client.sendBytes([first, first < 0xa0 ? 6 : 5, 0, 1, 0, 1, 0x61, ...(first < 0xa0 ? [0] : [])]);
@@ -40,7 +40,7 @@ test('[MQTT-3.8.1-1] [MQTT-3.10.1-1] closes a client whose SUBSCRIBE or UNSUBSCR
   }
 });
 
-test('[MQTT-3.8.3-4] closes a client that asks for QoS 3 or sets reserved bits', async () => {
+test('[MQTT3-3.8.3-4] closes a client that asks for QoS 3 or sets reserved bits', async () => {
   for (const byte of [3, 4, 0x40, 0x80]) {
     using client = await connect();
     client.sendBytes([0x82, 6, 0, 1, 0, 1, 0x61, byte]);
@@ -48,7 +48,7 @@ test('[MQTT-3.8.3-4] closes a client that asks for QoS 3 or sets reserved bits',
   }
 });
 
-test('[MQTT-4.7.1-2] [MQTT-4.7.1-3] [MQTT-4.7.3-1] refuses a filter that is none with 0x80, and grants the others', async () => {
+test('[MQTT3-4.7.1-2] [MQTT3-4.7.1-3] [MQTT3-4.7.3-1] [MQTT3-3.9.3-2] refuses a filter that is none with 0x80, and grants the others', async () => {
   using client = await connect();
   for (const filter of ['', 'a/#/b', 'a#', '##', 'a+', '+a', 'a/b+/c']) {
     const body = [0, 1, ...text(filter), 1, ...text('fine/a'), 0];
@@ -74,7 +74,7 @@ const MATCHES: [filter: string, matching: string[], others: string[]][] = [
 ];
 
 for (const [filter, matching, others] of MATCHES) {
-  test(`[MQTT-4.7.1] ${filter} matches ${matching.join(' ')}, not ${others.join(' ')}`, async () => {
+  test(`[MQTT3-3.3.2-3] [MQTT3-3.8.3-2] ${filter} matches ${matching.join(' ')}, not ${others.join(' ')}`, async () => {
     using client = await connect();
     await client.subscribe([filter, 'end-of-matches']);
     for (const topic of [...others, ...matching]) client.publish(topic, 'x');
@@ -84,7 +84,7 @@ for (const [filter, matching, others] of MATCHES) {
   });
 }
 
-test('[MQTT-4.7.2-1] a filter that starts with a wildcard never yields a topic that starts with $', async () => {
+test('[MQTT3-4.7.2-1] a filter that starts with a wildcard never yields a topic that starts with $', async () => {
   using wild = await connect();
   using named = await connect();
   await wild.subscribe(['#', '+/uptime', '+/#']);
@@ -95,7 +95,7 @@ test('[MQTT-4.7.2-1] a filter that starts with a wildcard never yields a topic t
   await wild.expectMessage('data/end', 'end');
 });
 
-test('[MQTT-3.3.5-1] overlapping filters yield one delivery, at the highest QoS granted', async () => {
+test('[MQTT3-3.3.5-1] overlapping filters yield one delivery, at the highest QoS granted', async () => {
   using client = await connect({ auto: true });
   using subscriber = await connect({ auto: true });
   await subscriber.subscribe({ 'over/#': 0, 'over/+': 2, 'over/a': 1 });
@@ -111,7 +111,7 @@ test('[MQTT-3.3.5-1] overlapping filters yield one delivery, at the highest QoS 
   }
 });
 
-test('[MQTT-3.8.4-3] the same filter again replaces the subscription and its QoS', async () => {
+test('[MQTT3-3.8.4-3] the same filter again replaces the subscription and its QoS', async () => {
   using client = await connect({ auto: true });
   using subscriber = await connect({ auto: true });
   await subscriber.subscribe('replace/a', 2);
@@ -125,14 +125,14 @@ test('[MQTT-3.8.4-3] the same filter again replaces the subscription and its QoS
   await subscriber.expectQuiet();
 });
 
-test('[MQTT-3.10.4-4] [MQTT-3.10.4-5] answers UNSUBSCRIBE with its packet id, also for filters it does not know', async () => {
+test('[MQTT3-2.3.1-7] [MQTT3-3.10.4-4] [MQTT3-3.10.4-5] answers UNSUBSCRIBE with its packet id, also for filters it does not know', async () => {
   using client = await connect();
   await client.subscribe('gone/a');
   client.send({ cmd: 'unsubscribe', messageId: 815, unsubscriptions: ['gone/a', 'never/there'] });
   await client.expect('unsuback', { messageId: 815 });
 });
 
-test('[MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-6] removes exactly the filters named, and delivers nothing more through them', async () => {
+test('[MQTT3-3.10.4-1] [MQTT3-3.10.4-2] [MQTT3-3.10.4-6] removes exactly the filters named, and delivers nothing more through them', async () => {
   using client = await connect();
   await client.subscribe(['exact/+', 'exact/a', 'exact/b', 'exact2/#']);
   await client.unsubscribe('exact/+', 'exact/B', 'exact2/+', 'exact/b');
@@ -141,7 +141,7 @@ test('[MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-6] removes exactly the filter
   await client.expectMessage('exact2/x', 'x');
 });
 
-test('[MQTT-3.10.4-3] completes a QoS 2 delivery that had begun before UNSUBSCRIBE', async () => {
+test('[MQTT3-3.10.4-3] completes a QoS 2 delivery that had begun before UNSUBSCRIBE', async () => {
   using client = await connect({ auto: true });
   using subscriber = await connect();
   await subscriber.subscribe('begun/#', 2);
@@ -154,7 +154,7 @@ test('[MQTT-3.10.4-3] completes a QoS 2 delivery that had begun before UNSUBSCRI
   await subscriber.expectQuiet();
 });
 
-test('[MQTT-3.10.4-3] sends an unacknowledged QoS 1 delivery again after UNSUBSCRIBE and reconnect', async () => {
+test('[MQTT3-3.10.4-3] sends an unacknowledged QoS 1 delivery again after UNSUBSCRIBE and reconnect', async () => {
   using client = await connect();
   {
     using subscriber = await connect({ clientId: 'begun1', clean: false });

@@ -46,25 +46,25 @@ test('carries events between websocket and TCP clients', async () => {
   await tcp.expectMessage('both/tcp', 'to tcp');
 });
 
-test('[MQTT-6.0.0-4] selects the subprotocol mqtt among those offered', async () => {
+test('[MQTT-6.0.0-4] [MQTT3-6.0.0-4] selects the subprotocol mqtt among those offered', async () => {
   const socket = await openSocket('/mqtt', ['chat', 'mqtt']);
   assert.equal(socket.protocol, 'mqtt');
   socket.terminate();
 });
 
-test('[MQTT-6.0.0-3] refuses a websocket that does not offer mqtt', async () => {
+test('[MQTT-6.0.0-3] [MQTT3-6.0.0-3] refuses a websocket that does not offer mqtt', async () => {
   const socket = new WebSocket(new URL('/mqtt', server.wsUrl), 'chat');
   const [error] = await once(socket, 'error');
   assert.match(error.message, /400/);
 });
 
-test('[MQTT-6.0.0-1] closes a websocket that sends a text frame', async () => {
+test('[MQTT-6.0.0-1] [MQTT3-6.0.0-1] closes a websocket that sends a text frame', async () => {
   const socket = await openSocket();
   socket.send('text');
   await once(socket, 'close');
 });
 
-test('[MQTT-6.0.0-2] takes packets split over frames, and several in one', async () => {
+test('[MQTT-6.0.0-2] [MQTT3-6.0.0-2] takes packets split over frames, and several in one', async () => {
   const socket = await openSocket();
   const connack = answer(socket);
   for (const byte of CONNECT) socket.send(Buffer.from([byte]));

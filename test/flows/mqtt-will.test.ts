@@ -14,7 +14,7 @@ async function watch(filter: string, qos: QoS = 2): Promise<RawClient> {
 }
 
 for (const version of [3, 4, 5] as const) {
-  test(`[MQTT-3.1.2-8] publishes the will when the connection ends without DISCONNECT (level ${version})`, async () => {
+  test(`[MQTT3-3.1.2-8] publishes the will when the connection ends without DISCONNECT (level ${version})`, async () => {
     using watcher = await watch(`gone${version}/#`);
     const client = await connect({ version, will: { topic: `gone${version}/a`, payload: Buffer.from('lost') } });
     client.destroy();
@@ -23,7 +23,7 @@ for (const version of [3, 4, 5] as const) {
   });
 }
 
-test('[MQTT-3.1.2-10] [MQTT-3.14.4-3] drops the will on DISCONNECT', async () => {
+test('[MQTT3-3.1.2-10] [MQTT3-3.14.4-3] drops the will on DISCONNECT', async () => {
   using watcher = await watch('bye/#');
   const client = await connect({ will: { topic: 'bye/a', payload: Buffer.from('never') } });
   await client.disconnect();
@@ -32,7 +32,7 @@ test('[MQTT-3.1.2-10] [MQTT-3.14.4-3] drops the will on DISCONNECT', async () =>
   await watcher.expectQuiet();
 });
 
-test('[MQTT-3.1.2-12] publishes no will for a client that set none', async () => {
+test('[MQTT3-3.1.2-12] publishes no will for a client that set none', async () => {
   using watcher = await watch('none/#');
   const first = await connect({ clientId: 'none', will: { topic: 'none/a', payload: Buffer.from('never') } });
   await first.disconnect();
@@ -41,7 +41,7 @@ test('[MQTT-3.1.2-12] publishes no will for a client that set none', async () =>
   await watcher.expectQuiet();
 });
 
-test('[MQTT-3.1.2-8] publishes the will of a client that breaks the protocol', async () => {
+test('[MQTT3-3.1.2-8] publishes the will of a client that breaks the protocol', async () => {
   using watcher = await watch('broke/#');
   using client = await connect({ will: { topic: 'broke/a', payload: Buffer.from('bad') } });
   client.sendBytes([0xf0, 0]);
@@ -49,7 +49,7 @@ test('[MQTT-3.1.2-8] publishes the will of a client that breaks the protocol', a
   await watcher.expectMessage('broke/a', 'bad');
 });
 
-test('[MQTT-3.1.2-8] publishes the will of a client whose client id is taken over', async () => {
+test('[MQTT3-3.1.2-8] publishes the will of a client whose client id is taken over', async () => {
   using watcher = await watch('takeover/#');
   using older = await connect({ clientId: 'takeover', will: { topic: 'takeover/a', payload: Buffer.from('older') } });
   using newer = await connect({ clientId: 'takeover', will: { topic: 'takeover/a', payload: Buffer.from('newer') } });
@@ -59,14 +59,14 @@ test('[MQTT-3.1.2-8] publishes the will of a client whose client id is taken ove
   await watcher.expectQuiet();
 });
 
-test('[MQTT-3.1.2-24] publishes the will of a client that falls silent', { timeout: 30_000 }, async () => {
+test('[MQTT3-3.1.2-24] publishes the will of a client that falls silent', { timeout: 30_000 }, async () => {
   using watcher = await watch('silent/#');
   using client = await connect({ keepalive: 1, will: { topic: 'silent/a', payload: Buffer.from('silence') } });
   await watcher.expectMessage('silent/a', 'silence');
   await client.expectClose();
 });
 
-test('[MQTT-3.1.2-9] publishes the will at its QoS', async () => {
+test('[MQTT3-3.1.2-9] publishes the will at its QoS', async () => {
   using watcher = await watch('wqos/#');
   for (const qos of [0, 1, 2] as QoS[]) {
     const client = await connect({ will: { topic: 'wqos/a', payload: Buffer.from(`${qos}`), qos } });
@@ -76,7 +76,7 @@ test('[MQTT-3.1.2-9] publishes the will at its QoS', async () => {
   }
 });
 
-test('[MQTT-3.1.2-16] [MQTT-3.1.2-17] retains the will only when it says so', async () => {
+test('[MQTT3-3.1.2-16] [MQTT3-3.1.2-17] retains the will only when it says so', async () => {
   using watcher = await watch('wret/#');
   for (const retain of [true, false]) {
     const client = await connect({ will: { topic: `wret/${retain}`, payload: Buffer.from('x'), retain } });
@@ -98,7 +98,7 @@ test('publishes a will with an empty payload, and one with bytes that are no tex
   }
 });
 
-test('[MQTT-3.1.2-8] keeps the will for an offline persistent subscriber', async () => {
+test('[MQTT3-3.1.2-8] keeps the will for an offline persistent subscriber', async () => {
   {
     using subscriber = await connect({ clientId: 'woff', clean: false });
     await subscriber.subscribe('woff/#', 1);
