@@ -1,9 +1,8 @@
-import { createServer, type Server as NetServer } from 'node:net';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
 import { createHistory } from '../archive/history.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
-import { type Broker, openBroker } from '../broker/broker.ts';
+import { openBroker } from '../broker/broker.ts';
 import { STATE_STEPS } from '../broker/session-state.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../core/log.ts';
@@ -11,13 +10,13 @@ import { StateStore } from '../core/state-store.ts';
 import { type HttpServer, openHttpServer } from '../http/http-server.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
-import { tcpTransport, webSocketTransport } from '../mqtt/transport.ts';
+import { webSocketTransport } from '../mqtt/transport.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ObjectStore } from '../storage/store.ts';
-import { isLoopback } from './config-rules.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
-import { listen, listenerUrl } from './listen.ts';
+import { isTlsDoor, openDoors } from './listener-options.ts';
+import { type ListenerUrls, openListeners, openTls } from './listeners.ts';
 import { readinessFaults } from './readiness.ts';
 import { serverSamples } from './server-metrics.ts';
 
@@ -30,14 +29,14 @@ export interface ServerOptions {
   log: Log;
 }
 
-/** URLs that clients use. `mqtt` is missing when MQTT over TCP is switched off. */
-export type ListenerUrls = { mqtt?: string; ws: string; http: string };
-
 export interface Server {
   readonly dataDir: string;
   readonly listeners: ListenerUrls;
   readonly bus: Bus;
-  /** Takes over the keys of `LIVE_KEYS`; the others wait for a restart. */
+  /**
+   * Takes over the keys of `liveKeys`; the others wait for a restart.
+   * @throws HYD_CONFIG when a certificate cannot be used: nothing has changed then
+   */
   apply(next: Config): void;
   /**
    * Stops accepting, lets what is under way finish, then closes everything in reverse order of opening. What is not done
@@ -46,22 +45,38 @@ export interface Server {
   close(options: { deadlineMs: number }): Promise<void>;
 }
 
-/** Keys, or sections of keys, that a running server takes over. */
-export const LIVE_KEYS = [
+const LIVE_KEYS = [
   'log.level',
   'shutdown',
   'health',
   'sessions',
   'limits.inFlight',
+  'limits.receiveMaximum',
+  'limits.topicAliases',
+  'limits.keepAlive',
   'limits.queuedBytes',
   'limits.queuedMessages',
   'limits.stalled',
+  'limits.connections',
+  'limits.connectionsPerAddress',
+  'limits.connectRate',
+  'limits.sessions',
+  'limits.subscriptions',
+  'limits.topicLevels',
+  'limits.publishRate',
+  'limits.retained',
   'limits.connectTimeout',
   'journal.qos0',
   'journal.exclude',
   'archive.exclude',
   'archive.retention',
 ];
+
+/** Keys, or sections of keys, that a running server takes over. Certificates, when it has doors that show them and is to keep those. */
+export function liveKeys(running: Config, next: Config): string[] {
+  const keepsTls = [running, next].every((config) => config.tls.cert !== undefined && openDoors(config).some(isTlsDoor));
+  return keepsTls ? [...LIVE_KEYS, 'tls.cert', 'tls.key', 'tls.ca', 'tls.minVersion'] : LIVE_KEYS;
+}
 
 /**
  * Builds a server bottom up: data folder, journal, state, archive, broker, HTTP, listeners. When one cannot be opened, those before it
@@ -75,6 +90,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const leftMs = () => Math.max(0, deadlineAtMs - performance.now());
   await using opening = new AsyncDisposableStack();
 
+  const tls = await openTls(config, log);
+  opening.defer(() => tls?.close());
   const { identity, lock } = await openDataFolder(dataDir, { command: options.command });
   opening.defer(() => lock.release());
   const journal = opening.use(await openServerJournal(options, identity.journal));
@@ -93,13 +110,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     bus: broker.bus,
     acceptWebSocket: (websocket, { socket }) => broker.accept(webSocketTransport(websocket, socket)),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
-    metrics: createMetrics(() => serverSamples({ journal, broker, sealer, http })),
-    loopbackOnly: isLoopback(config.listeners.http.host),
+    metrics: createMetrics(() => serverSamples({ journal, broker, sealer, http, tls })),
     maxBodyBytes: limits.packetBytes,
     log,
   });
   opening.defer(() => http.close({ deadlineMs: leftMs() }));
-  const listeners = await openListeners(config, broker, http, opening, log);
+  const listeners = await openListeners(config, { broker, http, tls, log }, opening);
   await lock.announce(listeners);
 
   const opened = opening.move();
@@ -108,10 +124,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     listeners,
     bus: broker.bus,
     apply(next) {
+      const useCertificates = next.tls.cert === undefined ? undefined : tls?.prepare(next.tls);
       broker.options.sessions = next.sessions;
       broker.options.limits = { ...next.limits, packetBytes: limits.packetBytes };
       broker.options.journal = next.journal;
       sealer?.configure(sealedPart(next));
+      useCertificates?.();
       config = next;
     },
     async close({ deadlineMs }) {
@@ -151,27 +169,4 @@ async function openServerSealer(options: ServerOptions, journal: Journal, store:
 function sealedPart({ archive }: Config): Parameters<Sealer['configure']>[0] {
   const { bytes, age } = archive.retention;
   return { exclude: archive.exclude, retention: { bytes: bytes || undefined, ageMs: age || undefined } };
-}
-
-async function openListeners(
-  config: Config,
-  broker: Broker,
-  http: HttpServer,
-  opening: AsyncDisposableStack,
-  log: Log,
-): Promise<ListenerUrls> {
-  const { mqtt, http: web } = config.listeners;
-  const bind = async (server: NetServer, key: string, { host, port }: { host: string; port: number }): Promise<number> => {
-    const bound = await listen(server, { key, host, port });
-    server.on('error', (error) => log('error', 'a listener failed', { listener: key, error: error.message }));
-    return bound;
-  };
-  const urls: Partial<ListenerUrls> = {};
-  if (mqtt.enabled) {
-    const server = createServer((socket) => broker.accept(tcpTransport(socket)));
-    urls.mqtt = listenerUrl('mqtt', mqtt.host, await bind(server, 'listeners.mqtt', mqtt));
-    opening.defer(() => void server.close());
-  }
-  const port = await bind(http.server, 'listeners.http', web);
-  return { ...urls, ws: listenerUrl('ws', web.host, port), http: listenerUrl('http', web.host, port) };
 }

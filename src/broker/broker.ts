@@ -3,7 +3,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { History } from '../bus/history.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { crashPoint } from '../core/crash-point.ts';
-import type { HydrantError } from '../core/errors.ts';
+import { HydrantError } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Hold } from '../journal/holds.ts';
@@ -11,8 +11,10 @@ import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import type { Connection } from '../mqtt/connection.ts';
 import type { Transport } from '../mqtt/transport.ts';
+import type { Event } from '../wire/event.ts';
 import { LineClock } from '../wire/line.ts';
-import { matchFilter } from '../wire/topic.ts';
+import { assertTopic, hasMoreLevels, matchFilter } from '../wire/topic.ts';
+import { Admission } from './admission.ts';
 import { backlogFloor } from './backlog.ts';
 import { createEmbeddedBus } from './bus-driver.ts';
 import { CatchUp, type EventReader, readHistoryFilter, readSince, type Since } from './catch-up.ts';
@@ -99,6 +101,10 @@ export class Broker implements SessionsHost {
   readonly #catchUp: CatchUp;
   readonly #projections: Projections;
   readonly #hold: Hold;
+  readonly #admission = new Admission(
+    () => this.options.limits,
+    () => this.nowMs(),
+  );
   readonly #heldBack = new Set<Connection>();
   readonly #timer: NodeJS.Timeout;
   #closing = false;
@@ -119,7 +125,9 @@ export class Broker implements SessionsHost {
     this.refusals = new Refusals(this.statistics, this.log, this.events);
     this.retained = new Retained(parts.store);
     this.#projections = new Projections(parts.store, this.retained, this.sessions, this.sessionState);
-    this.wills = new Wills(parts.store, (event) => this.bus.publish(event));
+    this.wills = new Wills(parts.store, (will) =>
+      this.bus.publish({ ...will, retain: will.retain && !this.isRetainedFull(will.topic, will.payload) }),
+    );
     this.#catchUp = new CatchUp(parts.journal, parts.history, (events) => this.#onGap(events));
     this.bus = createEmbeddedBus(this, parts.journal);
     this.#timer = setInterval(() => this.#onTick(), TICK_MS).unref();
@@ -138,8 +146,18 @@ export class Broker implements SessionsHost {
   /** Takes a network connection. */
   accept(transport: Transport): void {
     if (this.#closing) return transport.destroy();
+    const refusal = this.#admission.enter(transport.address);
+    if (refusal) {
+      this.refusals.note({ clientId: '', user: '', remote: transport.address }, refusal, transport.kind);
+      return transport.destroy();
+    }
     this.clients.add(new Client(this, transport));
     this.statistics.connectionsTotal++;
+  }
+
+  /** A connection is gone. */
+  forget(client: Client): void {
+    if (this.clients.delete(client)) this.#admission.leave(client.transport.address);
   }
 
   /**
@@ -158,6 +176,25 @@ export class Broker implements SessionsHost {
     this.#projections.apply(message);
     this.#fanOut(message);
     message.publisher?.onDurable(message);
+  }
+
+  /** One topic more would be kept than `limits.retained` allows. */
+  isRetainedFull(topic: string, payload: Uint8Array): boolean {
+    const { retained } = this.options.limits;
+    return retained > 0 && payload.length > 0 && this.retained.size >= retained && !this.retained.has(topic);
+  }
+
+  /** What nobody may publish, however they came in. @throws HYD_TOPIC, HYD_TOO_LARGE */
+  assertTakes({ topic, payload, retain }: Event): void {
+    assertTopic(topic);
+    const { topicLevels, retained } = this.options.limits;
+    if (hasMoreLevels(topic, topicLevels))
+      throw new HydrantError(
+        'HYD_TOPIC',
+        `topic ${JSON.stringify(topic.slice(0, 200))} has more than ${topicLevels} levels (limits.topicLevels)`,
+      );
+    if (retain && this.isRetainedFull(topic, payload))
+      throw new HydrantError('HYD_TOO_LARGE', `no more than ${retained} retained messages are kept (limits.retained)`);
   }
 
   /** True while the disk is behind: publishers should not be read. */
@@ -243,10 +280,8 @@ export class Broker implements SessionsHost {
 
   async fetch(seqs: number[]): Promise<Map<number, JournalRecord>> {
     const records = await this.#catchUp.fetch(seqs);
-    for (const seq of seqs) {
-      const retained = records.has(seq) ? undefined : this.retained.find(seq);
-      if (retained) records.set(seq, retained);
-    }
+    const missing = new Set(seqs.filter((seq) => !records.has(seq)));
+    if (missing.size > 0) for (const message of this.retained.find(missing)) records.set(message.seq, message);
     return records;
   }
 
@@ -385,6 +420,7 @@ export class Broker implements SessionsHost {
     const nowMs = this.nowMs();
     this.sessions.tick();
     this.refusals.tick(nowMs);
+    this.#admission.tick();
     this.#projections.tick();
     this.#endOldTokens(nowMs);
     const cursors = [...this.sessions].filter((session) => session.persistent).map((session) => session.cursor);

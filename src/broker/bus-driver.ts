@@ -11,7 +11,7 @@ import { HydrantError } from '../core/errors.ts';
 import { createHexId } from '../core/id.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Event } from '../wire/event.ts';
-import { assertFilter, assertTopic } from '../wire/topic.ts';
+import { assertFilter } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import type { Delivery } from './delivery.ts';
 import { Message } from './message.ts';
@@ -41,7 +41,7 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
   function publish(event: Event, options: PublishOptions = {}): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       assertOpen();
-      assertTopic(event.topic);
+      broker.assertTakes(event);
       if (options.signal?.aborted)
         throw new HydrantError('HYD_ABORTED', `publishing to ${event.topic} was stopped`, { cause: options.signal.reason });
       const message = new Message(event);

@@ -123,7 +123,7 @@ export class Client implements ConnectionHandler, Sink {
   }
 
   onClose(): void {
-    this.#broker.clients.delete(this);
+    this.#broker.forget(this);
     const { session } = this;
     this.session = undefined;
     if (!session) return;

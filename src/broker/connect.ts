@@ -70,6 +70,9 @@ async function admit(broker: Broker, client: Client, packet: ConnectPacket, clie
   const permissions = broker.access.permissions(identity, clientId);
   if (!broker.sessions.isFree(clientId, identity.user))
     return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'this client identifier belongs to another user'];
+  const { sessions } = broker.options.limits;
+  if (sessions > 0 && broker.sessions.size >= sessions && !broker.sessions.get(clientId))
+    return [RETURN.serverUnavailable, REASON.quotaExceeded, 'the server has as many sessions as it takes (limits.sessions)'];
   if (packet.will && !permissions.mayPublish(packet.will.topic))
     return [RETURN.notAuthorized, REASON.notAuthorized, `${identity.user} may not publish the will on ${packet.will.topic}`];
   client.admit(clientId, identity, permissions);
@@ -90,6 +93,8 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
   session.user = client.identity.user;
   sessions.setExpiry(session, expirySeconds);
   client.session = session;
+  const { receiveMaximum, topicAliases } = broker.options.limits;
+  client.publishing.announced = { receiveMaximum, topicAliases };
   broker.applyPermissions(client);
   const hadWill = wills.remove(clientId);
   if (packet.will) wills.set(clientId, readWill(packet, clientId));
@@ -148,8 +153,11 @@ function connack(
 ): ConnackPacket {
   const { session, present, wanted, keepAlive } = answer;
   if (packet.protocolVersion !== 5) return { cmd: 'connack', returnCode: 0, sessionPresent: present && packet.protocolVersion === 4 };
-  const { packetBytes, receiveMaximum, topicAliases } = options.limits;
-  const properties: NonNullable<ConnackPacket['properties']> = { maximumPacketSize: packetBytes, sharedSubscriptionAvailable: false };
+  const { receiveMaximum, topicAliases } = client.publishing.announced;
+  const properties: NonNullable<ConnackPacket['properties']> = {
+    maximumPacketSize: options.limits.packetBytes,
+    sharedSubscriptionAvailable: false,
+  };
   if (receiveMaximum < 65_535) properties.receiveMaximum = receiveMaximum;
   if (topicAliases > 0) properties.topicAliasMaximum = topicAliases;
   if (packet.clientId === '') properties.assignedClientIdentifier = session.clientId;

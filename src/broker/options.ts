@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { byteSize, duration } from '../core/option-types.ts';
 
+const limit = (value: number, what: string) => z.int().min(0).default(value).describe(`${what} 0 = no limit.`);
+
 /** What the broker promises to absent clients. A section of the configuration. */
 export const sessionOptions = z.strictObject({
   maxExpiry: duration()
@@ -40,6 +42,17 @@ export const limitOptions = z.strictObject({
     .default(1000)
     .describe('QoS 1 and 2 messages that wait in memory for one slow connection before they are read from the journal later.'),
   stalled: duration().prefault('30s').describe('A connection that takes no byte for this long while some wait is cut; 0 = never.'),
+  connections: limit(50_000, 'Connections in all; what comes beyond is closed unread.'),
+  connectionsPerAddress: limit(10_000, 'Connections of one address; of an IPv6 address, of its /64.'),
+  connectRate: limit(1000, "New connections per second of one address; after a rest, ten seconds' worth at once."),
+  sessions: limit(100_000, 'Sessions, those of absent clients included.'),
+  subscriptions: limit(10_000, 'Subscriptions of one client.'),
+  topicLevels: limit(200, 'Levels of a topic or filter.'),
+  publishRate: limit(0, "Messages per second of one client, with one second's worth at once; what comes faster is read later."),
+  retained: limit(
+    100_000,
+    'Topics with a retained message; MQTT 5 clients are refused one more, for others it is an event like any that is not retained.',
+  ),
   connectTimeout: duration({ minMs: 100 }).prefault('10s').describe('Time for the CONNECT packet to arrive.'),
 });
 

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { HydrantError } from '../core/errors.ts';
 import type { AckPacket, PublishPacket } from '../mqtt/packet.ts';
-import { topicFault } from '../wire/topic.ts';
+import { hasMoreLevels, topicFault } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import { Client } from './client.ts';
 import { eventProps, Message, type Publisher } from './message.ts';
+import { Rate } from './rate.ts';
 import { REASON } from './reasons.ts';
 import { isReserved } from './reserved-topics.ts';
 import type { Session } from './session.ts';
@@ -14,10 +15,13 @@ import { count } from './statistics.ts';
 export class Publishing implements Publisher {
   readonly #broker: Broker;
   readonly #client: Client;
+  /** What the CONNACK said; a reload changes it for those who come later. */
+  announced = { receiveMaximum: 65_535, topicAliases: 0 };
   /** QoS 1 publishes that are not answered yet. QoS 2 ones are the session's `inbound`. */
   #unanswered = 0;
   /** Topics by alias, MQTT 5 §3.3.2.3.4; they live as long as the connection. */
   #aliases: Map<number, string> | undefined;
+  #rate: Rate | undefined;
 
   constructor(broker: Broker, client: Client) {
     this.#broker = broker;
@@ -25,9 +29,10 @@ export class Publishing implements Publisher {
   }
 
   onPublish(packet: PublishPacket, session: Session): void {
-    const { payload, qos, retain, messageId = 0 } = packet;
+    const { payload, qos, messageId = 0 } = packet;
     const topic = this.#readTopic(packet);
     if (topic === undefined) return;
+    if (this.#broker.options.limits.publishRate > 0) this.#slowDown(this.#broker.options.limits.publishRate);
     const inbound = qos === 2 ? session.inbound.get(messageId) : undefined;
     if (inbound) {
       // A repeat of what is outstanding: answered when the first one is durable, published once [MQTT-4.3.3-2].
@@ -35,14 +40,14 @@ export class Publishing implements Publisher {
       if (inbound.durable) inbound.answer();
       return;
     }
-    if (qos > 0 && this.#client.version === 5 && this.#unanswered + session.inbound.size >= this.#broker.options.limits.receiveMaximum)
+    if (qos > 0 && this.#client.version === 5 && this.#unanswered + session.inbound.size >= this.announced.receiveMaximum)
       return this.#client.refuse(REASON.receiveMaximumExceeded, 'receive maximum exceeded');
     if (this.#isRefused(packet, topic)) return;
     const message = new Message({
       topic,
       payload: payload as Buffer,
       qos,
-      retain,
+      retain: packet.retain && !this.#broker.isRetainedFull(topic, packet.payload as Buffer),
       source: session.clientId,
       ...(packet.dup ? { dup: true } : {}),
     });
@@ -107,7 +112,7 @@ export class Publishing implements Publisher {
       return undefined;
     }
     if (alias === undefined) return topic;
-    if (alias > this.#broker.options.limits.topicAliases) {
+    if (alias > this.announced.topicAliases) {
       this.#client.refuse(REASON.topicAliasInvalid, 'topic alias above the maximum');
       return undefined;
     }
@@ -123,13 +128,37 @@ export class Publishing implements Publisher {
 
   #isRefused(packet: PublishPacket, topic: string): boolean {
     const { permissions } = this.#client;
+    const { topicLevels } = this.#broker.options.limits;
     const isOurs = topic.charCodeAt(0) === 36 && isReserved(topic);
     if (isOurs) this.#refuse(packet, topic, 'reserved-topic', REASON.topicNameInvalid, 'only the server publishes to this topic');
     else if (!permissions.mayPublish(topic)) this.#refuseAccess(packet, topic);
+    else if (hasMoreLevels(topic, topicLevels))
+      this.#refuse(packet, topic, 'topic-levels', REASON.topicNameInvalid, `more than ${topicLevels} levels (limits.topicLevels)`);
     else if (packet.properties?.payloadFormatIndicator && !isUtf8(packet.payload as Buffer))
       this.#refuse(packet, topic, 'payload-format', REASON.payloadFormatInvalid, 'the payload is said to be UTF-8 and is not');
+    else if (packet.retain && this.#broker.isRetainedFull(topic, packet.payload as Buffer)) return this.#isRetainedRefused(packet, topic);
     else return false;
     return true;
+  }
+
+  /** MQTT 3.x has no word for it: there the event is taken as one that is not retained, so that it is not lost. */
+  #isRetainedRefused(packet: PublishPacket, topic: string): boolean {
+    const why = 'no more retained messages are kept (limits.retained)';
+    const isRefused = this.#client.version === 5;
+    if (isRefused) this.#refuse(packet, topic, 'retained-full', REASON.quotaExceeded, why);
+    else this.#broker.refusals.note(this.#client.names, 'retained-full', topic);
+    return isRefused;
+  }
+
+  /** What comes too fast is read later: nothing is lost, and nobody else waits. */
+  #slowDown(perSecond: number): void {
+    const nowMs = performance.now();
+    this.#rate ??= new Rate(perSecond, nowMs);
+    const waitMs = this.#rate.take(perSecond, perSecond, nowMs);
+    if (waitMs === 0) return;
+    const { connection } = this.#client;
+    connection.pauseReading();
+    setTimeout(() => connection.resumeReading(), waitMs);
   }
 
   #refuseAccess(packet: PublishPacket, topic: string): void {

@@ -1,12 +1,12 @@
 import type { StateStore } from '../core/state-store.ts';
 import type { Event, QoS } from '../wire/event.ts';
-import { matchFilter } from '../wire/topic.ts';
 import { Message } from './message.ts';
+import { TopicTree } from './topic-tree.ts';
 
 /** The retained message of each topic: a projection of the journal, kept in the state store with the sequence it was applied to. */
 export class Retained {
   readonly #store: StateStore;
-  readonly #byTopic = new Map<string, Message>();
+  readonly #byTopic = new TopicTree<Message>();
 
   constructor(store: StateStore) {
     this.#store = store;
@@ -67,30 +67,23 @@ export class Retained {
     );
   }
 
-  /** The one with this sequence. */
-  find(seq: number): Message | undefined {
-    for (const message of this.#byTopic.values()) if (message.seq === seq) return message;
-    return undefined;
+  has(topic: string): boolean {
+    return this.#byTopic.get(topic) !== undefined;
   }
 
-  /** Those that match any of the filters. */
-  list(filters: readonly string[]): Message[] {
-    return [...this.#byTopic.values()].filter((message) => filters.some((filter) => matchFilter(filter, message.topic)));
+  /** Those with these sequences. */
+  *find(seqs: ReadonlySet<number>): Generator<Message> {
+    for (const message of this.#byTopic.values()) if (seqs.has(message.seq)) yield message;
   }
 
   /** Those that match; an expired one is removed instead. */
   match(filter: string, nowMs: number): Message[] {
-    const found: Message[] = [];
-    const exact = this.#byTopic.get(filter);
-    for (const message of exact ? [exact] : this.#byTopic.values()) {
-      if (!matchFilter(filter, message.topic)) continue;
+    return [...this.#byTopic.match(filter)].filter((message) => {
       const left = message.secondsLeft(nowMs);
-      if (left === undefined || left > 0) found.push(message);
-      else {
-        this.#byTopic.delete(message.topic);
-        this.#store.write('DELETE FROM retained WHERE topic = ?', message.topic);
-      }
-    }
-    return found;
+      if (left === undefined || left > 0) return true;
+      this.#byTopic.delete(message.topic);
+      this.#store.write('DELETE FROM retained WHERE topic = ?', message.topic);
+      return false;
+    });
   }
 }

@@ -1,6 +1,6 @@
 import { HydrantError } from '../core/errors.ts';
 import type { SubscribePacket, UnsubscribePacket } from '../mqtt/packet.ts';
-import { filterFault } from '../wire/topic.ts';
+import { filterFault, hasMoreLevels } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import type { Client } from './client.ts';
 import { REASON } from './reasons.ts';
@@ -60,12 +60,18 @@ function grant(
   const name = wish.topic;
   if (filterFault(name)) return { code: REASON.topicFilterInvalid, why: `${name} is not a topic filter` };
   if (name.startsWith('$share/')) return { code: REASON.sharedSubscriptionsNotSupported, why: 'shared subscriptions are not offered' };
+  const refuse = (code: number, reason: string, why: string): Refusal => {
+    broker.refusals.note(client.names, reason, name);
+    return { code, why };
+  };
   const except = client.permissions.subscription(name);
-  if (!except) {
-    broker.refusals.note(client.names, 'subscribe-not-allowed', name);
-    return { code: REASON.notAuthorized, why: `${client.identity.user} may not read ${name}` };
-  }
+  if (!except) return refuse(REASON.notAuthorized, 'subscribe-not-allowed', `${client.identity.user} may not read ${name}`);
   const isNew = !session.subscriptions.has(name);
+  const { subscriptions, topicLevels } = broker.options.limits;
+  if (hasMoreLevels(name, topicLevels))
+    return refuse(REASON.topicFilterInvalid, 'topic-levels', `more than ${topicLevels} levels (limits.topicLevels)`);
+  if (isNew && subscriptions > 0 && session.subscriptions.size >= subscriptions)
+    return refuse(REASON.quotaExceeded, 'subscriptions', `more than ${subscriptions} subscriptions (limits.subscriptions)`);
   const options = {
     qos: wish.qos,
     noLocal: wish.nl ?? false,

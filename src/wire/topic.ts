@@ -79,3 +79,11 @@ const HASH = 35;
 const PLUS = 43;
 const DOLLAR = 36;
 const SLASH = 47;
+
+/** Whether a topic or filter has more than `most` levels; 0 = any number is fine. */
+export function hasMoreLevels(topic: string, most: number): boolean {
+  if (most === 0 || topic.length < most) return false;
+  let levels = 1;
+  for (let at = topic.indexOf('/'); at !== -1; at = topic.indexOf('/', at + 1)) levels++;
+  return levels > most;
+}
