@@ -44,8 +44,10 @@ export type Login = { identity: Identity } | { refused: LoginRefusal; why: strin
 export interface Access {
   /** Never rejects: what cannot be checked is refused. */
   login(credentials: Credentials): Promise<Login>;
-  /** The rules in force now for somebody; `%u` and `%c` are filled in. */
+  /** The rules in force now for somebody; `%u` and `%c` are filled in. Nothing once they would not be let in any more. */
   permissions(identity: Identity, clientId: string): Permissions;
+  /** Whether somebody who came in would be let in still: not when the account is gone or has another password. */
+  isCurrent(identity: Identity): boolean;
   /** What an MQTT 3.x client gets for a publish that it may not make: its acknowledgement and nothing else, or a closed connection. */
   readonly refusedPublish: 'drop' | 'close';
   /** Called when the rules have changed: permissions handed out before are to be asked for again. */
@@ -63,6 +65,7 @@ export function openAccess(): Access {
   return {
     login: async () => ({ identity: { user: 'anonymous', admin: false } }),
     permissions: () => everything,
+    isCurrent: () => true,
     refusedPublish: 'drop',
     onChange: () => {},
   };
