@@ -1,4 +1,4 @@
-import type { ListenerUrls } from './server.ts';
+import type { ListenerUrls } from './listeners.ts';
 
 /** What a person at a terminal sees when the server is ready: where it listens, where its data is, what to try next. */
 export function readyBanner(ready: {
@@ -9,25 +9,38 @@ export function readyBanner(ready: {
   env: NodeJS.ProcessEnv;
 }): string {
   const { listeners, demo } = ready;
-  const hydrant = commandName(ready.env);
-  const url = listeners.mqtt ?? listeners.ws;
-  const to = url === 'mqtt://127.0.0.1:1883' ? '' : ` --url ${url}`;
+  const { mqtt, mqtts, ws, wss, http, https } = listeners;
+  const web = http ?? https;
+  const broker = mqtt ?? mqtts ?? ws ?? wss;
+  const tryOut = [
+    broker &&
+      `${commandName(ready.env)} sub -t '#' -v${broker === 'mqtt://127.0.0.1:1883' ? '' : ` --url ${broker}`}${caOf(broker, '--cafile')}`,
+    web && `curl -d hello ${web}/t/demo/hello${caOf(web, '--cacert')}`,
+  ];
   return `
   Hydrant ${ready.version} is ready${demo ? ', with demo events' : ''}
 
-    page        ${listeners.http}/
-    MQTT        ${listeners.mqtt ?? 'off (listeners.mqtt.enabled)'}
-    websockets  ${listeners.ws}
-    publish     ${listeners.http}/t/TOPIC
+    page        ${web ? `${web}/` : 'off (listeners.http.enabled)'}
+    MQTT        ${urls(mqtt, mqtts) || 'off (listeners.mqtt.enabled)'}
+    websockets  ${urls(ws, wss) || 'off (listeners.ws.enabled)'}
+    publish     ${web ? `${web}/t/TOPIC` : 'over MQTT'}
     data        ${ready.dataDir}
 
   Try in another terminal:
-    ${hydrant} sub -t '#' -v${to}
-    curl -d hello ${listeners.http}/t/demo/hello
+    ${tryOut.filter(Boolean).join('\n    ')}
 
   Ctrl-C stops it.
 
 `;
+}
+
+function urls(...given: (string | undefined)[]): string {
+  return given.filter((url) => url !== undefined).join('  ');
+}
+
+/** The option that names the authority, where the URL needs one. */
+function caOf(url: string, option: string): string {
+  return /^(mqtts|wss|https):/.test(url) ? ` ${option} CA.pem` : '';
 }
 
 /** How this program was called: from a clone, by npx, or installed. */

@@ -14,6 +14,8 @@ export interface SchemaNode {
   properties?: Record<string, SchemaNode>;
   /** Our own keyword: shown as `***`, and `<key>File` reads it from a file. */
   secret?: boolean;
+  /** Our own keyword: the path of a file, taken from where it was written. */
+  path?: boolean;
 }
 
 /** One key of the configuration that takes a value. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { readConfigEnv, readConfigSets, readSecret } from './config-env.ts';
@@ -41,7 +42,7 @@ export function readConfig<S extends z.ZodType>(
   const given = new Map<string, ConfigEntry>();
   for (const entry of [...layers.flatMap((layer) => layer.entries), ...(sources.flags ?? [])]) given.set(entry.path, entry);
   readSecretFiles(given, keys, faults);
-  const parsed = schema.safeParse(nest(given));
+  const parsed = schema.safeParse(nest(given, keys));
   if (!parsed.success) for (const issue of parsed.error.issues) faults.push(issueFault(issue, given, keys));
   if (faults.length > 0) throw configError(faults);
   const config = parsed.data as z.output<S>;
@@ -83,18 +84,24 @@ function readSecretFiles(given: Map<string, ConfigEntry>, keys: ConfigKeys, faul
   }
 }
 
-function nest(given: Map<string, ConfigEntry>): Record<string, unknown> {
+function nest(given: Map<string, ConfigEntry>, keys: ConfigKeys): Record<string, unknown> {
   const root: Record<string, unknown> = {};
-  for (const { path, value } of given.values()) {
-    const names = path.split('.');
+  for (const entry of given.values()) {
+    const names = entry.path.split('.');
     let at = root;
     for (const name of names.slice(0, -1)) {
       at[name] ??= {};
       at = at[name] as Record<string, unknown>;
     }
-    at[names.at(-1)!] = value;
+    at[names.at(-1)!] = keys.keys.get(entry.path)?.node.path ? absolutePath(entry) : entry.value;
   }
   return root;
+}
+
+/** A path in the file starts at the file's folder, any other at the working folder. */
+function absolutePath({ value, origin }: ConfigEntry): unknown {
+  if (typeof value !== 'string' || value === '') return value;
+  return origin.from === 'file' ? resolve(dirname(origin.file), value) : resolve(value);
 }
 
 function issueFault(issue: z.core.$ZodIssue, given: Map<string, ConfigEntry>, keys: ConfigKeys): ConfigFault {

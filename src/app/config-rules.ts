@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Config } from './config-schema.ts';
+import { isTlsDoor, type OpenDoor, openDoors } from './listener-options.ts';
 
 /** Whether an address to bind is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
@@ -9,7 +10,7 @@ export function isLoopback(host: string): boolean {
 
 /** What is wrong with keys that are right one by one. */
 export function configFaults(config: Config): ConfigRuleFault[] {
-  return [...exposureFaults(config), ...archiveFaults(config)];
+  return [...doorFaults(config), ...tlsFaults(config), ...exposureFaults(config), ...archiveFaults(config)];
 }
 
 export interface ConfigRuleFault {
@@ -35,10 +36,41 @@ function exposureFaults(config: Config): ConfigRuleFault[] {
 
 /** The keys of the listeners that are bound beyond loopback. */
 export function exposedListeners(config: Config): { path: string; host: string }[] {
-  const { mqtt, http } = config.listeners;
-  const bound = [
-    { path: 'listeners.mqtt.host', host: mqtt.host, enabled: mqtt.enabled },
-    { path: 'listeners.http.host', host: http.host, enabled: true },
-  ];
-  return bound.filter(({ host, enabled }) => enabled && !isLoopback(host)).map(({ path, host }) => ({ path, host }));
+  return openDoors(config)
+    .filter(({ host }) => !isLoopback(host))
+    .map(({ name, host }) => ({ path: `listeners.${name}.host`, host }));
+}
+
+function doorFaults(config: Config): ConfigRuleFault[] {
+  const doors = openDoors(config);
+  if (doors.length === 0) return [{ path: 'listeners.http.enabled', message: 'every listener is off: nobody could reach the server' }];
+  return doors.flatMap((door, index) => {
+    const rival = doors.slice(0, index).find((other) => door.port !== 0 && door.port === other.port && door.host === other.host);
+    if (!rival) return [];
+    const path = `listeners.${door.name}.port`;
+    return [{ path, message: `${path} is ${door.port} on ${door.host}, and so is listeners.${rival.name}.port` }];
+  });
+}
+
+function tlsFaults(config: Config): ConfigRuleFault[] {
+  const { cert, key, ca, clientCertificates } = config.tls;
+  const faults: ConfigRuleFault[] = [];
+  if (cert !== undefined && key === undefined) faults.push({ path: 'tls.cert', message: `tls.cert is given without tls.key, ${BOTH}` });
+  if (key !== undefined && cert === undefined) faults.push({ path: 'tls.key', message: `tls.key is given without tls.cert, ${BOTH}` });
+  if (cert === undefined && key === undefined) faults.push(...openDoors(config).filter(isTlsDoor).map(noCertificate));
+  if (clientCertificates !== 'none' && ca === undefined) {
+    const message = `tls.clientCertificates is ${clientCertificates}, but tls.ca names no authority that could have signed them`;
+    faults.push({ path: 'tls.clientCertificates', message });
+  }
+  return faults;
+}
+
+const BOTH = 'and a certificate is of no use without its key: give both';
+
+function noCertificate({ name }: OpenDoor): ConfigRuleFault {
+  const path = `listeners.${name}.enabled`;
+  return {
+    path,
+    message: `${path} is true, but there is no certificate: give tls.cert and tls.key (hydrant tls self-signed makes a try-out pair)`,
+  };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { limitOptions, sessionOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { filterFault } from '../wire/topic.ts';
+import { listenerOptions, tlsOptions } from './listener-options.ts';
 
 const filters = () =>
   z.array(
@@ -11,11 +12,6 @@ const filters = () =>
   );
 
 const regex = () => z.string().refine(isRegex, { error: 'expected regular expressions' });
-
-const listener = (port: number, what: string) => ({
-  host: z.string().min(1).default('127.0.0.1').describe(`Address to bind for ${what}. Beyond loopback see listeners.allowAnonymousRemote.`),
-  port: z.int().min(0).max(65_535).default(port).describe(`Port for ${what}; 0 picks a free one, which the ready line names.`),
-});
 
 /**
  * The whole configuration: one YAML file, `HYDRANT_*` variables and flags all end up in this shape.
@@ -27,21 +23,8 @@ export const configSchema = z.strictObject({
     .min(1)
     .optional()
     .describe("The data folder. Relative to this file. Default: HYDRANT_DATA, else the user's data directory."),
-  listeners: z
-    .strictObject({
-      mqtt: z
-        .strictObject({
-          enabled: z.boolean().default(true).describe('Accept MQTT over TCP. Websockets stay, on the HTTP port.'),
-          ...listener(1883, 'MQTT over TCP'),
-        })
-        .prefault({}),
-      http: z.strictObject(listener(8080, 'HTTP, event streams and MQTT over websockets')).prefault({}),
-      allowAnonymousRemote: z
-        .boolean()
-        .default(false)
-        .describe('Bind beyond loopback although anybody who reaches the port may then publish and read everything.'),
-    })
-    .prefault({}),
+  listeners: listenerOptions.prefault({}),
+  tls: tlsOptions.prefault({}),
   journal: z
     .strictObject({
       qos0: z.boolean().default(true).describe('Journal QoS 0 events too (best effort: dropped and counted under pressure).'),

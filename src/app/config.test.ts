@@ -102,7 +102,7 @@ test('an empty file and empty sections are fine, and anchors are followed', asyn
   assert.equal((await load('')).loaded.config.log.level, 'info');
   assert.equal((await load('# nothing\nlog:\n')).loaded.config.log.level, 'info');
   const { listeners } = (await load('listeners:\n  mqtt: &l {host: 127.0.0.9, port: 0}\n  http: *l\n')).loaded.config;
-  assert.deepEqual(listeners.http, { host: '127.0.0.9', port: 0 });
+  assert.deepEqual(listeners.http, { enabled: true, host: '127.0.0.9', port: 0 });
 });
 
 test('a variable that matches no key is refused with the nearest; those of clients, tests and Kubernetes are not ours', async () => {

@@ -19,6 +19,12 @@ export async function listen(server: Server, at: { key: string; host: string; po
         fix: `Stop the other program, or choose another port: --set ${key}.port=${port + 1} (0 picks a free one).`,
       });
     }
+    if (systemCode(error) === 'EACCES') {
+      throw new HydrantError('HYD_CONFIG', `this account may not listen on port ${port} on ${host} (${key}.port)`, {
+        cause: error,
+        fix: `Give it the capability (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or choose a port from 1024 on: --set ${key}.port=${port + 8000}.`,
+      });
+    }
     throw new HydrantError('HYD_CONFIG', `cannot listen on ${host} port ${port} (${key}): ${errorText(error)}`, {
       cause: error,
       fix: `Choose an address of this machine and a port this account may use: --set ${key}.host=127.0.0.1 --set ${key}.port=0.`,

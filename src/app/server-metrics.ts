@@ -3,6 +3,7 @@ import type { Broker } from '../broker/broker.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { Sample } from '../http/metrics.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { TlsDoors } from './tls-doors.ts';
 
 /** The parts whose numbers are published. */
 export interface MeasuredParts {
@@ -10,17 +11,19 @@ export interface MeasuredParts {
   broker: Broker;
   sealer: Sealer | undefined;
   http: Pick<HttpServer, 'streams'>;
+  tls: Pick<TlsDoors, 'failures' | 'expiresAtMs'> | undefined;
 }
 
 type Reasons = Record<string, number>;
 
 /** What /metrics says of a server, read at this moment. */
-export function serverSamples({ journal, broker, sealer, http }: MeasuredParts): Sample[] {
+export function serverSamples({ journal, broker, sealer, http, tls }: MeasuredParts): Sample[] {
   return [
     ...brokerSamples(broker),
     ...journalSamples(journal),
     ...(sealer ? archiveSamples(sealer) : []),
     gauge('hydrant_http_event_streams', 'Event streams open over HTTP.', http.streams),
+    ...(tls ? tlsSamples(tls) : []),
   ];
 }
 
@@ -69,6 +72,17 @@ function archiveSamples(sealer: Sealer): Sample[] {
     counter('hydrant_archive_failures_total', 'Failed tries to seal or store.', seen.failures),
     counter('hydrant_archive_removed_total', 'Objects removed by retention.', seen.removed),
     counter('hydrant_archive_removed_bytes_total', 'Bytes removed by retention.', seen.removedBytes),
+  ];
+}
+
+function tlsSamples({ failures, expiresAtMs }: NonNullable<MeasuredParts['tls']>): Sample[] {
+  return [
+    gauge(
+      'hydrant_tls_certificate_expires_seconds',
+      'When the server certificate ends, seconds since 1970.',
+      Math.floor(expiresAtMs / 1000),
+    ),
+    reasons('hydrant_tls_failures_total', 'TLS handshakes that failed, by reason.', failures),
   ];
 }
 

@@ -8,7 +8,7 @@ import { type ConfigInputs, type LoadedConfig, loadConfig } from './config.ts';
 import { changedKeys } from './config-change.ts';
 import { exposedListeners } from './config-rules.ts';
 import { type Demo, startDemo } from './demo.ts';
-import { LIVE_KEYS, type Server, startServer } from './server.ts';
+import { liveKeys, type Server, startServer } from './server.ts';
 import { createServiceManager, type ServiceManager } from './service-manager.ts';
 
 export interface UpOptions {
@@ -138,6 +138,8 @@ class Up {
     await this.#service.reloading();
     try {
       const next = loadConfig(this.#options.inputs);
+      const live = liveKeys(this.#started.config, next.config);
+      const isLive = (key: string): boolean => live.some((at) => key === at || key.startsWith(`${at}.`));
       const applied = changedKeys(this.#current, next).filter(isLive);
       const needRestart = changedKeys(this.#started, next).filter((key) => !isLive(key));
       server.apply(next.config);
@@ -179,8 +181,4 @@ function terminalIsGone(): boolean {
   } catch {
     return true;
   }
-}
-
-function isLive(key: string): boolean {
-  return LIVE_KEYS.some((live) => key === live || key.startsWith(`${live}.`));
 }

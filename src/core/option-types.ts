@@ -27,6 +27,11 @@ export function byteSize(options: { min?: number; max?: number } = {}) {
     .transform(readSize);
 }
 
+/** The path of a file. In a configuration file a relative one starts at the folder of that file. */
+export function filePath() {
+  return z.string().min(1).meta({ path: true });
+}
+
 function readDuration(value: string | 0): number {
   return value === 0 ? 0 : (parseDuration(value) ?? Number.NaN);
 }

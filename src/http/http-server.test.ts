@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type ClientRequest, get, type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, get, type IncomingMessage, request, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { WebSocket } from 'ws';
@@ -68,6 +68,7 @@ function stored(seq: number, payload: Uint8Array = Buffer.from(`payload ${seq}`)
 
 let bus: TestBus;
 let http: HttpServer;
+let server: Server;
 let port: number;
 let reasons: string[] = [];
 const sockets: WebSocket[] = [];
@@ -80,14 +81,14 @@ beforeEach(async () => {
     acceptWebSocket: (socket) => void sockets.push(socket),
     readiness: async () => reasons,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'hydrant_up 1\n' }),
-    loopbackOnly: true,
     maxBodyBytes: 1000,
     stallMs: 300,
     log: silentLog,
   });
-  http.server.listen(0, '127.0.0.1');
-  await once(http.server, 'listening');
-  port = (http.server.address() as AddressInfo).port;
+  server = http.createDoor({ loopbackOnly: true });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
 });
 
 afterEach(async () => {
@@ -257,7 +258,7 @@ test('a reader that does not read is not read for, and is cut off after a while'
   try {
     socket.pause();
     socket.write(`GET /events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
-    const [serverSide] = (await once(http.server, 'connection')) as [Socket];
+    const [serverSide] = (await once(server, 'connection')) as [Socket];
     const closed = once(serverSide, 'close');
     while (http.streams === 0) await new Promise(setImmediate);
     const megabyte = Buffer.alloc(1_000_000, 'x');
@@ -292,7 +293,7 @@ test('closing lets a publish under way finish, and cuts what is not done at the 
   const slow = connect(port, '127.0.0.1');
   slow.on('error', () => {});
   slow.write(`POST /t/a HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 5\r\n\r\nhe`);
-  await once(http.server, 'request');
+  await once(server, 'request');
   const cut = once(slow, 'close');
   await http.close({ deadlineMs: 50 });
   await within(cut, 5000, 'the connection to be cut');

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { Bus } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { createDoorServer, type DoorOptions } from './door.ts';
 import { readEventRequest } from './event-request.ts';
 import { streamEvents } from './event-stream.ts';
 import { checkOrigin } from './origin.ts';
@@ -20,17 +21,16 @@ export interface HttpOptions {
   readiness(): Promise<string[]>;
   /** The metrics in Prometheus' text format. */
   metrics(): Promise<{ contentType: string; text: string }>;
-  /** Only loopback is bound, so only loopback names are answered. */
-  loopbackOnly: boolean;
   maxBodyBytes: number;
   /** An event stream whose reader takes nothing for this long is cut, milliseconds. Default 30 000. */
   stallMs?: number;
   log: Log;
 }
 
-/** The HTTP side, ready to listen: whoever opened it calls `server.listen` and, at the end, `close`. */
+/** The HTTP side: the same routes on every port that `createDoor` was called for. */
 export interface HttpServer {
-  readonly server: Server;
+  /** A server for one more port. The caller lets it listen; `close` closes it. */
+  createDoor(options: DoorOptions): Server;
   /** Event streams open now. */
   readonly streams: number;
   /** Ends event streams, lets requests under way finish until the deadline, then cuts them. Twice is fine. */
@@ -60,9 +60,10 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   });
   const closing = new AbortController();
   const open = { streams: 0 };
+  const fromLoopbackOnly = new WeakSet<IncomingMessage>();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.addHook('onRequest', async (request) => checkOrigin(request.raw, options.loopbackOnly));
+  app.addHook('onRequest', async (request) => checkOrigin(request.raw, fromLoopbackOnly.has(request.raw)));
   app.addHook(
     'onSend',
     async (_request, reply) => void reply.headers({ 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' }),
@@ -78,36 +79,49 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   addEvents(app, options, closing.signal, open);
   await addPage(app);
   await app.ready();
-  const { server } = app;
-  const upgrade = { loopbackOnly: options.loopbackOnly, maxMessageBytes: options.maxBodyBytes + 65_536, accept: options.acceptWebSocket };
-  const busy = watchRequests(server);
-  server.on('upgrade', createUpgradeHandler(upgrade));
+  const doors: Server[] = [];
+  const busy = countRequests();
+  const createDoor = (door: DoorOptions): Server => {
+    const { loopbackOnly } = door;
+    const server = createDoorServer(door, (request, response) => {
+      if (loopbackOnly) fromLoopbackOnly.add(request);
+      app.routing(request, response);
+    });
+    const maxMessageBytes = options.maxBodyBytes + 65_536;
+    server.on('upgrade', createUpgradeHandler({ loopbackOnly, maxMessageBytes, accept: options.acceptWebSocket }));
+    server.on('clientError', (error, socket) => app.server.emit('clientError', error, socket));
+    busy.watch(server);
+    doors.push(server);
+    return server;
+  };
   return {
-    server,
+    createDoor,
     get streams() {
       return open.streams;
     },
     async close({ deadlineMs }) {
       closing.abort();
-      server.close();
+      for (const door of doors) door.close();
       await busy.idle(deadlineMs);
-      server.closeAllConnections();
+      for (const door of doors) door.closeAllConnections();
       await app.close();
     },
   };
 }
 
 /** Counts requests under way. Websockets are not among them: they belong to whoever accepted them. */
-function watchRequests(server: Server): { idle(timeoutMs: number): Promise<void> } {
+function countRequests(): { watch(server: Server): void; idle(timeoutMs: number): Promise<void> } {
   let underWay = 0;
   let onIdle: (() => void) | undefined;
-  server.on('request', (_request, response) => {
-    underWay++;
-    response.once('close', () => {
-      if (--underWay === 0) onIdle?.();
-    });
-  });
   return {
+    watch(server) {
+      server.on('request', (_request, response) => {
+        underWay++;
+        response.once('close', () => {
+          if (--underWay === 0) onIdle?.();
+        });
+      });
+    },
     async idle(timeoutMs) {
       if (underWay === 0) return;
       const timer = setTimeout(() => onIdle?.(), timeoutMs);

@@ -2,16 +2,9 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
 import { PacketFault } from './fault.ts';
+import { type PeerCertificate, peerCertificate } from './peer-certificate.ts';
 
 export type TransportKind = 'mqtt' | 'mqtts' | 'ws' | 'wss';
-
-/** Who a verified client certificate names. */
-export interface PeerCertificate {
-  /** Common name of the subject. */
-  name: string;
-  /** SHA-256 of the certificate, hex with colons. */
-  fingerprint: string;
-}
 
 /** One byte stream. Its owner sets the three `on…` before the next tick. */
 export interface Transport {
@@ -20,7 +13,7 @@ export interface Transport {
   readonly remote: string;
   /** Address of the peer alone, `127.0.0.1` or `::1`. */
   readonly address: string;
-  /** What the peer's TLS certificate says, when it was asked for and is good. */
+  /** The client certificate, when one was asked for and is good. */
   readonly certificate?: PeerCertificate;
   onData: (chunk: Buffer) => void;
   /** Something that is no byte of MQTT, such as a websocket text message. */
@@ -50,6 +43,7 @@ export function tcpTransport(socket: Socket): Transport {
   const transport: Transport = {
     kind: socket instanceof TLSSocket ? 'mqtts' : 'mqtt',
     ...remoteOf(socket),
+    certificate: peerCertificate(socket),
     onData() {},
     onFault() {},
     onClose() {},
@@ -85,6 +79,7 @@ export function webSocketTransport(ws: WebSocket, socket: Socket): Transport {
   const transport: Transport = {
     kind: socket instanceof TLSSocket ? 'wss' : 'ws',
     ...remoteOf(socket),
+    certificate: peerCertificate(socket),
     onData() {},
     onFault() {},
     onClose() {},

@@ -9,6 +9,8 @@ import { createTempFolder, type TempFolder } from './temp-folder.ts';
 /** The command under test: `HYDRANT_BIN`, default `bin/hydrant` of this project. */
 export const HYDRANT_BIN = process.env.HYDRANT_BIN ?? fileURLToPath(new URL('../../bin/hydrant', import.meta.url));
 
+const FREE_PORTS = Object.fromEntries(['mqtt', 'mqtts', 'http', 'https', 'ws', 'wss'].map((name) => [`listeners.${name}.port`, 0]));
+
 export interface HydrantOptions {
   /** Data folder. Default: a new one, removed when the server is disposed. */
   data?: string;
@@ -28,7 +30,7 @@ export interface HydrantOptions {
 interface ReadyLine {
   event: 'ready';
   data: string;
-  listeners: { mqtt: string; ws: string; http: string };
+  listeners: { mqtt: string; ws: string; http: string; mqtts?: string; wss?: string; https?: string };
 }
 
 /** A running `hydrant up`. */
@@ -38,6 +40,8 @@ export class HydrantServer implements AsyncDisposable {
   readonly mqttUrl: string;
   readonly wsUrl: string;
   readonly httpUrl: string;
+  /** All open doors, by name. */
+  readonly urls: ReadyLine['listeners'];
   readonly mqttPort: number;
   readonly httpPort: number;
   readonly #folder: TempFolder;
@@ -45,6 +49,7 @@ export class HydrantServer implements AsyncDisposable {
   constructor(child: Child, data: string, ready: ReadyLine, folder: TempFolder) {
     this.child = child;
     this.data = data;
+    this.urls = ready.listeners;
     this.mqttUrl = ready.listeners.mqtt;
     this.wsUrl = ready.listeners.ws;
     this.httpUrl = ready.listeners.http;
@@ -102,7 +107,7 @@ export type LogEntry = Record<string, unknown>;
 export async function startHydrant(options: HydrantOptions = {}): Promise<HydrantServer> {
   const folder = await createTempFolder();
   const data = options.data ?? join(folder.path, 'data');
-  const args = ['up', '--data', data, ...setArguments({ 'listeners.mqtt.port': 0, 'listeners.http.port': 0, ...options.set })];
+  const args = ['up', '--data', data, ...setArguments({ ...FREE_PORTS, ...options.set })];
   if (options.config !== undefined) {
     const file = join(folder.path, 'hydrant.yaml');
     await writeFile(file, options.config);

@@ -1,0 +1,94 @@
+import type { Socket } from 'node:net';
+import type { Server, TLSSocket, TlsOptions } from 'node:tls';
+import type { Log } from '../core/log.ts';
+import type { Config } from './config-schema.ts';
+import { TlsFailures } from './tls-failures.ts';
+import { readTlsFiles, type TlsFiles } from './tls-files.ts';
+
+/** What the TLS listeners of a server have in common: certificate, failures, and that the certificate can change while they run. */
+export class TlsDoors {
+  /** Handshakes that failed, by reason. */
+  readonly failures: Record<string, number>;
+  readonly #log: Log;
+  readonly #failures: TlsFailures;
+  readonly #handshakeTimeoutMs: number;
+  readonly #tls: Config['tls'];
+  readonly #servers = new Set<Server>();
+  readonly #sockets = new Set<Socket>();
+  #files: TlsFiles;
+
+  /** @throws HYD_CONFIG when the files cannot be used */
+  constructor({ tls, limits }: Config, log: Log) {
+    this.#files = readTlsFiles(tls, Date.now());
+    this.#tls = tls;
+    this.#handshakeTimeoutMs = limits.connectTimeout;
+    this.#log = log;
+    this.#failures = new TlsFailures(log);
+    this.failures = this.#failures.counts;
+    this.#warn();
+  }
+
+  get expiresAtMs(): number {
+    return this.#files.expiresAtMs;
+  }
+
+  /** For creating a listener, which then goes to `add`. */
+  get options(): TlsOptions {
+    return {
+      ...this.#files.context,
+      handshakeTimeout: this.#handshakeTimeoutMs,
+      requestCert: this.#tls.clientCertificates !== 'none',
+      rejectUnauthorized: this.#tls.clientCertificates === 'required',
+    };
+  }
+
+  /** Counts the failures of a listener, and gives it the certificates to come. */
+  add(listener: string, server: Server): void {
+    this.#servers.add(server);
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on('tlsClientError', (error, socket: TLSSocket) => {
+      this.#failures.note(listener, error, { remoteAddress: socket.remoteAddress, verifyError: verifyErrorOf(socket) });
+      socket.destroy();
+    });
+    if (this.#tls.clientCertificates !== 'optional') return;
+    server.on('secureConnection', (socket: TLSSocket) => {
+      const verifyError = socket.authorized || socket.getPeerX509Certificate() === undefined ? undefined : verifyErrorOf(socket);
+      if (verifyError) this.#failures.note(listener, socket.authorizationError, { remoteAddress: socket.remoteAddress, verifyError });
+    });
+  }
+
+  /**
+   * Reads certificate, key and authorities again. Connections stay as they are.
+   * @returns what makes new connections use them; nothing has changed before
+   * @throws HYD_CONFIG when the new files cannot be used
+   */
+  prepare(tls: Config['tls']): () => void {
+    // Whether clients are asked is not changed here, so those who check the answers stay.
+    const files = readTlsFiles({ ...tls, ca: tls.ca ?? this.#tls.ca }, Date.now());
+    return () => {
+      const isNew = files.fingerprint !== this.#files.fingerprint;
+      this.#files = files;
+      for (const server of this.#servers) server.setSecureContext(files.context);
+      const { names, fingerprint, expiresAtMs } = files;
+      if (isNew) this.#log('info', 'there is a new certificate', { names, fingerprint, expires: new Date(expiresAtMs).toISOString() });
+      this.#warn();
+    };
+  }
+
+  /** Cuts what is left, handshakes that never end among it. */
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #warn(): void {
+    if (this.#files.warning) this.#log('warn', this.#files.warning, { fix: 'Put a new one in its place, then send SIGHUP.' });
+  }
+}
+
+/** Node gives the code of the verification error, whatever its types say. */
+function verifyErrorOf(socket: TLSSocket): string | undefined {
+  return (socket.authorizationError as unknown as string | null) ?? undefined;
+}

@@ -1,0 +1,60 @@
+import { systemCode } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+
+/** A line a minute for each reason and door: a port scanner does not fill the log. */
+const QUIET_MS = 60_000;
+
+/** What OpenSSL and Node say, and the reason under which it is counted. */
+const REASONS: Record<string, string> = {
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'no-certificate',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'old-version',
+  ERR_SSL_NO_SHARED_CIPHER: 'no-shared-cipher',
+  ERR_SSL_HTTP_REQUEST: 'not-tls',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'not-tls',
+  ERR_SSL_NO_APPLICATION_PROTOCOL: 'other-protocol',
+  ERR_TLS_HANDSHAKE_TIMEOUT: 'timeout',
+  ECONNRESET: 'cut',
+  EPIPE: 'cut',
+};
+
+/** Connections that did not come through the TLS handshake: all counted, some logged. */
+export class TlsFailures {
+  /** How often, by reason. */
+  readonly counts: Record<string, number> = {};
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #told = new Map<string, { atMs: number; since: number }>();
+
+  constructor(log: Log, now: () => number = Date.now) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** @param verifyError why the client's certificate is not good, if that is what is wrong */
+  note(listener: string, error: Error, peer: { remoteAddress?: string; verifyError?: string }): void {
+    const reason = peer.verifyError ? 'bad-certificate' : reasonOf(error);
+    this.counts[reason] = (this.counts[reason] ?? 0) + 1;
+    const key = `${listener} ${reason}`;
+    const told = this.#told.get(key);
+    const nowMs = this.#now();
+    if (told && nowMs - told.atMs < QUIET_MS) {
+      told.since++;
+      return;
+    }
+    const fields = {
+      listener,
+      reason,
+      remote: peer.remoteAddress,
+      error: peer.verifyError ?? error.message,
+      times: (told?.since ?? 0) + 1,
+    };
+    this.#told.set(key, { atMs: nowMs, since: 0 });
+    this.#log('info', 'a TLS handshake failed', fields);
+  }
+}
+
+/** `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA` and its like are the client's word on our certificate. */
+function reasonOf(error: Error): string {
+  const code = systemCode(error) ?? '';
+  return REASONS[code] ?? (code.includes('_ALERT_') ? 'refused-by-client' : 'other');
+}

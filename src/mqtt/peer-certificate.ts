@@ -1,0 +1,20 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+/** Who a verified client certificate names. */
+export interface PeerCertificate {
+  /** Common name of the subject; without one, the first of its alternative names. */
+  name: string;
+  /** SHA-256 of the certificate, hex with colons. */
+  fingerprint: string;
+}
+
+/** The certificate that the other end of a TLS connection has shown, when it was asked for, is good and has a name. */
+export function peerCertificate(socket: Socket): PeerCertificate | undefined {
+  // A resumed TLS 1.3 session counts as authorized without a certificate too.
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const { subject, subjectaltname, fingerprint256 } = socket.getPeerCertificate() as Partial<ReturnType<TLSSocket['getPeerCertificate']>>;
+  const [commonName] = [subject?.CN].flat();
+  const name = commonName || /^\w[\w ]*:([^,"]+)/.exec(subjectaltname ?? '')?.[1];
+  return name && fingerprint256 ? { name, fingerprint: fingerprint256 } : undefined;
+}
