@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { generate, type IConnackPacket, type IConnectPacket, type ISubackPacket, type Packet, parser, type QoS } from 'mqtt-packet';
 import { within } from './deadline.ts';
 import { PATIENCE_MS, PacketInbox, type PacketOf, type Published } from './packet-inbox.ts';
@@ -11,6 +12,8 @@ export interface RawConnect extends Omit<Partial<IConnectPacket>, 'cmd' | 'proto
   password?: string;
   /** Answer PUBLISH, PUBREC and PUBREL by itself, at once. Default false. */
   auto?: boolean;
+  /** Certificates and versions for mqtts: and wss:. */
+  tls?: ConnectionOptions;
 }
 
 export interface RawPublish {
@@ -58,13 +61,13 @@ export class RawClient extends PacketInbox implements Disposable {
   }
 
   /** Opens the connection only: the first packet is the test's. */
-  static async open(url: string, version: 3 | 4 | 5 = 4): Promise<RawClient> {
-    return new RawClient(await openStream(url), version);
+  static async open(url: string, version: 3 | 4 | 5 = 4, tls?: ConnectionOptions): Promise<RawClient> {
+    return new RawClient(await openStream(url, tls), version);
   }
 
   /** Opens the connection, sends CONNECT and resolves with a client whose CONNACK said yes. */
   static async connect(url: string, options: RawConnect = {}): Promise<RawClient> {
-    const client = await RawClient.open(url, options.version);
+    const client = await RawClient.open(url, options.version, options.tls);
     try {
       client.auto = options.auto ?? false;
       client.sendConnect(options);
@@ -80,7 +83,7 @@ export class RawClient extends PacketInbox implements Disposable {
 
   /** Sends CONNECT. Defaults: a client id of its own, a clean session, no keep-alive. */
   sendConnect(options: RawConnect = {}): void {
-    const { version = this.version, auto: _, password, ...rest } = options;
+    const { version = this.version, auto: _, tls: __, password, ...rest } = options;
     this.clientId = options.clientId ?? `raw-${process.pid}-${++clients}`;
     const protocolId = version === 3 ? 'MQIsdp' : 'MQTT';
     this.send({

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
 
 /** Bytes to and from a server, over TCP or websocket, unbuffered. */
@@ -14,15 +15,19 @@ export interface RawStream {
   destroy(): void;
 }
 
-/** @param url `mqtt://host:port` or `ws://host:port/path` */
-export function openStream(url: string): Promise<RawStream> {
-  return url.startsWith('ws') ? openWebSocket(url) : openSocket(url);
+/**
+ * @param url `mqtt://host:port`, `mqtts://…`, `ws://host:port/path` or `wss://…`
+ * @param tls certificates and versions for the secure ones
+ */
+export function openStream(url: string, tls: ConnectionOptions = {}): Promise<RawStream> {
+  return url.startsWith('ws') ? openWebSocket(url, tls) : openSocket(url, tls);
 }
 
-async function openSocket(url: string): Promise<RawStream> {
-  const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
-  await once(socket, 'connect');
+async function openSocket(url: string, tls: ConnectionOptions): Promise<RawStream> {
+  const { protocol, hostname: host, port } = new URL(url);
+  const secure = protocol === 'mqtts:';
+  const socket = secure ? connectTls({ host, port: Number(port), ...tls }) : connect({ host, port: Number(port), noDelay: true });
+  await once(socket, secure ? 'secureConnect' : 'connect');
   const stream: RawStream = {
     onData: () => {},
     onClose: () => {},
@@ -38,8 +43,8 @@ async function openSocket(url: string): Promise<RawStream> {
   return stream;
 }
 
-async function openWebSocket(url: string): Promise<RawStream> {
-  const socket = new WebSocket(url, 'mqtt', { perMessageDeflate: false });
+async function openWebSocket(url: string, tls: ConnectionOptions): Promise<RawStream> {
+  const socket = new WebSocket(url, 'mqtt', { perMessageDeflate: false, ...tls });
   await once(socket, 'open');
   const stream: RawStream = {
     onData: () => {},
