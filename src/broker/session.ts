@@ -48,8 +48,8 @@ export class Session {
   /** Counts changes of the subscriptions: what was read with the old ones is read again. */
   #changes = 0;
   readonly #feeds = new Set<HistoryFeed>();
-  /** Of the past, done before a crash, above where their feed goes on. */
-  readonly #pastDone = new Set<number>();
+  /** Of the past, sent before a crash: their feed passes over them. */
+  readonly #pastSent = new Set<number>();
   #nextPacketId = 1;
 
   constructor(
@@ -183,8 +183,7 @@ export class Session {
   deliverPast(record: JournalRecord, route: Route, order: DeliveryOrder): void {
     const qos = this.#granted(record.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(Message.restored(record), route, false);
-    else if (!this.#pastDone.delete(record.seq) && !this.#isInFlight(record.seq))
-      this.#dispatch(Message.restored(record), route, qos, false, order);
+    else if (!this.#pastSent.delete(record.seq)) this.#dispatch(Message.restored(record), route, qos, false, order);
   }
 
   /** Room for that many more deliveries now. */
@@ -239,9 +238,10 @@ export class Session {
     for (const delivery of saved.deliveries) {
       this.inflight.set(delivery.packetId, delivery);
       if (delivery.tracked) this.order.add(delivery);
+      else if (!delivery.retained) this.#pastSent.add(delivery.seq);
     }
     for (const seq of saved.done) this.#skip.add(seq);
-    for (const seq of saved.pastDone) this.#pastDone.add(seq);
+    for (const seq of saved.pastDone) this.#pastSent.add(seq);
     for (const subscription of this.subscriptions.values()) if (subscription.reading) this.#feed(subscription);
   }
 
@@ -249,12 +249,6 @@ export class Session {
     const feed = new HistoryFeed(this.#host, this, subscription);
     this.#feeds.add(feed);
     feed.pump();
-  }
-
-  /** Of the past, sent before a crash: few, and asked for only while a feed reads. */
-  #isInFlight(seq: number): boolean {
-    for (const delivery of this.inflight.values()) if (delivery.seq === seq && !delivery.tracked && !delivery.retained) return true;
-    return false;
   }
 
   #granted(published: QoS, subscribed: QoS): QoS {
