@@ -9,6 +9,10 @@ export interface Random {
 export function createRandom(name: string): Random {
   const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
   console.log(`${name}: SEED=${seed}`);
+  return seededRandom(seed);
+}
+
+export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
