@@ -14,7 +14,10 @@ export class TlsDoors {
   readonly #handshakeTimeoutMs: number;
   readonly #tls: Config['tls'];
   readonly #servers = new Set<Server>();
+  /** What is under the connections, from before their handshakes on. */
   readonly #sockets = new Set<Socket>();
+  /** Where they come from: a socket that was closed no longer knows. */
+  readonly #addresses = new WeakMap<Socket, string>();
   #files: TlsFiles;
 
   /** @throws HYD_CONFIG when the files cannot be used */
@@ -47,16 +50,17 @@ export class TlsDoors {
     this.#servers.add(server);
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
+      if (socket.remoteAddress) this.#addresses.set(socket, socket.remoteAddress);
       socket.once('close', () => this.#sockets.delete(socket));
     });
     server.on('tlsClientError', (error, socket: TLSSocket) => {
-      this.#failures.note(listener, error, { remoteAddress: socket.remoteAddress, verifyError: verifyErrorOf(socket) });
+      this.#note(listener, socket, error);
       socket.destroy();
     });
     if (this.#tls.clientCertificates !== 'optional') return;
     server.on('secureConnection', (socket: TLSSocket) => {
-      const verifyError = socket.authorized || socket.getPeerX509Certificate() === undefined ? undefined : verifyErrorOf(socket);
-      if (verifyError) this.#failures.note(listener, socket.authorizationError, { remoteAddress: socket.remoteAddress, verifyError });
+      const { authorized, authorizationError } = socket;
+      if (!authorized && socket.getPeerX509Certificate()) this.#note(listener, socket, authorizationError);
     });
   }
 
@@ -83,12 +87,12 @@ export class TlsDoors {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  #note(listener: string, socket: TLSSocket, error: Error): void {
+    const { _parent: below, authorizationError } = socket as unknown as { _parent: Socket; authorizationError: string | null };
+    this.#failures.note(listener, error, { remote: this.#addresses.get(below), verifyError: authorizationError ?? undefined });
+  }
+
   #warn(): void {
     if (this.#files.warning) this.#log('warn', this.#files.warning, { fix: 'Put a new one in its place, then send SIGHUP.' });
   }
-}
-
-/** Node gives the code of the verification error, whatever its types say. */
-function verifyErrorOf(socket: TLSSocket): string | undefined {
-  return (socket.authorizationError as unknown as string | null) ?? undefined;
 }

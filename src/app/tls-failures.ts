@@ -1,4 +1,4 @@
-import { systemCode } from '../core/errors.ts';
+import { errorText, systemCode } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 
 /** A line a minute for each reason and door: a port scanner does not fill the log. */
@@ -31,8 +31,9 @@ export class TlsFailures {
   }
 
   /** @param verifyError why the client's certificate is not good, if that is what is wrong */
-  note(listener: string, error: Error, peer: { remoteAddress?: string; verifyError?: string }): void {
-    const reason = peer.verifyError ? 'bad-certificate' : reasonOf(error);
+  note(listener: string, error: Error, peer: { remote?: string; verifyError?: string }): void {
+    const { remote, verifyError } = peer;
+    const reason = verifyError ? 'bad-certificate' : reasonOf(error);
     this.counts[reason] = (this.counts[reason] ?? 0) + 1;
     const key = `${listener} ${reason}`;
     const told = this.#told.get(key);
@@ -44,8 +45,8 @@ export class TlsFailures {
     const fields = {
       listener,
       reason,
-      remote: peer.remoteAddress,
-      error: peer.verifyError ?? error.message,
+      remote,
+      error: verifyError ?? errorText(error),
       times: (told?.since ?? 0) + 1,
     };
     this.#told.set(key, { atMs: nowMs, since: 0 });

@@ -73,7 +73,9 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The text of whatever was thrown. */
+/** The text of whatever was thrown. OpenSSL's messages are a stack trace in one line, so its reason is taken. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const { reason } = error as { reason?: unknown };
+  return typeof reason === 'string' && systemCode(error)?.startsWith('ERR_SSL_') ? reason : error.message;
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { WebSocket } from 'ws';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { errorText, HydrantError, systemCode } from '../core/errors.ts';
+import { tlsFix } from './tls-fix.ts';
 import { type Transport, tcpTransport, webSocketTransport } from './transport.ts';
 
 export interface DialOptions {
@@ -26,8 +27,17 @@ export async function dial(url: string, options: DialOptions): Promise<Transport
     return tcpTransport(await dialSocket(target, options));
   } catch (cause) {
     if (options.signal.aborted) throw options.signal.reason;
-    throw new HydrantError('HYD_CONNECT', `no connection to ${plainUrl(url)}: ${errorText(cause)}`, { cause });
+    throw new HydrantError('HYD_CONNECT', `no connection to ${plainUrl(url)}: ${errorText(cause)}`, {
+      cause,
+      fix: tlsFix(cause) ?? cutFix(target, cause),
+    });
   }
+}
+
+/** A server that hangs up in the middle of a handshake does not say why. */
+function cutFix({ protocol }: URL, cause: unknown): string | undefined {
+  if (systemCode(cause) !== 'ECONNRESET' || !/^(mqtts|wss):$/.test(protocol)) return undefined;
+  return 'Check that this port speaks TLS, and whether the server takes your client certificate: --cert FILE and --key FILE.';
 }
 
 /** @throws HYD_USAGE */
@@ -51,7 +61,7 @@ async function dialSocket(target: URL, { signal, tls }: DialOptions): Promise<So
   const secure = target.protocol === 'mqtts:';
   const host = target.hostname.replace(/^\[|\]$/g, '');
   const port = Number(target.port || (secure ? 8883 : 1883));
-  const socket = secure ? connectTls({ host, port, servername: host, ...tls }) : connectTcp({ host, port });
+  const socket = secure ? connectTls({ host, port, servername: isIP(host) ? '' : host, ...tls }) : connectTcp({ host, port });
   try {
     await once(socket, secure ? 'secureConnect' : 'connect', { signal });
   } catch (error) {

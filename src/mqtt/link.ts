@@ -1,4 +1,4 @@
-import { HydrantError } from '../core/errors.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
 import type { ClientEnd, ClientOptions } from './client-options.ts';
 import { Connection } from './connection.ts';
 import { parseUrl, plainUrl } from './dial.ts';
@@ -7,6 +7,7 @@ import { Outgoing } from './outgoing.ts';
 import type { ConnackPacket, Packet } from './packet.ts';
 import { reasonText } from './reason.ts';
 import { type Sweeper, type Swept, sharedSweeper } from './sweeper.ts';
+import { tlsFix } from './tls-fix.ts';
 import type { Transport } from './transport.ts';
 
 /** What stands behind a Client: the connection, its two directions and its liveness. */
@@ -145,7 +146,7 @@ export class Link {
 
   #onClose(cause?: Error): void {
     this.#sweeper.delete(this.#swept);
-    const lost = cause instanceof HydrantError ? cause : this.#lost(cause?.message ?? 'the server closed it', cause);
+    const lost = cause instanceof HydrantError ? cause : this.#lost(cause ? errorText(cause) : 'the server closed it', cause);
     this.#connack.reject(lost);
     this.outgoing.end(lost);
     for (const ping of this.#pings) ping.reject(lost);
@@ -155,7 +156,7 @@ export class Link {
   }
 
   #lost(why: string, cause?: unknown): HydrantError {
-    return new HydrantError('HYD_CONNECT', `the connection to ${this.#url} is lost: ${why}`, { cause });
+    return new HydrantError('HYD_CONNECT', `the connection to ${this.#url} is lost: ${why}`, { cause, fix: tlsFix(cause) });
   }
 
   /** Pings when either direction was quiet for most of the keep-alive; an unanswered ping is a half-open connection. */
