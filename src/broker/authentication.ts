@@ -7,10 +7,11 @@ import { REASON } from './reasons.ts';
 /** The one authentication method: a JSON Web Token as Authentication Data, renewed by AUTH before it ends. MQTT 5 §4.12. */
 export const TOKEN_METHOD = 'JWT';
 
-/** What a CONNECT shows. */
+/** What a CONNECT shows; one over a websocket that shows nothing goes by what the request for the websocket showed. */
 export function credentialsOf(client: Client, packet: ConnectPacket, clientId: string): Credentials {
   const { authenticationMethod, authenticationData } = packet.properties ?? {};
   const password = authenticationMethod === undefined ? packet.password : authenticationData;
+  if (packet.username === undefined && password === undefined) return { ...whence(client, clientId), ...client.transport.shown };
   return {
     ...whence(client, clientId),
     ...(packet.username === undefined ? {} : { username: packet.username }),
@@ -32,9 +33,10 @@ export async function renewToken(broker: Broker, client: Client, packet: AuthPac
   if (!client.session) return;
   if ('refused' in login) return client.refuse(REASON.notAuthorized, login.why);
   if (login.identity.user !== user) return client.refuse(REASON.notAuthorized, 'the token names another user');
-  client.admit(clientId, login.identity, broker.access.permissions(login.identity, clientId));
+  client.identity = login.identity;
+  client.permissions = broker.access.permissions(login.identity, clientId);
   broker.applyPermissions(client);
-  client.connection.send({ cmd: 'auth', reasonCode: REASON.success, properties: { authenticationMethod: method } });
+  client.send({ cmd: 'auth', reasonCode: REASON.success, properties: { authenticationMethod: method } });
   client.connection.resumeReading();
 }
 

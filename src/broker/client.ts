@@ -1,5 +1,6 @@
 import { type Identity, NO_PERMISSIONS, type Permissions } from '../access/access.ts';
 import { Connection, type ConnectionHandler } from '../mqtt/connection.ts';
+import { encodePacket } from '../mqtt/encode.ts';
 import type { PacketFault } from '../mqtt/fault.ts';
 import type { AckPacket, AuthPacket, ConnectPacket, DisconnectPacket, Packet } from '../mqtt/packet.ts';
 import { reasonText } from '../mqtt/reason.ts';
@@ -40,6 +41,8 @@ export class Client implements ConnectionHandler, Sink {
   /** It said so in CONNECT, and may renew its token, MQTT 5 §4.12. */
   authenticationMethod: string | undefined;
   connectedMs = 0;
+  /** The CONNACK has gone out: from then on it is DISCONNECT that tells why [MQTT-3.14.0-1]. */
+  isAnswered = false;
   readonly #broker: Broker;
   #clientId = '';
   #goodbye = false;
@@ -147,7 +150,7 @@ export class Client implements ConnectionHandler, Sink {
   /** The CONNECT is refused. @param returnCode of 3.x */
   refuseConnect(returnCode: number, reasonCode: number, why: string): void {
     const refusal = { sessionPresent: false } as const;
-    this.connection.send(
+    this.send(
       this.version === 5
         ? { cmd: 'connack', reasonCode, ...refusal, ...this.because(why, true) }
         : { cmd: 'connack', returnCode, ...refusal },
@@ -160,14 +163,21 @@ export class Client implements ConnectionHandler, Sink {
     this.#ending = reasonText(reasonCode);
     this.#tellEnd();
     this.session = undefined;
-    if (this.version === 5) this.connection.send({ cmd: 'disconnect', reasonCode });
+    if (this.version === 5 && this.isAnswered) this.send({ cmd: 'disconnect', reasonCode });
     this.connection.close();
   }
 
   /** The server stops: the session stays as it is, and so does the will. */
   shutDown(): void {
-    if (this.version === 5 && this.session) this.connection.send({ cmd: 'disconnect', reasonCode: REASON.serverShuttingDown });
+    if (this.version === 5 && this.isAnswered) this.send({ cmd: 'disconnect', reasonCode: REASON.serverShuttingDown });
     this.connection.close();
+  }
+
+  /** Closes instead when the client takes no packet of that size [MQTT-3.1.2-24]: it could not be answered. */
+  send(packet: Packet): void {
+    const { maxPacketBytes } = this.sending;
+    if (maxPacketBytes < Number.POSITIVE_INFINITY && encodePacket(packet, this.version).length > maxPacketBytes) this.connection.close();
+    else this.connection.send(packet);
   }
 
   /**
@@ -187,7 +197,7 @@ export class Client implements ConnectionHandler, Sink {
   }
 
   answerUnknown(cmd: 'pubrel' | 'pubcomp', messageId: number): void {
-    if (this.version === 5) this.connection.send({ cmd, messageId, reasonCode: REASON.packetIdentifierNotFound });
+    if (this.version === 5) this.send({ cmd, messageId, reasonCode: REASON.packetIdentifierNotFound });
     else this.connection.sendAck(cmd, messageId);
   }
 
@@ -242,9 +252,9 @@ export class Client implements ConnectionHandler, Sink {
   }
 
   #tellReason(reasonCode: number, why: string): void {
-    if (this.session) {
-      if (this.version === 5) this.connection.send({ cmd: 'disconnect', reasonCode, ...this.because(why, true) });
-    } else if (this.version === 5) this.connection.send({ cmd: 'connack', reasonCode, sessionPresent: false, ...this.because(why, true) });
+    if (this.isAnswered) {
+      if (this.version === 5) this.send({ cmd: 'disconnect', reasonCode, ...this.because(why, true) });
+    } else if (this.version === 5) this.send({ cmd: 'connack', reasonCode, sessionPresent: false, ...this.because(why, true) });
     else if (reasonCode === REASON.unsupportedProtocolVersion)
       this.connection.send({ cmd: 'connack', returnCode: 1, sessionPresent: false });
   }

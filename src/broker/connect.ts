@@ -105,7 +105,8 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
     if (client.session !== session) return;
     const keepAlive = boundKeepAlive(broker, packet);
     client.connection.setKeepAlive(keepAlive);
-    client.connection.send(connack(broker, client, packet, { session, present, wanted, keepAlive }));
+    client.isAnswered = true;
+    client.send(connack(broker, client, packet, { session, present, wanted, keepAlive }));
     session.resume(client);
     client.connection.resumeReading();
   };

@@ -186,7 +186,7 @@ export class Publishing implements Publisher {
 
   #answer(qos: number, messageId: number, reasonCode: number, why: string): void {
     const cmd = qos === 1 ? 'puback' : 'pubrec';
-    if (this.#client.version === 5) this.#client.connection.send({ cmd, messageId, reasonCode, ...this.#client.because(why) });
+    if (this.#client.version === 5) this.#client.send({ cmd, messageId, reasonCode, ...this.#client.because(why) });
     else this.#client.connection.sendAck(cmd, messageId);
   }
 }

@@ -47,6 +47,8 @@ export class Session {
   readonly #skip = new Set<number>();
   /** Counts changes of the subscriptions: what was read with the old ones is read again. */
   #changes = 0;
+  /** In flight since an earlier connection and yet to be sent again: no more at once than this one takes [MQTT-3.3.4-9]. */
+  readonly #repeats = new Set<Delivery>();
   readonly #feeds = new Set<HistoryFeed>();
   /** Of the past, sent before a crash: their feed passes over them. */
   readonly #pastSent = new Set<number>();
@@ -95,7 +97,8 @@ export class Session {
       else if (message.seq > 0) this.#fallBehind(message.seq);
       else this.#host.onDropped('queue-full');
     } else if (message.seq === 0 && this.sink) {
-      if (this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      if (this.#mode !== 'resuming' && this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      else if (this.#mode === 'resuming' && this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
       else this.#host.onDropped('queue-full');
     }
   }
@@ -124,7 +127,11 @@ export class Session {
     fetched.then(
       (records) => {
         if (this.sink !== sink) return;
-        for (const delivery of [...this.inflight.values()]) this.#sendAgain(delivery, records.get(delivery.seq));
+        for (const delivery of this.inflight.values()) {
+          const record = records.get(delivery.seq);
+          delivery.message ??= record && Message.restored(record);
+          this.#repeats.add(delivery);
+        }
         this.#goOn();
       },
       (error) => {
@@ -141,6 +148,7 @@ export class Session {
     else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
     this.#queue.keepRetained();
     for (const delivery of this.inflight.values()) if (delivery.tracked) delivery.message = undefined;
+    this.#repeats.clear();
     this.#reader = undefined;
     this.#mode = 'offline';
     this.sink = undefined;
@@ -207,6 +215,7 @@ export class Session {
     if (delivery.stage === 'sent') {
       delivery.stage = 'released';
       delivery.message = undefined;
+      this.#repeats.delete(delivery);
       if (this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);
     }
     this.#whenDurable(delivery, () => this.sink?.release(delivery));
@@ -223,6 +232,7 @@ export class Session {
 
   /** Goes on with what waits, as far as the sink takes it. */
   pump(): void {
+    if (this.#repeats.size > 0 && this.#mode !== 'resuming') this.#repeat();
     while (this.#mode !== 'resuming' && this.#hasRoom()) {
       const waiting = this.#queue.shift();
       if (!waiting) break;
@@ -320,13 +330,20 @@ export class Session {
     else when();
   }
 
+  #repeat(): void {
+    for (const delivery of this.#repeats) {
+      if (!this.sink || this.inflight.size - this.#repeats.size >= this.sink.window) return;
+      this.#repeats.delete(delivery);
+      this.#sendAgain(delivery);
+    }
+  }
+
   /** [MQTT-4.4.0-1]: with the packet id it had, in the order it was sent, DUP set on what was sent before. */
-  #sendAgain(delivery: Delivery, record: JournalRecord | undefined): void {
+  #sendAgain(delivery: Delivery): void {
     if (delivery.stage === 'released') {
       this.#whenDurable(delivery, () => this.sink?.release(delivery));
       return;
     }
-    delivery.message ??= record && Message.restored(record);
     if (!delivery.message) {
       this.#host.onDropped('missing');
       this.#settle(delivery);
@@ -342,6 +359,7 @@ export class Session {
 
   #settle(delivery: Delivery): void {
     this.inflight.delete(delivery.packetId);
+    this.#repeats.delete(delivery);
     delivery.message = undefined;
     delivery.stage = 'done';
     if (delivery.qos === 2 && this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);

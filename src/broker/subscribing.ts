@@ -38,7 +38,7 @@ export function subscribe(broker: Broker, client: Client, session: Session, pack
   const filters = packet.subscriptions.map(({ topic }) => topic).filter((_topic, at) => granted[at]! < 0x80);
   if (filters.length > 0) broker.events.tell('subscribed', client.names, { filters });
   client.whenDurable(session, () => {
-    client.connection.send({ cmd: 'suback', messageId: packet.messageId!, granted, ...(refusal ? client.because(refusal.why) : {}) });
+    client.send({ cmd: 'suback', messageId: packet.messageId!, granted, ...(refusal ? client.because(refusal.why) : {}) });
     for (const answer of answers) if (!('code' in answer) && answer.sendRetained) broker.sendRetained(session, answer.subscription);
   });
 }
@@ -47,7 +47,7 @@ export function subscribe(broker: Broker, client: Client, session: Session, pack
 export function unsubscribe(broker: Broker, client: Client, session: Session, packet: UnsubscribePacket): void {
   const granted = packet.unsubscriptions.map((name) => (broker.unsubscribe(session, name) ? REASON.success : REASON.noSubscriptionExisted));
   broker.events.tell('unsubscribed', client.names, { filters: packet.unsubscriptions });
-  client.whenDurable(session, () => client.connection.send({ cmd: 'unsuback', messageId: packet.messageId!, granted }));
+  client.whenDurable(session, () => client.send({ cmd: 'unsuback', messageId: packet.messageId!, granted }));
 }
 
 function grant(

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JournalRecord } from '../journal/record.ts';
+import type { Delivery } from './delivery.ts';
+import { Message } from './message.ts';
+import { Session } from './session.ts';
+import type { SessionHost, Sink } from './session-host.ts';
+
+function createMessage(seq: number): Message {
+  const message = new Message({ topic: 'a', payload: Buffer.from(`${seq}`), qos: 1, retain: false });
+  message.seq = seq;
+  return message;
+}
+
+test('what is not journalled and comes while a session is being resumed is sent once', async () => {
+  const fetched = Promise.withResolvers<Map<number, JournalRecord>>();
+  const host = {
+    tailSeq: 0,
+    limits: { queuedBytes: 1000, queuedMessages: 10 },
+    fetch: () => fetched.promise,
+    nowMs: () => 0,
+  } as unknown as SessionHost;
+  const sent: string[] = [];
+  const createSink = (): Sink => ({
+    window: 10,
+    writable: true,
+    deliver: ({ seq, dup }: Delivery) => void sent.push(`${seq}${dup ? ' dup' : ''}`),
+    deliverOnce() {},
+    release() {},
+  });
+  const session = new Session(host, { clientId: 'c', user: 'anonymous', incarnation: 'i', readFrom: 1, persistent: false });
+  const route = { qos: 1, retainAsPublished: false, ids: undefined } as const;
+  session.resume(createSink());
+  session.offer(createMessage(1), route);
+  session.detach();
+  session.resume(createSink());
+  session.offer(createMessage(0), route);
+  assert.deepEqual(sent, ['1'], 'what was in flight goes first');
+  fetched.resolve(new Map([[1, createMessage(1)]]));
+  await fetched.promise;
+  assert.deepEqual(sent, ['1', '1 dup', '0']);
+});
