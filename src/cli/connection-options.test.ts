@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createTestAuthority } from '../testing/certificates.ts';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { type ConnectionOptions, resolveConnection } from './connection-options.ts';
 
@@ -51,4 +52,43 @@ test('what is no broker is refused by name', () => {
     assert.throws(() => resolveConnection(options({ url }), {}), { code: 'HYD_USAGE' }, url);
   assert.throws(() => resolveConnection(options({ url: 'mqtt://a', port: 1 }), {}), { code: 'HYD_USAGE', message: /exclude each other/ });
   assert.throws(() => resolveConnection(options({ willTopic: 'a/#' }), {}), { code: 'HYD_TOPIC' });
+});
+
+test('options of TLS mean mqtts where no URL says otherwise, and are refused beside one that is not encrypted', async () => {
+  await using authority = await createTestAuthority();
+  const cafile = authority.ca;
+  assert.equal(resolveConnection(options({ cafile }), {}).url, 'mqtts://127.0.0.1:8883');
+  assert.equal(resolveConnection(options({ insecure: true, host: 'bus', port: 1 }), {}).url, 'mqtts://bus:1');
+  assert.equal(resolveConnection(options({ cafile }), { HYDRANT_URL: 'wss://bus/' }).url, 'wss://bus/');
+  for (const [url, fix] of [
+    ['mqtt://bus', /^Use mqtts:/],
+    ['ws://bus', /^Use wss:/],
+  ] as const) {
+    assert.throws(() => resolveConnection(options({ cafile }), { HYDRANT_URL: url }), {
+      code: 'HYD_USAGE',
+      message: /--cafile .*not encrypted/,
+      fix,
+    });
+  }
+});
+
+test('certificate files are read, and those that cannot be used are named', async () => {
+  await using authority = await createTestAuthority();
+  const { ca: cafile, path } = authority;
+  const [one, other] = [await authority.client('one'), await authority.client('other')];
+  const { tls } = resolveConnection(options({ cafile, ...one, insecure: true }), {});
+  assert.deepEqual([tls?.ca, tls?.cert, tls?.key, tls?.rejectUnauthorized].map(String), [
+    ...[cafile, one.cert, one.key].map((file) => readFileSync(file, 'utf8')),
+    'false',
+  ]);
+  writeFileSync(join(path, 'text'), 'no certificate\n');
+  for (const [given, message] of [
+    [{ cert: one.cert }, /--cert .*one\.pem is of no use alone/],
+    [{ key: one.key }, /--key .*one\.key is of no use alone/],
+    [{ cert: one.cert, key: other.key }, /one\.pem and .*other\.key cannot be used: key values mismatch/],
+    [{ cafile: join(path, 'text') }, /--cafile .*text: there is no certificate in it/],
+    [{ cafile: join(path, 'none') }, /--cafile .*none: ENOENT/],
+  ] as const) {
+    assert.throws(() => resolveConnection(options(given), {}), { code: 'HYD_USAGE', message });
+  }
 });

@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { HydrantError } from '../core/errors.ts';
 import type { QoS } from '../wire/event.ts';
 import { topicFault } from '../wire/topic.ts';
+import { readGiven } from './given-file.ts';
 import { collect, durationMs, wholeNumber } from './options.ts';
+import { readTlsOptions, type TlsFiles, type TlsOptions, tlsFlag } from './tls-options.ts';
 
 /** The options with which a command reaches a broker: mosquitto's short flags, with mosquitto's meaning. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends TlsOptions {
   url?: string;
   host?: string;
   port?: number;
@@ -19,10 +20,6 @@ export interface ConnectionOptions {
   keepalive: number;
   connectTimeout: number;
   sessionExpiry?: number;
-  cafile?: string;
-  cert?: string;
-  key?: string;
-  insecure?: boolean;
   willTopic?: string;
   willPayload?: string;
   willQos?: QoS;
@@ -39,11 +36,9 @@ export interface Connecting {
   keepAliveS: number;
   connectTimeoutMs: number;
   sessionExpiryS?: number;
-  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer; rejectUnauthorized?: boolean };
+  tls?: TlsFiles;
   will?: { topic: string; payload: Buffer; qos: QoS; retain: boolean };
 }
-
-const DEFAULT_URL = 'mqtt://127.0.0.1:1883';
 
 export function addConnectionOptions(command: Command): Command {
   return command
@@ -63,7 +58,7 @@ export function addConnectionOptions(command: Command): Command {
     .option('-k, --keepalive <seconds>', 'at most this long without a sign of life', wholeNumber(0, 65_535), 60)
     .addOption(new Option('--connect-timeout <time>', 'give up connecting after').argParser(durationMs).default(10_000, '10s'))
     .option('-x, --session-expiry <seconds>', 'MQTT 5: how long the server keeps the session', wholeNumber(0, 0xffff_ffff))
-    .option('--cafile <file>', 'certificate authorities to trust, PEM')
+    .option('--cafile <file>', 'certificate authorities to trust, PEM; without --url this and the next three mean mqtts and port 8883')
     .option('--cert <file>', 'client certificate, PEM')
     .option('--key <file>', 'its key, PEM')
     .option('--insecure', 'do not check the server’s certificate')
@@ -116,7 +111,7 @@ export function resolveConnection(
     keepAliveS: options.keepalive,
     connectTimeoutMs: options.connectTimeout,
     sessionExpiryS: options.sessionExpiry,
-    tls: tlsOf(options),
+    tls: readTlsOptions(options),
     will: willOf(options),
     topic,
   };
@@ -128,13 +123,19 @@ function parseUrl(options: ConnectionOptions, env: NodeJS.ProcessEnv): URL {
       fix: 'Put host and port into the URL: mqtt://HOST:PORT.',
     });
   }
-  const given = options.url ?? (options.host === undefined && options.port === undefined ? env.HYDRANT_URL || DEFAULT_URL : undefined);
+  const flag = tlsFlag(options);
+  const given = options.url ?? (options.host === undefined && options.port === undefined ? env.HYDRANT_URL || undefined : undefined);
   const host = options.host?.includes(':') ? `[${options.host}]` : (options.host ?? '127.0.0.1');
-  const text = given ?? `mqtt://${host}:${options.port ?? 1883}`;
+  const text = given ?? (flag ? `mqtts://${host}:${options.port ?? 8883}` : `mqtt://${host}:${options.port ?? 1883}`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(url.protocol) || url.hostname === '') {
     throw new HydrantError('HYD_USAGE', `${JSON.stringify(text)} is not the URL of a broker`, {
       fix: 'Give mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/ or wss://.',
+    });
+  }
+  if (flag && (url.protocol === 'mqtt:' || url.protocol === 'ws:')) {
+    throw new HydrantError('HYD_USAGE', `${flag} is given, but ${url.protocol}// is not encrypted`, {
+      fix: `Use ${url.protocol === 'mqtt:' ? 'mqtts' : 'wss'}:// and the port of that listener, 8883 or 8443 by default.`,
     });
   }
   return url;
@@ -154,17 +155,6 @@ function versionOf(text: ConnectionOptions['protocolVersion']): 3 | 4 | 5 | unde
   return text === '5' ? 5 : text === '311' || text === '3.1.1' ? 4 : 3;
 }
 
-function tlsOf(options: ConnectionOptions): Connecting['tls'] {
-  const { cafile, cert, key, insecure } = options;
-  if (!cafile && !cert && !key && !insecure) return undefined;
-  return {
-    ca: cafile ? readGiven('--cafile', cafile) : undefined,
-    cert: cert ? readGiven('--cert', cert) : undefined,
-    key: key ? readGiven('--key', key) : undefined,
-    rejectUnauthorized: !insecure,
-  };
-}
-
 function willOf(options: ConnectionOptions): Connecting['will'] {
   if (options.willTopic === undefined) return undefined;
   const fault = topicFault(options.willTopic);
@@ -175,16 +165,4 @@ function willOf(options: ConnectionOptions): Connecting['will'] {
     qos: options.willQos ?? 0,
     retain: options.willRetain ?? false,
   };
-}
-
-/** A file that an option or a variable names. */
-export function readGiven(flag: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new HydrantError('HYD_USAGE', `${flag} ${path}: ${errorText(error)}`, {
-      cause: error,
-      fix: 'Give a file that exists and is readable.',
-    });
-  }
 }

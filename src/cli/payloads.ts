@@ -1,5 +1,5 @@
 import { HydrantError } from '../core/errors.ts';
-import { readGiven } from './connection-options.ts';
+import { readGiven } from './given-file.ts';
 import type { Io } from './io.ts';
 
 export interface PayloadOptions {

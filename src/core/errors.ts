@@ -77,5 +77,5 @@ export function systemCode(error: unknown): string | undefined {
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { reason } = error as { reason?: unknown };
-  return typeof reason === 'string' && systemCode(error)?.startsWith('ERR_SSL_') ? reason : error.message;
+  return typeof reason === 'string' && /^ERR_O?SSL_/.test(systemCode(error) ?? '') ? reason : error.message;
 }
