@@ -63,6 +63,37 @@ test('[MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-3] has no more open to a client 
   await client.expectQuiet();
 });
 
+test('[MQTT-3.3.4-9] a session that comes back with a smaller receive maximum gets its open messages again in its own measure', async () => {
+  using publisher = await connect({ auto: true });
+  const options = { clientId: 'smaller', clean: false };
+  const first = await connect({ ...options, properties: { sessionExpiryInterval: 600 } });
+  await first.subscribe({ 'smaller/#': 2 });
+  for (let i = 0; i < 6; i++) await publisher.deliver('smaller/a', `${i}`, { qos: i % 2 ? 1 : 2 });
+  const sent = await first.messages(6);
+  first.ack('pubrec', sent[4]!.messageId);
+  await first.take('pubrel', { messageId: sent[4]!.messageId! });
+  first.destroy();
+  await publisher.deliver('smaller/a', '6', { qos: 1 });
+  using back = await connect({ ...options, properties: { sessionExpiryInterval: 600, receiveMaximum: 2 } });
+  const came: string[] = [];
+  for (let i = 0; i < 4; i += 2) {
+    const pair = await back.messages(2);
+    await back.ping();
+    for (const { payload, messageId, qos, dup } of pair) {
+      came.push(`${payload}${dup ? ' dup' : ''}`);
+      if (qos === 1) back.ack('puback', messageId);
+      else back.send({ cmd: 'pubrec', messageId: messageId!, reasonCode: 0x80 });
+    }
+  }
+  const { messageId } = await back.take('pubrel', { messageId: sent[4]!.messageId! });
+  const [last] = await back.messages(1);
+  await back.ping();
+  back.ack('pubcomp', messageId);
+  const [after] = await back.messages(1);
+  came.push(...[last!, after!].map(({ payload, dup }) => `${payload}${dup ? ' dup' : ''}`));
+  assert.deepEqual(came, ['0 dup', '1 dup', '2 dup', '3 dup', '5 dup', '6']);
+});
+
 test('[MQTT-3.2.2-21] [MQTT-3.1.2-21] tells a client that asks for a longer keep-alive, or for none, which one holds', async () => {
   for (const [keepalive, told] of [
     [0, 60],
