@@ -1,7 +1,6 @@
-import type { Connection } from '../mqtt/connection.ts';
 import type { Broker } from './broker.ts';
+import type { Client } from './client.ts';
 import type { Message, SharedBytes } from './message.ts';
-import { count } from './statistics.ts';
 import type { Route } from './subscription.ts';
 
 /** Aliases that we give out per connection, however many the client would take. */
@@ -19,45 +18,49 @@ export interface Dispatch {
 /** What one client is sent: encoded once for all where nothing differs, else for it alone. */
 export class Sending {
   readonly #broker: Broker;
-  readonly #connection: Connection;
+  readonly #client: Client;
   /** Longest packet that the client takes, MQTT 5 §3.1.2.11.4. */
   readonly maxPacketBytes: number;
   readonly #maxAliases: number;
   /** Alias of each topic, the longest unused first. */
   #aliases: Map<string, number> | undefined;
 
-  constructor(broker: Broker, connection: Connection, takes: { maxPacketBytes?: number; topicAliases?: number }) {
+  constructor(broker: Broker, client: Client, takes: { maxPacketBytes?: number; topicAliases?: number }) {
     this.#broker = broker;
-    this.#connection = connection;
+    this.#client = client;
     this.maxPacketBytes = takes.maxPacketBytes ?? Number.POSITIVE_INFINITY;
     this.#maxAliases = Math.min(takes.topicAliases ?? 0, MAX_ALIASES);
   }
 
   /** False when the client does not take packets of that size, or the message has expired on its way. */
   send(message: Message, dispatch: Dispatch): boolean {
-    const { version } = this.#connection;
+    const { version } = this.#client;
     const { qos, route, retained, dup, packetId } = dispatch;
     const retain = retained || (route.retainAsPublished && message.retain);
-    const expirySeconds = message.secondsLeft(this.#broker.nowMs());
-    if (expirySeconds !== undefined && expirySeconds <= 0) {
-      count(this.#broker.statistics.dropped, 'expired');
+    const left = message.secondsLeft(this.#broker.nowMs());
+    // What was sent before it expired goes on [MQTT-4.3.3-7].
+    if (left !== undefined && left <= 0 && !dup) {
+      this.#client.drop('expired');
       return qos === 0;
     }
+    const expirySeconds = left === undefined ? undefined : Math.max(0, left);
     const plain = !retain && !dup && (version !== 5 || (!route.ids && expirySeconds === undefined && this.#maxAliases === 0));
     const { bytes, idOffset } = plain
       ? message.shared(version, qos)
       : this.#encode(message, qos, { retain, dup, expirySeconds, subscriptionIds: route.ids });
     if (bytes.length > this.maxPacketBytes) {
-      count(this.#broker.statistics.dropped, 'packet-too-large');
+      this.#client.drop('packet-too-large');
       return false;
     }
-    this.#broker.statistics.messagesOut++;
-    this.#connection.sendShared(bytes, idOffset, packetId);
+    const { statistics } = this.#broker;
+    statistics.messagesOut++;
+    statistics.payloadBytesOut += message.payload.length;
+    this.#client.connection.sendShared(bytes, idOffset, packetId);
     return true;
   }
 
   #encode(message: Message, qos: 0 | 1 | 2, options: Parameters<Message['encode']>[2]): SharedBytes {
-    const { version } = this.#connection;
+    const { version } = this.#client;
     if (this.#maxAliases === 0) return message.encode(version, qos, options);
     const { topic } = message;
     this.#aliases ??= new Map();
