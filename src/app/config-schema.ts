@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { limitOptions, sessionOptions } from '../broker/options.ts';
+import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { filterFault } from '../wire/topic.ts';
 import { listenerOptions, tlsOptions } from './listener-options.ts';
@@ -72,6 +72,8 @@ export const configSchema = z.strictObject({
     .prefault({}),
   sessions: sessionOptions.prefault({}),
   limits: limitOptions.prefault({}),
+  clients: clientOptions.prefault({}),
+  sys: sysOptions.prefault({}),
   health: z
     .strictObject({
       minFreeBytes: byteSize()

@@ -26,6 +26,8 @@ export interface ServerOptions {
   config: Config;
   /** What `lock.json` tells people who ask who runs here. */
   command: string;
+  /** Of the package. */
+  version: string;
   log: Log;
 }
 
@@ -66,6 +68,8 @@ const LIVE_KEYS = [
   'limits.publishRate',
   'limits.retained',
   'limits.connectTimeout',
+  'sys',
+  'clients',
   'journal.qos0',
   'journal.exclude',
   'archive.exclude',
@@ -102,8 +106,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const sealer = await openServerSealer(options, journal, objects);
   if (sealer) opening.use(sealer);
   const history = createHistory(new Catalogue({ store: objects }), identity.journal, log);
-  const { sessions, limits } = config;
-  const broker = await openBroker({ journal, store, history, options: { sessions, limits, journal: config.journal }, log });
+  const { sessions, limits, sys, clients } = config;
+  const brokerOptions = { sessions, limits, journal: config.journal, sys, clients };
+  const broker = await openBroker({ journal, store, history, options: brokerOptions, version: options.version, log });
   untilBroker.release();
   opening.defer(() => broker.close({ deadlineMs: leftMs() }));
   const http: HttpServer = await openHttpServer({
@@ -128,6 +133,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       broker.options.sessions = next.sessions;
       broker.options.limits = { ...next.limits, packetBytes: limits.packetBytes };
       broker.options.journal = next.journal;
+      broker.options.sys = next.sys;
+      broker.options.clients = next.clients;
       sealer?.configure(sealedPart(next));
       useCertificates?.();
       config = next;

@@ -82,7 +82,7 @@ class Up {
     process.on('SIGINT', this.#onStop);
     process.on('SIGHUP', this.#onHangUp);
     try {
-      this.#server = await startServer({ dataDir, config, command: this.#options.command, log: this.#log.log });
+      this.#server = await startServer({ dataDir, config, command: this.#options.command, version: this.#options.version, log: this.#log.log });
     } catch (error) {
       this.#unwatch();
       throw error;

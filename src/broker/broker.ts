@@ -29,9 +29,10 @@ import { Retained } from './retained.ts';
 import type { Session } from './session.ts';
 import { SessionState } from './session-state.ts';
 import { Sessions, type SessionsHost } from './sessions.ts';
-import { count, type Statistics } from './statistics.ts';
+import { addTraffic, count, createStatistics, type Statistics, type Traffic } from './statistics.ts';
 import { joinRoutes, type Subscription } from './subscription.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
+import { SysTree } from './sys-tree.ts';
 import { Wills } from './wills.ts';
 
 export interface BrokerParts {
@@ -43,6 +44,8 @@ export interface BrokerParts {
   history?: History;
   /** Default: everybody may do everything. */
   access?: Access;
+  /** Of the package. */
+  version: string;
   clock?: Clock;
   log?: Log;
 }
@@ -78,20 +81,7 @@ export class Broker implements SessionsHost {
   readonly refusals: Refusals;
   /** The embedded engine behind the bus port. */
   readonly bus: Bus;
-  readonly statistics: Statistics = {
-    connections: 0,
-    sessions: 0,
-    subscriptions: 0,
-    retained: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    dropped: {},
-    refused: {},
-    faults: {},
-    connectionsTotal: 0,
-    unjournalled: 0,
-    gapEvents: 0,
-  };
+  readonly statistics = createStatistics();
   tailSeq: number;
   readonly #journal: Journal;
   readonly #store: StateStore;
@@ -105,6 +95,9 @@ export class Broker implements SessionsHost {
     () => this.options.limits,
     () => this.nowMs(),
   );
+  /** Of connections that have ended. */
+  readonly #ended: Traffic = { packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
+  readonly #sys: SysTree;
   readonly #heldBack = new Set<Connection>();
   readonly #timer: NodeJS.Timeout;
   #closing = false;
@@ -121,7 +114,12 @@ export class Broker implements SessionsHost {
     this.tailSeq = parts.journal.head;
     this.sessionState = new SessionState(parts.store);
     this.sessions = new Sessions(this, this.sessionState);
-    this.events = new ClientEvents((event) => this.#tell(new Message(event)));
+    this.events = new ClientEvents({
+      isOn: () => this.options.clients.events,
+      nowMs: () => performance.now(),
+      publish: (event) => this.#tell(new Message(event)),
+      onUntold: (events) => count(this.statistics.dropped, 'own-event', events),
+    });
     this.refusals = new Refusals(this.statistics, this.log, this.events);
     this.retained = new Retained(parts.store);
     this.#projections = new Projections(parts.store, this.retained, this.sessions, this.sessionState);
@@ -130,6 +128,15 @@ export class Broker implements SessionsHost {
     );
     this.#catchUp = new CatchUp(parts.journal, parts.history, (events) => this.#onGap(events));
     this.bus = createEmbeddedBus(this, parts.journal);
+    this.#sys = new SysTree(
+      {
+        intervalMs: () => this.options.sys.interval,
+        read: () => ({ statistics: this.stats(), version: parts.version, journal: journalSize(parts.journal) }),
+        hasReaders: () => this.#tree.begins('$SYS'),
+        publish: (message) => this.#fanOut(message),
+      },
+      performance.now(),
+    );
     this.#timer = setInterval(() => this.#onTick(), TICK_MS).unref();
     parts.journal.onCommit = (records) => this.#onCommit(records as Message[]);
     parts.journal.onLost = (records, error) => this.#onLost(records as Message[], error);
@@ -157,7 +164,9 @@ export class Broker implements SessionsHost {
 
   /** A connection is gone. */
   forget(client: Client): void {
-    if (this.clients.delete(client)) this.#admission.leave(client.transport.address);
+    if (!this.clients.delete(client)) return;
+    this.#admission.leave(client.transport.address);
+    addTraffic(this.#ended, client.connection);
   }
 
   /**
@@ -166,6 +175,11 @@ export class Broker implements SessionsHost {
    */
   publish(message: Message): void {
     this.statistics.messagesIn++;
+    this.statistics.payloadBytesIn += message.payload.length;
+    this.#take(message);
+  }
+
+  #take(message: Message): void {
     if (this.#isJournalled(message)) {
       this.#journal.append(message);
       return;
@@ -249,7 +263,8 @@ export class Broker implements SessionsHost {
   }
 
   sendRetained(session: Session, subscription: Subscription): void {
-    for (const message of this.retained.match(subscription.filter, this.nowMs())) {
+    const { filter } = subscription;
+    for (const message of [...this.retained.match(filter, this.nowMs()), ...this.#sys.match(filter, performance.now())]) {
       const route = joinRoutes([{ ...subscription, begin: 0 }], message, session.clientId);
       if (route) session.offerRetained(message, route);
     }
@@ -289,8 +304,10 @@ export class Broker implements SessionsHost {
     this.sessions.touch(session);
   }
 
-  onDropped(reason: string): void {
-    count(this.statistics.dropped, reason);
+  onDropped({ clientId }: Session, reason: string): void {
+    const client = this.sessions.holder(clientId);
+    if (client) client.drop(reason);
+    else count(this.statistics.dropped, reason);
   }
 
   onReadError(session: Session, error: unknown): void {
@@ -307,7 +324,8 @@ export class Broker implements SessionsHost {
   }
 
   onExpired({ clientId, user }: Session): void {
-    this.events.tell('expired', { clientId, user });
+    this.statistics.sessionsExpired++;
+    this.events.tell('ended', { clientId, user }, { reason: 'expired' });
   }
 
   // Life
@@ -326,9 +344,14 @@ export class Broker implements SessionsHost {
   }
 
   stats(): Statistics {
-    const { statistics } = this;
+    const { statistics, sessions } = this;
+    Object.assign(statistics, this.#ended);
+    for (const { connection } of this.clients) addTraffic(statistics, connection);
     statistics.connections = this.clients.size;
-    statistics.sessions = this.sessions.size;
+    statistics.connected = sessions.connected;
+    statistics.connectedMax = sessions.connectedMax;
+    statistics.disconnected = sessions.countAbsent();
+    statistics.sessions = sessions.size;
     statistics.subscriptions = this.#tree.size;
     statistics.retained = this.retained.size;
     return statistics;
@@ -345,6 +368,7 @@ export class Broker implements SessionsHost {
     const deadline = Date.now() + Math.min(options.deadlineMs ?? GOODBYE_MS, GOODBYE_MS);
     while (this.clients.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const client of this.clients) client.connection.destroy();
+    this.events.flush();
     this.sessions.saveAll();
     await this.#store.commit();
   }
@@ -395,17 +419,23 @@ export class Broker implements SessionsHost {
 
   /** The server's own events: nobody waits for them, and a disk that is full has better things to take. */
   #tell(message: Message): void {
+    this.statistics.ownEvents++;
     try {
-      this.publish(message);
-    } catch {
-      count(this.statistics.dropped, 'own-event');
+      if (this.#journal.state === 'ok') return this.#take(message);
+    } catch (error) {
+      if (!(error instanceof HydrantError)) throw error;
     }
+    count(this.statistics.dropped, 'own-event');
   }
 
   #onAccessChange(): void {
     for (const client of this.clients) {
       const { session, identity } = client;
       if (!session) continue;
+      if (!this.access.isCurrent(identity)) {
+        client.refuse(REASON.notAuthorized, 'the account ended');
+        continue;
+      }
       client.permissions = this.access.permissions(identity, session.clientId);
       this.applyPermissions(client);
     }
@@ -420,6 +450,8 @@ export class Broker implements SessionsHost {
     const nowMs = this.nowMs();
     this.sessions.tick();
     this.refusals.tick(nowMs);
+    if (this.events.tick()) for (const client of this.clients) client.tellDrops();
+    this.#sys.tick(performance.now());
     this.#admission.tick();
     this.#projections.tick();
     this.#endOldTokens(nowMs);
@@ -434,4 +466,13 @@ export class Broker implements SessionsHost {
     for (const client of this.clients)
       if ((client.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs) client.refuse(REASON.maximumConnectTime, 'token expired');
   }
+}
+
+function journalSize(journal: Journal): { events: number; bytes: number; head: number } {
+  let [events, bytes] = [0, 0];
+  for (const segment of journal.segments) {
+    events += segment.last - segment.first + 1;
+    bytes += segment.bytes;
+  }
+  return { events, bytes, head: journal.head };
 }

@@ -6,14 +6,20 @@ import { openJournal } from '../journal/journal.ts';
 import { type BusPlace, busContract } from '../testing/bus-contract.ts';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { openBroker } from './broker.ts';
-import { limitOptions, sessionOptions } from './options.ts';
+import { clientOptions, limitOptions, sessionOptions, sysOptions } from './options.ts';
 import { STATE_STEPS } from './session-state.ts';
 
 async function openEngine(dir: string) {
   const journal = await openJournal(join(dir, 'journal'), { journalId: '00000000000000aa' });
   const store = new StateStore(join(dir, 'state.db'), { steps: STATE_STEPS });
-  const options = { sessions: sessionOptions.parse({}), limits: limitOptions.parse({}), journal: { qos0: true, exclude: ['live/#'] } };
-  const broker = await openBroker({ journal, store, options });
+  const options = {
+    sessions: sessionOptions.parse({}),
+    limits: limitOptions.parse({}),
+    journal: { qos0: true, exclude: ['live/#'] },
+    sys: sysOptions.parse({}),
+    clients: clientOptions.parse({}),
+  };
+  const broker = await openBroker({ journal, store, options, version: '0' });
   const close = async (): Promise<void> => {
     await broker.close();
     await store.close();

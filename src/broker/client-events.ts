@@ -72,12 +72,13 @@ export class ClientEvents {
     }
   }
 
-  /** Tells, every ten seconds, what was held back since. */
-  tick(): void {
+  /** Tells, every ten seconds, what was held back since. True when those are over. */
+  tick(): boolean {
     const nowMs = this.#parts.nowMs();
-    if (nowMs - this.#toldAtMs < TELL_EVERY_MS) return;
+    if (nowMs - this.#toldAtMs < TELL_EVERY_MS) return false;
     this.#toldAtMs = nowMs;
     this.flush();
+    return true;
   }
 
   /** Tells what was held back, in the order in which the last of each happened. */

@@ -3,7 +3,6 @@ import { Connection, type ConnectionHandler } from '../mqtt/connection.ts';
 import { encodePacket } from '../mqtt/encode.ts';
 import type { PacketFault } from '../mqtt/fault.ts';
 import type { AckPacket, AuthPacket, ConnectPacket, DisconnectPacket, Packet } from '../mqtt/packet.ts';
-import { reasonText } from '../mqtt/reason.ts';
 import type { Transport } from '../mqtt/transport.ts';
 import { renewToken } from './authentication.ts';
 import type { Broker } from './broker.ts';
@@ -16,9 +15,19 @@ import { REASON } from './reasons.ts';
 import { Sending } from './sending.ts';
 import type { Session } from './session.ts';
 import type { Sink } from './session-host.ts';
-import { count } from './statistics.ts';
+import { count, total } from './statistics.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
 import type { Route } from './subscription.ts';
+
+/** Why a connection ended. */
+interface Ending {
+  /** One word that stays the same. */
+  reason: string;
+  /** Reason code of the DISCONNECT that was sent or received. */
+  code?: number;
+  /** For people. */
+  message?: string;
+}
 
 const NOBODY: Identity = { user: 'anonymous', admin: false };
 /** A reason string, its property and all that stands beside it in an answer. */
@@ -46,8 +55,9 @@ export class Client implements ConnectionHandler, Sink {
   readonly #broker: Broker;
   #clientId = '';
   #goodbye = false;
-  /** Why the connection ended, for the event that tells. */
-  #ending = 'connection lost';
+  #ending: Ending = { reason: 'connection-lost' };
+  /** Messages that it did not get since it was last told, by reason. */
+  #drops: Record<string, number> | undefined;
 
   constructor(broker: Broker, transport: Transport) {
     this.#broker = broker;
@@ -60,7 +70,7 @@ export class Client implements ConnectionHandler, Sink {
       connectTimeoutMs: connectTimeout,
     });
     this.publishing = new Publishing(broker, this);
-    this.sending = new Sending(broker, this.connection, {});
+    this.sending = new Sending(broker, this, {});
   }
 
   get version(): 3 | 4 | 5 {
@@ -121,12 +131,13 @@ export class Client implements ConnectionHandler, Sink {
       reason: fault.reason,
       error: fault.message,
     });
-    this.#ending = fault.reason;
+    this.#ending = { reason: fault.reason, code: fault.reasonCode, message: fault.message };
     this.#tellReason(fault.reasonCode, fault.message);
   }
 
-  onClose(): void {
+  onClose(error?: Error): void {
     this.#broker.forget(this);
+    if (error) this.#ending.message ??= error.message;
     const { session } = this;
     this.session = undefined;
     if (!session) return;
@@ -140,9 +151,10 @@ export class Client implements ConnectionHandler, Sink {
 
   /** Closes the connection with a reason, which MQTT 5 clients are told. */
   refuse(reasonCode: number, why: string): void {
-    count(this.#broker.statistics.faults, why.replaceAll(' ', '-'));
+    const reason = why.replaceAll(' ', '-');
+    count(this.#broker.statistics.faults, reason);
     this.#broker.log('warn', 'a client was refused and closed', { client: this.#clientId, remote: this.connection.remote, reason: why });
-    this.#ending = why;
+    this.#ending = { reason, code: reasonCode };
     this.#tellReason(reasonCode, why);
     this.connection.close();
   }
@@ -159,8 +171,8 @@ export class Client implements ConnectionHandler, Sink {
   }
 
   /** Another connection has taken this client's session [MQTT-3.1.4-2], or somebody ends this one. */
-  leave(reasonCode: number): void {
-    this.#ending = reasonText(reasonCode);
+  leave(reasonCode: number, reason: string): void {
+    this.#ending = { reason, code: reasonCode };
     this.#tellEnd();
     this.session = undefined;
     if (this.version === 5 && this.isAnswered) this.send({ cmd: 'disconnect', reasonCode });
@@ -169,6 +181,7 @@ export class Client implements ConnectionHandler, Sink {
 
   /** The server stops: the session stays as it is, and so does the will. */
   shutDown(): void {
+    this.#ending = { reason: 'server-stop', code: REASON.serverShuttingDown };
     if (this.version === 5 && this.isAnswered) this.send({ cmd: 'disconnect', reasonCode: REASON.serverShuttingDown });
     this.connection.close();
   }
@@ -187,6 +200,23 @@ export class Client implements ConnectionHandler, Sink {
   because(why: string, always = false): { properties?: { reasonString: string } } {
     const fits = why.length * 3 < LONGEST_ANSWER_BYTES && this.sending.maxPacketBytes >= LONGEST_ANSWER_BYTES;
     return fits && (always || this.wantsReasons) ? { properties: { reasonString: why } } : {};
+  }
+
+  /** A message that it does not get. */
+  drop(reason: string): void {
+    count(this.#broker.statistics.dropped, reason);
+    this.#drops ??= {};
+    count(this.#drops, reason);
+  }
+
+  /** Tells how many messages it did not get since the last time. */
+  tellDrops(): void {
+    if (!this.#drops) return;
+    const reasons = this.#drops;
+    this.#drops = undefined;
+    const { clientId: client, user, remote } = this.names;
+    this.#broker.log('warn', 'a client did not get messages', { client, user, remote, ...reasons });
+    this.#broker.events.tell('dropped', this.names, { messages: total(reasons), reasons });
   }
 
   whenDurable(session: Session, act: () => void): void {
@@ -213,7 +243,7 @@ export class Client implements ConnectionHandler, Sink {
 
   deliverOnce(message: Message, route: Route, retained: boolean): void {
     if (this.writable) this.sending.send(message, { qos: 0, route, retained, dup: false, packetId: 0 });
-    else count(this.#broker.statistics.dropped, 'slow-reader');
+    else this.drop('slow-reader');
   }
 
   deliver(delivery: Delivery): void {
@@ -241,14 +271,28 @@ export class Client implements ConnectionHandler, Sink {
       sessions.setExpiry(session, sessions.boundExpiry(readExpiry(expiry)));
     }
     this.#goodbye = (packet.reasonCode ?? 0) !== REASON.disconnectWithWill;
-    this.#ending = this.#goodbye ? 'disconnect' : 'disconnect with will';
+    const { reasonCode: code = 0, properties } = packet;
+    this.#ending = { reason: this.#goodbye ? 'disconnect' : 'disconnect-with-will', code, message: properties?.reasonString };
     // The close is the answer: whoever sees it can count on the will being gone.
     if (this.#goodbye && wills.remove(session.clientId)) sessionState.onDurable(() => this.connection.close());
     else this.connection.close();
   }
 
   #tellEnd(): void {
-    this.#broker.events.tell('disconnected', this.names, { reason: this.#ending });
+    this.tellDrops();
+    const { packetsIn, packetsOut, bytesIn, bytesOut } = this.connection;
+    const { reason, code, message } = this.#ending;
+    this.#broker.events.tell('disconnected', this.names, {
+      reason,
+      code,
+      message: message?.slice(0, LONGEST_ANSWER_BYTES),
+      connectedMs: this.#broker.nowMs() - this.connectedMs,
+      packetsIn,
+      packetsOut,
+      bytesIn,
+      bytesOut,
+      sessionExpirySeconds: this.session?.expirySeconds,
+    });
   }
 
   #tellReason(reasonCode: number, why: string): void {

@@ -27,7 +27,8 @@ const REFUSALS: Record<LoginRefusal, [returnCode: number, reasonCode: number]> =
 /** CONNECT: who it is, which session it gets, and its will. The CONNACK waits until all of that is durable. */
 export async function connect(broker: Broker, client: Client, packet: ConnectPacket): Promise<void> {
   const { properties } = packet;
-  client.sending = new Sending(broker, client.connection, {
+  broker.statistics.connectsTotal++;
+  client.sending = new Sending(broker, client, {
     maxPacketBytes: properties?.maximumPacketSize,
     topicAliases: properties?.topicAliasMaximum,
   });
@@ -88,7 +89,10 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
   // A session that ends with its connection is never gone on with, not by a takeover either [MQTT-3.1.2-6].
   const present = before?.persistent === true && !clean && !sessions.isExpired(before);
   sessions.takeOver(clientId, client, present);
-  if (before && !present) sessions.end(before);
+  if (before && !present) {
+    sessions.end(before);
+    if (before.persistent) broker.events.tell('ended', client.names, { reason: 'clean-start' });
+  }
   const session = present ? before : sessions.create({ clientId, user: client.identity.user, persistent: expirySeconds > 0 });
   session.user = client.identity.user;
   sessions.setExpiry(session, expirySeconds);
@@ -119,8 +123,9 @@ function describe(client: Client, packet: ConnectPacket, sessionPresent: boolean
   return {
     protocol: version === 5 ? '5.0' : version === 4 ? '3.1.1' : '3.1',
     door: client.transport.kind,
-    keepAlive: keepalive,
+    keepAliveSeconds: keepalive,
     sessionPresent,
+    sessionExpirySeconds: client.session?.expirySeconds,
   };
 }
 

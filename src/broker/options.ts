@@ -56,6 +56,19 @@ export const limitOptions = z.strictObject({
   connectTimeout: duration({ minMs: 100 }).prefault('10s').describe('Time for the CONNECT packet to arrive.'),
 });
 
+/** Statistics on `$SYS`. A section of the configuration. */
+export const sysOptions = z.strictObject({
+  interval: duration().prefault('10s').describe('Statistics below $SYS/ are brought up to date this often; 0 = there are none.'),
+});
+
+/** What is told about clients. A section of the configuration. */
+export const clientOptions = z.strictObject({
+  events: z
+    .boolean()
+    .default(true)
+    .describe('Tell of connects, disconnects, subscriptions and refusals as events on $hydrant/clients/ID/…; they are journalled.'),
+});
+
 /** Which events are journalled. Part of the configuration's `journal` section. */
 interface JournalRules {
   /** QoS 0 events too. */
@@ -68,4 +81,6 @@ export interface BrokerOptions {
   sessions: z.output<typeof sessionOptions>;
   limits: z.output<typeof limitOptions>;
   journal: JournalRules;
+  sys: z.output<typeof sysOptions>;
+  clients: z.output<typeof clientOptions>;
 }

@@ -31,7 +31,7 @@ export interface SessionHost {
   fetch(seqs: number[]): Promise<Map<number, JournalRecord>>;
   nowMs(): number;
   onSettled(session: Session): void;
-  onDropped(reason: 'queue-full' | 'expired' | 'missing'): void;
+  onDropped(session: Session, reason: string): void;
   joinLive(session: Session, subscription: Subscription): void;
   onReadError(session: Session, error: unknown): void;
 }

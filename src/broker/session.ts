@@ -95,11 +95,11 @@ export class Session {
       if (this.queued === 0 && this.#hasRoom()) this.#dispatch(message, route, qos, false);
       else if (this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
       else if (message.seq > 0) this.#fallBehind(message.seq);
-      else this.#host.onDropped('queue-full');
+      else this.#host.onDropped(this, 'queue-full');
     } else if (message.seq === 0 && this.sink) {
       if (this.#mode !== 'resuming' && this.#hasRoom()) this.#dispatch(message, route, qos, false);
       else if (this.#mode === 'resuming' && this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
-      else this.#host.onDropped('queue-full');
+      else this.#host.onDropped(this, 'queue-full');
     }
   }
 
@@ -290,7 +290,7 @@ export class Session {
   #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, past?: DeliveryOrder): void {
     const expired = message.secondsLeft(this.#host.nowMs());
     if (expired !== undefined && expired <= 0) {
-      this.#host.onDropped('expired');
+      this.#host.onDropped(this, 'expired');
       return;
     }
     const delivery: Delivery = {
@@ -345,7 +345,7 @@ export class Session {
       return;
     }
     if (!delivery.message) {
-      this.#host.onDropped('missing');
+      this.#host.onDropped(this, 'missing');
       this.#settle(delivery);
       return;
     }

@@ -21,6 +21,8 @@ export class Sessions implements Iterable<Session> {
   /** The connection that has each client id, from its CONNECT on. */
   readonly #holders = new Map<string, Client>();
   readonly #dirty = new Set<Session>();
+  /** The most clients that were ever connected at once. */
+  connectedMax = 0;
   readonly #host: SessionsHost;
   readonly #state: SessionState;
 
@@ -40,6 +42,18 @@ export class Sessions implements Iterable<Session> {
   /** The connection that has a client id now. */
   holder(clientId: string): Client | undefined {
     return this.#holders.get(clientId);
+  }
+
+  /** Clients that are connected. */
+  get connected(): number {
+    return this.#holders.size;
+  }
+
+  /** Sessions whose client is not connected. */
+  countAbsent(): number {
+    let absent = 0;
+    for (const { sink, reliable } of this.#byId.values()) if (!sink && !reliable) absent++;
+    return absent;
   }
 
   [Symbol.iterator](): Iterator<Session> {
@@ -77,9 +91,10 @@ export class Sessions implements Iterable<Session> {
   takeOver(clientId: string, client: Client, goesOn: boolean): void {
     const old = this.#holders.get(clientId);
     this.#holders.set(clientId, client);
+    this.connectedMax = Math.max(this.connectedMax, this.#holders.size);
     if (!old?.session) return;
     const { session } = old;
-    old.leave(REASON.sessionTakenOver);
+    old.leave(REASON.sessionTakenOver, 'taken-over');
     session.detach();
     this.#host.wills.lose(clientId, goesOn ? session.expirySeconds : 0);
   }

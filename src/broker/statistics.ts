@@ -19,6 +19,8 @@ export interface Statistics extends Traffic {
   disconnected: number;
   sessionsExpired: number;
   subscriptions: number;
+  /** Of them, those of `$share` groups. */
+  sharedSubscriptions: number;
   retained: number;
   /** Published by clients and over HTTP. */
   messagesIn: number;
@@ -51,6 +53,7 @@ export function createStatistics(): Statistics {
     disconnected: 0,
     sessionsExpired: 0,
     subscriptions: 0,
+    sharedSubscriptions: 0,
     retained: 0,
     messagesIn: 0,
     messagesOut: 0,

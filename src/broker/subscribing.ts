@@ -24,6 +24,9 @@ type Wish = SubscribePacket['subscriptions'][number];
 /** User property of SUBSCRIBE: read the past from there, as people write a moment, or a sequence. */
 const SINCE = 'since';
 
+const TOLD_FILTERS = 100;
+const TOLD_CHARACTERS = 200;
+
 /** SUBSCRIBE: each filter is granted or refused by itself; the SUBACK waits until what was granted is durable. */
 export function subscribe(broker: Broker, client: Client, session: Session, packet: SubscribePacket): void {
   const id = packet.properties?.subscriptionIdentifier;
@@ -35,8 +38,8 @@ export function subscribe(broker: Broker, client: Client, session: Session, pack
   const granted = answers.map((answer, at) =>
     'code' in answer ? (client.version === 5 ? answer.code : REASON.failure) : packet.subscriptions[at]!.qos,
   );
-  const filters = packet.subscriptions.map(({ topic }) => topic).filter((_topic, at) => granted[at]! < 0x80);
-  if (filters.length > 0) broker.events.tell('subscribed', client.names, { filters });
+  const filters = packet.subscriptions.flatMap(({ topic }, at) => (granted[at]! < 0x80 ? [topic] : []));
+  if (filters.length > 0) broker.events.tell('subscribed', client.names, shortened(filters));
   client.whenDurable(session, () => {
     client.send({ cmd: 'suback', messageId: packet.messageId!, granted, ...(refusal ? client.because(refusal.why) : {}) });
     for (const answer of answers) if (!('code' in answer) && answer.sendRetained) broker.sendRetained(session, answer.subscription);
@@ -46,8 +49,14 @@ export function subscribe(broker: Broker, client: Client, session: Session, pack
 /** UNSUBSCRIBE: what had begun to be delivered goes on. */
 export function unsubscribe(broker: Broker, client: Client, session: Session, packet: UnsubscribePacket): void {
   const granted = packet.unsubscriptions.map((name) => (broker.unsubscribe(session, name) ? REASON.success : REASON.noSubscriptionExisted));
-  broker.events.tell('unsubscribed', client.names, { filters: packet.unsubscriptions });
+  broker.events.tell('unsubscribed', client.names, shortened(packet.unsubscriptions));
   client.whenDurable(session, () => client.send({ cmd: 'unsuback', messageId: packet.messageId!, granted }));
+}
+
+/** What an event tells of filters: not every one of a hundred thousand. */
+function shortened(filters: readonly string[]): { filters: string[]; more?: number } {
+  const told = filters.slice(0, TOLD_FILTERS).map((filter) => filter.slice(0, TOLD_CHARACTERS));
+  return filters.length > TOLD_FILTERS ? { filters: told, more: filters.length - TOLD_FILTERS } : { filters: told };
 }
 
 function grant(

@@ -64,6 +64,11 @@ export class SubscriptionTree<Owner> {
     this.#removeFrom(this.#root, levels, 0, hash, owner, subscription.name);
   }
 
+  /** Whether any filter begins with this level, a wildcard not counting as it. */
+  begins(level: string): boolean {
+    return this.#root.children?.has(level) ?? false;
+  }
+
   /** Per owner what matches; the array is shared, do not change it. MQTT 3.1.1 §4.7. */
   match(topic: string): readonly Match<Owner>[] {
     const cached = this.#cache.get(topic);

@@ -7,7 +7,6 @@ export interface SysReading {
   uptimeMs: number;
   /** Events and bytes in the journal, and its highest sequence. */
   journal: { events: number; bytes: number; head: number };
-  sharedSubscriptions: number;
   /** Bytes of the engine's heap and of buffers beside it. */
   heap: { bytes: number; maxBytes: number };
 }
@@ -31,7 +30,10 @@ export function loadCounters(stats: Statistics): Record<string, number> {
  * Topics below `$SYS/` with their values. Those below `broker/` have the names and meanings that mosquitto(8) lists; exporters make metric
  * names of the topics, so every other one is made of letters, digits and underscores too.
  */
-export function* sysValues(reading: SysReading, loads: Iterable<[name: string, average: number]>): Generator<[topic: string, value: string]> {
+export function* sysValues(
+  reading: SysReading,
+  loads: Iterable<[name: string, average: number]>,
+): Generator<[topic: string, value: string]> {
   yield ['broker/version', `hydrant version ${reading.version}`];
   yield ['broker/uptime', `${Math.floor(reading.uptimeMs / 1000)} seconds`];
   for (const [topic, value] of Object.entries(brokerValues(reading))) yield [`broker/${topic}`, String(value)];
@@ -39,7 +41,7 @@ export function* sysValues(reading: SysReading, loads: Iterable<[name: string, a
   for (const [topic, value] of Object.entries(ownValues(reading))) yield [`hydrant/${topic}`, String(value)];
 }
 
-function brokerValues({ statistics: stats, journal, heap, sharedSubscriptions }: SysReading): Record<string, number> {
+function brokerValues({ statistics: stats, journal, heap }: SysReading): Record<string, number> {
   const { connected, disconnected } = stats;
   return {
     'clients/total': connected + disconnected,
@@ -63,7 +65,7 @@ function brokerValues({ statistics: stats, journal, heap, sharedSubscriptions }:
     'publish/bytes/sent': stats.payloadBytesOut,
     'retained messages/count': stats.retained,
     'subscriptions/count': stats.subscriptions,
-    'shared_subscriptions/count': sharedSubscriptions,
+    'shared_subscriptions/count': stats.sharedSubscriptions,
     'heap/current': heap.bytes,
     'heap/maximum': heap.maxBytes,
   };
