@@ -29,7 +29,7 @@ for (const [version, name] of [
   });
 }
 
-test('[MQTT3-3.1.0-1] closes a connection whose first packet is not CONNECT', async () => {
+test('[MQTT-3.1.0-1] [MQTT3-3.1.0-1] closes a connection whose first packet is not CONNECT', async () => {
   for (const bytes of [
     [0xc0, 0],
     [0x30, 3, 0, 1, 0x61],
@@ -48,7 +48,7 @@ test('[MQTT3-3.1.0-2] closes a client that sends a second CONNECT', async () => 
   await client.expectClose();
 });
 
-test('[MQTT3-3.1.2-1] answers another protocol name with return code 1 and closes', async () => {
+test('[MQTT-3.1.2-1] [MQTT3-3.1.2-1] answers another protocol name with return code 1 and closes', async () => {
   for (const name of ['HTTP', 'mqtt', 'MQTTX', '']) {
     using client = await RawClient.open(url);
     client.sendBytes(connectBytes(name, 4, 2, 'name'));
@@ -57,7 +57,7 @@ test('[MQTT3-3.1.2-1] answers another protocol name with return code 1 and close
   }
 });
 
-test('[MQTT3-3.1.2-2] answers an unknown protocol level with return code 1 and closes', async () => {
+test('[MQTT-3.1.2-2] [MQTT3-3.1.2-2] answers an unknown protocol level with return code 1 and closes', async () => {
   for (const level of [0, 2, 6, 127]) {
     using client = await RawClient.open(url);
     client.sendBytes(connectBytes('MQTT', level, 2, 'level'));

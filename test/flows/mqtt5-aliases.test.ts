@@ -43,7 +43,7 @@ test('[MQTT-3.3.2-9] an alias above the maximum, or none at all where none was o
   await client.expectClose();
 });
 
-test('[MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-10] uses as many aliases as the client takes, and says a topic again when its alias went to another', async () => {
+test('[MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11] uses as many aliases as the client takes, and says a topic again when its alias went to another', async () => {
   using none = await connect();
   await none.subscribe('out/#');
   using client = await connect({ properties: { topicAliasMaximum: 2 } });

@@ -106,7 +106,7 @@ test('[MQTT-3.2.2-21] [MQTT-3.1.2-21] tells a client that asks for a longer keep
   }
 });
 
-test('[MQTT-3.2.2-19] [MQTT-3.4.2-2] says why in a reason string, unless the client asked for none', async () => {
+test('says why in a reason string, unless the client asked for none', async () => {
   const why = async (properties: RawConnect['properties']) => {
     using client = await connect({ properties });
     client.publish('$SYS/fake', 'x', { qos: 1 });
@@ -125,7 +125,7 @@ test('[MQTT-3.1.2-29] a client that wants no problem information gets reason str
   assert.match((await client.expect('disconnect')).properties!.reasonString!, /alias/);
 });
 
-test('[MQTT-3.2.2-19] [MQTT-3.14.2-3] leaves a reason string out when the client takes only small packets', async () => {
+test('[MQTT-3.4.2-2] leaves a reason string out when the client takes only small packets', async () => {
   using client = await connect({ properties: { maximumPacketSize: 60 } });
   client.publish('$SYS/fake', 'x', { qos: 1 });
   assert.equal((await client.expect('puback', { reasonCode: 0x90 })).properties, undefined);
