@@ -16,6 +16,7 @@ const PACKAGES = [
   'libc6-dev',
   'curl',
   'jq',
+  'openssl',
   'procps',
   'systemd',
 ];

@@ -12,6 +12,7 @@ import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
 import { retained } from './commands/retained.ts';
 import { sub } from './commands/sub.ts';
+import { tls } from './commands/tls.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 
@@ -27,6 +28,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   backup,
   restore,
   config,
+  tls,
   doctor,
   bench,
   completion,
