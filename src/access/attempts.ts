@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { addressGroup } from '../core/address-group.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { AccessConfig } from './options.ts';
 
@@ -37,7 +38,7 @@ export class Attempts {
 
   /** Resolves when a login of this address may be looked at; false: not at all, too many of its logins wait already. */
   async admit(address: string): Promise<boolean> {
-    const suspect = this.#find(keyOf(address));
+    const suspect = this.#find(addressGroup(address));
     const delayMs = suspect ? this.#delay(suspect, isLoopbackAddress(address)) : 0;
     if (!suspect || delayMs === 0) return true;
     if (suspect.waiting >= this.options.waiting) return false;
@@ -48,7 +49,7 @@ export class Attempts {
   }
 
   failed(address: string, name: string): void {
-    const key = keyOf(address);
+    const key = addressGroup(address);
     const suspect = this.#find(key) ?? { failures: new Map<string, number>(), total: 0, lastMs: 0, waiting: 0 };
     const counted = suspect.failures.has(name) || suspect.failures.size < MAX_NAMES ? name : REST;
     suspect.failures.set(counted, (suspect.failures.get(counted) ?? 0) + 1);
@@ -61,7 +62,7 @@ export class Attempts {
 
   /** A good login forgives what this address did wrong under that name, and nothing else: an account is no licence to guess. */
   succeeded(address: string, name: string): void {
-    const key = keyOf(address);
+    const key = addressGroup(address);
     const suspect = this.#suspects.get(key);
     if (!suspect) return;
     suspect.total -= suspect.failures.get(name) ?? 0;
@@ -86,17 +87,4 @@ export class Attempts {
 /** Whether an address is this machine's own. */
 export function isLoopbackAddress(address: string): boolean {
   return address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
-}
-
-/** Who has one IPv6 address has a whole /64. */
-function keyOf(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [head = '', tail] = address.split('%', 1)[0]!.split('::');
-  const first = head === '' ? [] : head.split(':');
-  const last = tail ? tail.split(':') : [];
-  const zeros = tail === undefined ? [] : Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0');
-  return [...first, ...zeros, ...last]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
 }

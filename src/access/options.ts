@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from '../core/option-types.ts';
+import { duration, filePath } from '../core/option-types.ts';
 import { patternFault } from './pattern.ts';
 
 const patterns = () =>
@@ -7,6 +7,7 @@ const patterns = () =>
     z.string().refine((pattern) => patternFault(pattern) === undefined, {
       error: 'expected topic filters such as "devices/+/state" or "%u/#", with %u and %c as whole levels',
     }),
+    { error: 'expected a list of topic filters' },
   );
 
 /** Refuses keys that are none, in words that say which there are. */
@@ -46,11 +47,7 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 
 /** How somebody proves who they are. A section of the configuration. */
 export const accessOptions = z.strictObject({
-  users: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('Password file, written by `hydrant user`. Relative to this file. Default: users in the data folder.'),
+  users: filePath().optional().describe('Password file, written by `hydrant user`. Default: users in the data folder.'),
   admins: z.array(z.string().min(1)).default([]).describe("Users who may list and end other clients' connections."),
   refusedPublish: z
     .enum(['drop', 'close'])
@@ -81,13 +78,11 @@ export const accessOptions = z.strictObject({
     .prefault({}),
   jwt: z
     .strictObject({
-      keys: z
-        .string()
-        .min(1)
+      keys: filePath()
         .refine(isKeyLocation, { error: 'expected a file, or an https:// URL without a password (http:// on loopback only)' })
         .optional()
         .describe(
-          'Where the public keys are: a JWKS or PEM file, relative to this file, or the https:// URL of a JWKS. JSON Web Tokens are taken when set.',
+          'Public keys of tokens: a JWKS or PEM file, or the https:// URL of a JWKS. With it JSON Web Tokens are taken as passwords.',
         ),
       issuer: z.string().min(1).optional().describe('Issuer (iss) that a token must name.'),
       audience: z.string().min(1).optional().describe('Audience (aud) that a token must name.'),

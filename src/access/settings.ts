@@ -9,13 +9,6 @@ export interface AccessSections extends RuleSettings {
   access: AccessConfig;
 }
 
-/** Where the files are that the sections name, absolute. */
-export interface AccessFiles {
-  users: string;
-  /** Only when `access.jwt.keys` is a file. */
-  keys?: string;
-}
-
 /** Everything that decides over logins and permissions, read and checked. */
 export interface AccessSettings {
   config: AccessConfig;
@@ -27,17 +20,18 @@ export interface AccessSettings {
 
 /**
  * Reads the files that the configuration names. The password file that nobody named need not be there.
+ * @param usersPath of that file; `access.users` wins
  * @throws HYD_CONFIG
  */
-export function readAccessSettings({ preset, acl, access }: AccessSections, files: AccessFiles): AccessSettings {
-  const accounts = readAccounts(files.users);
+export function readAccessSettings({ preset, acl, access }: AccessSections, usersPath: string): AccessSettings {
+  const accounts = readAccounts(access.users ?? usersPath);
   if (access.users !== undefined && !accounts) {
-    throw new HydrantError('HYD_CONFIG', `access.users is ${files.users}, and there is no such file`, {
+    throw new HydrantError('HYD_CONFIG', `access.users is ${access.users}, and there is no such file`, {
       fix: 'Make an account with `hydrant user add NAME`, given the same --config, or correct the key.',
     });
   }
   const { keys } = access.jwt;
-  const read = keys === undefined || isUrl(keys) ? keys : readKeyFile(files.keys ?? keys);
+  const read = keys === undefined || isUrl(keys) ? keys : readKeyFile(keys);
   const hasAccounts = accounts !== undefined || read !== undefined || access.certificateUser;
   return { config: access, rules: createRules({ preset, acl }, hasAccounts), accounts, keys: read };
 }

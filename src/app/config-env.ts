@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { unknownKey } from './config-file.ts';
-import type { ConfigKey, ConfigKeys } from './config-keys.ts';
+import type { ConfigKey, ConfigKeys, SchemaNode } from './config-keys.ts';
 import type { ConfigEntry, ConfigFault, Origin } from './config-origin.ts';
 
 /** Variables that are not keys: where the data and the file are, what clients use, what tests use. */
@@ -43,7 +43,9 @@ export function readConfigSets(sets: readonly string[], known: ConfigKeys): { en
     const path = set.slice(0, equals);
     const origin: Origin = { from: 'flag', flag: `--set ${path}` };
     const key = known.keys.get(path);
+    const part = key ? undefined : findPart(path, known);
     if (key) add(key, origin, () => set.slice(equals + 1), entries, faults);
+    else if (part) addPart(part, origin, set.slice(equals + 1), entries, faults);
     else if (known.sections.has(path)) {
       faults.push({ origin, message: `${path} is a section; set one of its keys: ${known.sections.get(path)!.join(', ')}` });
     } else faults.push({ origin, message: unknownKey(path, known) });
@@ -58,6 +60,32 @@ function add(key: ConfigKey, origin: Origin, text: () => string, entries: Config
     entries.push({ path: key.path, value: isText ? value : parse(value), origin });
   } catch (error) {
     faults.push({ origin, message: `${key.path}: ${errorText(error)}` });
+  }
+}
+
+/** `acl.ann.publish`: a key that maps names, and the names below it. */
+function findPart(path: string, known: ConfigKeys): { key: ConfigKey; names: string[] } | undefined {
+  for (const key of known.keys.values()) {
+    if (!key.node.additionalProperties || !path.startsWith(`${key.path}.`)) continue;
+    const [name = '', ...inner] = path.slice(key.path.length + 1).split('.');
+    const node = inner.reduce<SchemaNode | undefined>((at, child) => at?.properties?.[child], key.node.additionalProperties);
+    if (name !== '' && node) return { key, names: [name, ...inner] };
+  }
+  return undefined;
+}
+
+function addPart(
+  { key, names }: { key: ConfigKey; names: string[] },
+  origin: Origin,
+  text: string,
+  entries: ConfigEntry[],
+  faults: ConfigFault[],
+): void {
+  const own: ConfigEntry[] = [];
+  add(key, origin, () => text, own, faults);
+  for (const { path, value } of own) {
+    const part = names.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+    entries.push({ path, value: part, origin, isPart: true });
   }
 }
 

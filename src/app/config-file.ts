@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isCollection, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { nearest } from '../core/nearest.ts';
 import type { ConfigKeys } from './config-keys.ts';
 import type { ConfigEntry, ConfigFault, Origin } from './config-origin.ts';
@@ -54,11 +54,17 @@ class Reader {
       if (this.#known.sections.has(dotted)) this.section(pair.value, childPath);
       else if (this.#known.keys.has(dotted)) {
         const value = pair.value as Node | null;
-        if (value?.range) this.entries.push({ path: dotted, value: value.toJS(this.#document), origin: this.at(value.range[0]) });
-        else this.faults.push({ origin, message: `${dotted} has no value` });
+        if (value?.range) {
+          const originOf = (names: readonly PropertyKey[]): Origin => this.at(partOf(value, names)?.range?.[0] ?? value.range![0]);
+          this.entries.push({ path: dotted, value: value.toJS(this.#document), origin: originOf([]), originOf });
+        } else this.faults.push({ origin, message: `${dotted} has no value` });
       } else this.faults.push({ origin, message: unknownKey(dotted, this.#known) });
     }
   }
+}
+
+function partOf(value: Node, names: readonly PropertyKey[]): Node | undefined {
+  return names.length > 0 && isCollection(value) ? (value.getIn(names, true) as Node | undefined) : value;
 }
 
 /** Names an unknown key and the valid one that was most likely meant: in the same section first, then anywhere. */

@@ -12,6 +12,8 @@ export interface SchemaNode {
   minLength?: number;
   items?: SchemaNode;
   properties?: Record<string, SchemaNode>;
+  /** Of a key that maps names to values. */
+  additionalProperties?: SchemaNode | false;
   /** Our own keyword: shown as `***`, and `<key>File` reads it from a file. */
   secret?: boolean;
   /** Our own keyword: the path of a file, taken from where it was written. */
@@ -83,6 +85,7 @@ export function expectedWords(node: SchemaNode): string {
     if (min !== undefined) return `${what}, at least ${min}`;
     return max === undefined ? what : `${what}, at most ${max}`;
   }
+  if (node.type === 'object') return 'a map of names';
   if (node.type === 'array') return `a list such as [${(node.items?.examples ?? ['a', 'b']).join(', ')}]`;
   return node.minLength ? 'text that is not empty' : 'text';
 }

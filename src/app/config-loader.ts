@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import { isUrl } from '../access/options.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { readConfigEnv, readConfigSets, readSecret } from './config-env.ts';
 import { parseConfigFile } from './config-file.ts';
@@ -40,7 +41,7 @@ export function readConfig<S extends z.ZodType>(
   const layers = [readFileLayer(sources.file, keys), readConfigEnv(sources.env, keys), readConfigSets(sources.sets ?? [], keys)];
   const faults = layers.flatMap((layer) => layer.faults);
   const given = new Map<string, ConfigEntry>();
-  for (const entry of [...layers.flatMap((layer) => layer.entries), ...(sources.flags ?? [])]) given.set(entry.path, entry);
+  for (const entry of [...layers.flatMap((layer) => layer.entries), ...(sources.flags ?? [])]) given.set(entry.path, joined(given, entry));
   readSecretFiles(given, keys, faults);
   const parsed = schema.safeParse(nest(given, keys));
   if (!parsed.success) for (const issue of parsed.error.issues) faults.push(issueFault(issue, given, keys));
@@ -49,6 +50,21 @@ export function readConfig<S extends z.ZodType>(
   const broken = rules(config).map(({ path, message }) => ({ origin: given.get(path)?.origin ?? ({ from: 'default' } as const), message }));
   if (broken.length > 0) throw configError(broken);
   return { config, keys, given };
+}
+
+function joined(given: Map<string, ConfigEntry>, entry: ConfigEntry): ConfigEntry {
+  return entry.isPart ? { ...entry, value: merge(given.get(entry.path)?.value, entry.value) } : entry;
+}
+
+function merge(below: unknown, above: unknown): unknown {
+  if (!isPlain(below) || !isPlain(above)) return above;
+  const merged = { ...below };
+  for (const [name, value] of Object.entries(above)) merged[name] = merge(merged[name], value);
+  return merged;
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function readFileLayer(file: string | undefined, keys: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {
@@ -98,9 +114,10 @@ function nest(given: Map<string, ConfigEntry>, keys: ConfigKeys): Record<string,
   return root;
 }
 
-/** A path in the file starts at the file's folder, any other at the working folder. */
+/** A path in the file starts at the file's folder, any other at the working folder; a URL stays as it is. */
 function absolutePath({ value, origin }: ConfigEntry): unknown {
   if (typeof value !== 'string' || value === '') return value;
+  if (isUrl(value)) return value;
   return origin.from === 'file' ? resolve(dirname(origin.file), value) : resolve(value);
 }
 
@@ -110,10 +127,21 @@ function issueFault(issue: z.core.$ZodIssue, given: Map<string, ConfigEntry>, ke
   const path = names.join('.');
   const key = keys.keys.get(path);
   const entry = given.get(path);
+  if (key?.node.additionalProperties && entry) return partFault(issue, entry);
   const origin: Origin = entry?.origin ?? { from: 'default' };
   const expected = issue.message.startsWith('expected ') || !key ? issue.message : `expected ${expectedWords(key.node)}`;
   const value = key?.node.secret ? '***' : JSON.stringify(entry?.value);
   return { origin, message: `${path} is ${value}: ${expected}` };
+}
+
+/** A mistake inside a map: the list or value at fault is named with its own place. */
+function partFault(issue: z.core.$ZodIssue, { path, value, origin, originOf }: ConfigEntry): ConfigFault {
+  const names = issue.path.slice(path.split('.').length);
+  const list = names.findIndex((name) => typeof name === 'number');
+  if (list !== -1) names.length = list;
+  const part = names.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown>)[name], value);
+  const message = `${[path, ...names].join('.')} is ${JSON.stringify(part)}: ${issue.message}`;
+  return { origin: originOf?.(names) ?? origin, message };
 }
 
 function configError(faults: ConfigFault[]): HydrantError {

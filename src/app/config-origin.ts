@@ -24,6 +24,10 @@ export interface ConfigEntry {
   path: string;
   value: unknown;
   origin: Origin;
+  /** Where a part of the value is, for the file. */
+  originOf?(names: readonly PropertyKey[]): Origin;
+  /** The value is only a part of a map: it is merged into what is there. */
+  isPart?: boolean;
 }
 
 /** One mistake: where, and what is wrong with it. */

@@ -10,7 +10,7 @@ export function isLoopback(host: string): boolean {
 
 /** What is wrong with keys that are right one by one. */
 export function configFaults(config: Config): ConfigRuleFault[] {
-  return [...doorFaults(config), ...tlsFaults(config), ...exposureFaults(config), ...archiveFaults(config)];
+  return [...doorFaults(config), ...tlsFaults(config), ...accessFaults(config), ...archiveFaults(config)];
 }
 
 export interface ConfigRuleFault {
@@ -23,21 +23,17 @@ function archiveFaults({ archive }: Config): ConfigRuleFault[] {
   return [{ path: 'archive.codec', message: `archive.codec is "${archive.codec}", but archive.layout: daily is gzip always` }];
 }
 
-/** Listeners beyond loopback, unless the configuration says that anybody may come in. */
-function exposureFaults(config: Config): ConfigRuleFault[] {
-  if (config.listeners.allowAnonymousRemote) return [];
-  return exposedListeners(config).map(({ path, host }) => ({
-    path,
-    message:
-      `${path} is ${JSON.stringify(host)}, which other machines can reach, and this version has no accounts yet: anybody could publish and read everything. ` +
-      'Use 127.0.0.1 and a tunnel (ssh -L 1883:127.0.0.1:1883), or set listeners.allowAnonymousRemote: true',
-  }));
+function accessFaults({ access, tls }: Config): ConfigRuleFault[] {
+  if (!access.certificateUser || tls.clientCertificates !== 'none') return [];
+  const message = 'access.certificateUser is true, but clients are not asked for certificates: set tls.clientCertificates and tls.ca';
+  return [{ path: 'access.certificateUser', message }];
 }
 
-/** The keys of the listeners that are bound beyond loopback. */
+/** The keys of the listeners that other machines reach, and reach without a certificate of their own. */
 export function exposedListeners(config: Config): { path: string; host: string }[] {
+  const certified = config.tls.clientCertificates === 'required';
   return openDoors(config)
-    .filter(({ host }) => !isLoopback(host))
+    .filter((door) => !isLoopback(door.host) && !(certified && isTlsDoor(door)))
     .map(({ name, host }) => ({ path: `listeners.${name}.host`, host }));
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accessOptions, aclOption, presetOption } from '../access/options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { filterFault } from '../wire/topic.ts';
@@ -25,6 +26,17 @@ export const configSchema = z.strictObject({
     .describe("The data folder. Relative to this file. Default: HYDRANT_DATA, else the user's data directory."),
   listeners: listenerOptions.prefault({}),
   tls: tlsOptions.prefault({}),
+  preset: presetOption,
+  acl: aclOption,
+  access: accessOptions.prefault({}),
+  http: z
+    .strictObject({
+      origins: z
+        .array(z.string().refine(isOrigin, { error: 'expected origins such as "https://ops.example.org", without a path' }))
+        .default([])
+        .describe("Origins whose web pages may publish and read here, besides the server's own page."),
+    })
+    .prefault({}),
   journal: z
     .strictObject({
       qos0: z.boolean().default(true).describe('Journal QoS 0 events too (best effort: dropped and counted under pressure).'),
@@ -95,6 +107,10 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
 
 function isRegex(source: string): boolean {
   try {

@@ -158,16 +158,40 @@ test('VARIABLE_FILE gives the value from a file, without its last newline; both 
   assert.match(missing[0]!, /^environment HYDRANT_LOG_LEVEL_FILE: log\.level: ENOENT/);
 });
 
-test('a listener beyond loopback is refused with what to do, unless it is allowed by name', async () => {
-  const [fault] = await faultsOf('listeners: {mqtt: {host: 0.0.0.0}}\n');
-  assert.match(fault!, /^hydrant\.yaml:1:26: listeners\.mqtt\.host is "0\.0\.0\.0", which other machines can reach/);
-  assert.match(fault!, /tunnel .*listeners\.allowAnonymousRemote: true/);
-  for (const host of ['::', '192.168.1.4', 'example.org', '10.0.0.127']) {
-    assert.equal((await faultsOf(undefined, { sets: [`listeners.http.host=${host}`] })).length, 1, host);
-  }
-  for (const host of ['localhost', '::1', '127.3.2.1']) await load(undefined, { sets: [`listeners.http.host=${host}`] });
-  await load('listeners: {mqtt: {host: 0.0.0.0}, allowAnonymousRemote: true}\n');
-  await load('listeners: {mqtt: {host: 0.0.0.0, enabled: false}}\n');
+test('rules are read from the file, and --set changes one of them', async () => {
+  const yaml = "acl:\n  anonymous: {subscribe: ['#']}\n  ann: {publish: ['%u/#'], deny: {publish: [ann/x]}}\n";
+  const { acl } = (await load(yaml, { sets: ['acl.ann.publish=[b/#]', 'acl.bob={subscribe: [c]}', 'acl.ann.deny.subscribe=[d]'] })).loaded
+    .config;
+  const none = { publish: [], subscribe: [] };
+  assert.deepEqual(acl, {
+    anonymous: { publish: [], subscribe: ['#'], deny: none },
+    ann: { publish: ['b/#'], subscribe: [], deny: { publish: ['ann/x'], subscribe: ['d'] } },
+    bob: { publish: [], subscribe: ['c'], deny: none },
+  });
+  assert.deepEqual((await load(yaml, { env: { HYDRANT_ACL: '{eve: {}}' } })).loaded.config.acl, { eve: { ...none, deny: none } });
+});
+
+test('a mistake in a rule is named with its own place', async () => {
+  const yaml = "acl:\n  ann:\n    publish: [a/#, 'x%u']\n    subscribe: a\n  bob: {pubish: [a]}\n  eve:\n";
+  const patterns = 'expected topic filters such as "devices/+/state" or "%u/#", with %u and %c as whole levels';
+  assert.deepEqual(await faultsOf(yaml), [
+    `hydrant.yaml:3:14: acl.ann.publish is ["a/#","x%u"]: ${patterns}`,
+    'hydrant.yaml:4:16: acl.ann.subscribe is "a": expected a list of topic filters',
+    'hydrant.yaml:5:8: acl.bob is {"pubish":["a"]}: there is no key pubish (known here: publish, subscribe, deny)',
+    'hydrant.yaml:6:7: acl.eve is null: expected keys: publish, subscribe, deny',
+  ]);
+  assert.match((await faultsOf(undefined, { sets: ['acl.ann.pubish=[a]'] }))[0]!, /there is no key acl\.ann\.pubish/);
+  assert.match(
+    (await faultsOf(undefined, { sets: ['acl.ann.publish=[a#]'] }))[0]!,
+    /^flag --set acl\.ann\.publish: acl\.ann\.publish is \["a#"\]/,
+  );
+});
+
+test('files of accounts and keys start at the folder of the configuration, and a URL stays one', async () => {
+  const { loaded, dir } = await load('access: {users: people, jwt: {keys: keys.json}}\n');
+  assert.deepEqual([loaded.config.access.users, loaded.config.access.jwt.keys], [join(dir, 'people'), join(dir, 'keys.json')]);
+  const url = 'https://id.example/keys';
+  assert.equal((await load(`access: {jwt: {keys: '${url}'}}\n`)).loaded.config.access.jwt.keys, url);
 });
 
 test('the daily layout with zstd is refused where the codec is given', async () => {

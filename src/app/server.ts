@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { AccountAccess } from '../access/account-access.ts';
+import type { AccessSettings } from '../access/settings.ts';
 import { Catalogue } from '../archive/catalogue.ts';
 import { createHistory } from '../archive/history.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
@@ -24,6 +26,8 @@ export interface ServerOptions {
   /** Absolute path of the data folder. */
   dataDir: string;
   config: Config;
+  /** Of the same configuration: `loadAccess`. */
+  access: AccessSettings;
   /** What `lock.json` tells people who ask who runs here. */
   command: string;
   /** Of the package. */
@@ -36,10 +40,10 @@ export interface Server {
   readonly listeners: ListenerUrls;
   readonly bus: Bus;
   /**
-   * Takes over the keys of `liveKeys`; the others wait for a restart.
+   * Takes over the keys of `liveKeys`, and accounts; the others wait for a restart.
    * @throws HYD_CONFIG when a certificate cannot be used: nothing has changed then
    */
-  apply(next: Config): void;
+  apply(next: Config, access: AccessSettings): void;
   /**
    * Stops accepting, lets what is under way finish, then closes everything in reverse order of opening. What is not done
    * at the deadline is cut. Twice is fine.
@@ -68,6 +72,10 @@ const LIVE_KEYS = [
   'limits.publishRate',
   'limits.retained',
   'limits.connectTimeout',
+  'preset',
+  'acl',
+  'access',
+  'http.origins',
   'sys',
   'clients',
   'journal.qos0',
@@ -107,13 +115,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (sealer) opening.use(sealer);
   const history = createHistory(new Catalogue({ store: objects }), identity.journal, log);
   const { sessions, limits, sys, clients } = config;
+  const access = new AccountAccess(options.access, { log });
+  opening.defer(() => access.close());
   const brokerOptions = { sessions, limits, journal: config.journal, sys, clients };
-  const broker = await openBroker({ journal, store, history, options: brokerOptions, version: options.version, log });
+  const broker = await openBroker({ journal, store, history, access, options: brokerOptions, version: options.version, log });
   untilBroker.release();
   opening.defer(() => broker.close({ deadlineMs: leftMs() }));
   const http: HttpServer = await openHttpServer({
     bus: broker.bus,
-    acceptWebSocket: (websocket, { socket }) => broker.accept(webSocketTransport(websocket, socket)),
+    access,
+    origins: () => config.http.origins,
+    acceptWebSocket: (websocket, { socket }, shown) => broker.accept(webSocketTransport(websocket, socket, shown)),
+    onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: 'http', user, remote: address }, reason, what),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
     metrics: createMetrics(() => serverSamples({ journal, broker, sealer, http, tls })),
     maxBodyBytes: limits.packetBytes,
@@ -128,7 +141,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     dataDir,
     listeners,
     bus: broker.bus,
-    apply(next) {
+    apply(next, nextAccess) {
       const useCertificates = next.tls.cert === undefined ? undefined : tls?.prepare(next.tls);
       broker.options.sessions = next.sessions;
       broker.options.limits = { ...next.limits, packetBytes: limits.packetBytes };
@@ -138,6 +151,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       sealer?.configure(sealedPart(next));
       useCertificates?.();
       config = next;
+      access.apply(nextAccess);
+      http.onAccessChange();
     },
     async close({ deadlineMs }) {
       deadlineAtMs = performance.now() + deadlineMs;

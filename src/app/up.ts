@@ -9,6 +9,7 @@ import { changedKeys } from './config-change.ts';
 import { exposedListeners } from './config-rules.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { liveKeys, type Server, startServer } from './server.ts';
+import { isOpen, loadAccess } from './server-access.ts';
 import { createServiceManager, type ServiceManager } from './service-manager.ts';
 
 export interface UpOptions {
@@ -73,7 +74,8 @@ class Up {
   async start(): Promise<void> {
     const { demo = false } = this.#options;
     const { config, dataDir } = this.#started;
-    for (const { path, host } of exposedListeners(config)) {
+    const access = loadAccess(this.#started);
+    for (const { path, host } of isOpen(access) ? exposedListeners(config) : []) {
       this.#log.log('warn', 'ANYBODY who reaches this address can publish and read EVERYTHING: listeners.allowAnonymousRemote is set', {
         [path]: host,
       });
@@ -82,7 +84,8 @@ class Up {
     process.on('SIGINT', this.#onStop);
     process.on('SIGHUP', this.#onHangUp);
     try {
-      this.#server = await startServer({ dataDir, config, command: this.#options.command, version: this.#options.version, log: this.#log.log });
+      const { command, version } = this.#options;
+      this.#server = await startServer({ dataDir, config, access, command, version, log: this.#log.log });
     } catch (error) {
       this.#unwatch();
       throw error;
@@ -138,11 +141,12 @@ class Up {
     await this.#service.reloading();
     try {
       const next = loadConfig(this.#options.inputs);
+      const access = loadAccess(next);
       const live = liveKeys(this.#started.config, next.config);
       const isLive = (key: string): boolean => live.some((at) => key === at || key.startsWith(`${at}.`));
       const applied = changedKeys(this.#current, next).filter(isLive);
       const needRestart = changedKeys(this.#started, next).filter((key) => !isLive(key));
-      server.apply(next.config);
+      server.apply(next.config, access);
       this.#log.setLevel(next.config.log.level);
       this.#current = next;
       this.#log.log('info', 'the configuration was read again', { event: 'reload', applied, needRestart });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Bus, Subscription } from '../bus/bus.ts';
 import { formatLine } from '../wire/line-text.ts';
+import { matchFilter } from '../wire/topic.ts';
 import type { EventRequest } from './event-request.ts';
 import { createSampler } from './sampler.ts';
 
@@ -12,6 +13,8 @@ export interface EventStreamOptions {
   stallMs?: number;
   /** Comments that keep proxies from closing a quiet event stream. Default 15 000. */
   heartbeatMs?: number;
+  /** Filters of topics that this reader is not shown. Asked for each batch. */
+  leftOut(): readonly string[];
 }
 
 const MAX_IN_FLIGHT = 1000;
@@ -41,7 +44,7 @@ export async function streamEvents(bus: Bus, request: EventRequest, response: Se
   using timer = sse ? everySoOften(() => response.write(':\n\n'), options.heartbeatMs ?? 15_000) : undefined;
   void timer;
   try {
-    await pump(subscription, request, response, options.stallMs ?? 30_000, signal);
+    await pump(subscription, request, response, { ...options, signal });
     if (!response.destroyed) response.end();
   } finally {
     signal.removeEventListener('abort', stop);
@@ -52,8 +55,7 @@ async function pump(
   subscription: Subscription,
   request: EventRequest,
   response: ServerResponse,
-  stallMs: number,
-  signal: AbortSignal,
+  { stallMs = 30_000, signal, leftOut }: EventStreamOptions,
 ): Promise<void> {
   const sse = request.format === 'sse';
   using sampler = request.sample
@@ -61,7 +63,9 @@ async function pump(
     : undefined;
   for await (const batch of subscription) {
     let text = '';
+    const hidden = leftOut();
     for (const { event } of batch) {
+      if (hidden.some((filter) => matchFilter(filter, event.topic))) continue;
       if (sampler && !sampler.take()) continue;
       const line = formatLine(event);
       text += sse ? `${event.seq > 0 ? `id: ${event.seq}\n` : ''}data: ${line}\n\n` : `${line}\n`;

@@ -4,6 +4,7 @@ import { type ClientRequest, get, type IncomingMessage, request, type Server } f
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { openAccess } from '../access/access.ts';
 import type { Bus, Delivery, Receipt, SubscribeOptions, Subscription } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
@@ -78,6 +79,9 @@ beforeEach(async () => {
   reasons = [];
   http = await openHttpServer({
     bus,
+    access: openAccess(),
+    origins: () => ['https://ops.example'],
+    onRefused: () => {},
     acceptWebSocket: (socket) => void sockets.push(socket),
     readiness: async () => reasons,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'hydrant_up 1\n' }),

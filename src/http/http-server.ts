@@ -1,22 +1,30 @@
 import type { IncomingMessage, Server } from 'node:http';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import type { WebSocket } from 'ws';
+import type { Access } from '../access/access.ts';
+import { isLoopbackAddress } from '../access/attempts.ts';
 import type { Bus } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { ShownCredentials } from '../mqtt/transport.ts';
+import { authenticate, peerAddress, refusal } from './authentication.ts';
 import { createDoorServer, type DoorOptions } from './door.ts';
-import { readEventRequest } from './event-request.ts';
-import { streamEvents } from './event-stream.ts';
-import { checkOrigin } from './origin.ts';
+import { EventStreams } from './event-streams.ts';
+import { checkOrigin, isPreflight, PREFLIGHT_ANSWER } from './origin.ts';
 import { loadPage } from './page.ts';
-import { readPublishRequest } from './publish-request.ts';
+import { addPublish } from './publish-route.ts';
 import { errorReply } from './reply-error.ts';
 import { createUpgradeHandler } from './websocket-upgrade.ts';
 
 export interface HttpOptions {
   bus: Bus;
-  /** Takes over a websocket that speaks MQTT. */
-  acceptWebSocket(socket: WebSocket, request: IncomingMessage): void;
+  access: Access;
+  /** Origins whose pages may use this server besides its own. Asked for each request. */
+  origins(): readonly string[];
+  /** Somebody was refused: who it was, what it is counted under, and what it was about. */
+  onRefused(caller: { user: string; address: string }, reason: string, what: string): void;
+  /** Takes over a websocket that speaks MQTT. @param shown what came with the request, for a CONNECT that shows nothing */
+  acceptWebSocket(socket: WebSocket, request: IncomingMessage, shown: ShownCredentials): void;
   /** Why the server is not ready for work, in sentences; empty when it is. */
   readiness(): Promise<string[]>;
   /** The metrics in Prometheus' text format. */
@@ -33,6 +41,8 @@ export interface HttpServer {
   createDoor(options: DoorOptions): Server;
   /** Event streams open now. */
   readonly streams: number;
+  /** Other rules count: event streams show what they allow now, or end. */
+  onAccessChange(): void;
   /** Ends event streams, lets requests under way finish until the deadline, then cuts them. Twice is fine. */
   close(options: { deadlineMs: number }): Promise<void>;
 }
@@ -58,12 +68,16 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => void onError(error, reply),
   });
-  const closing = new AbortController();
-  const open = { streams: 0 };
+  const streams = new EventStreams(options);
   const fromLoopbackOnly = new WeakSet<IncomingMessage>();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  app.addHook('onRequest', async (request) => checkOrigin(request.raw, fromLoopbackOnly.has(request.raw)));
+  app.addHook('onRequest', async ({ raw }, reply) => {
+    const origin = checkOrigin(raw, { loopbackOnly: fromLoopbackOnly.has(raw), origins: options.origins() });
+    if (origin === undefined) return undefined;
+    reply.raw.setHeader('access-control-allow-origin', origin).setHeader('vary', 'origin');
+    return isPreflight(raw) ? reply.code(204).headers(PREFLIGHT_ANSWER).send() : undefined;
+  });
   app.addHook(
     'onSend',
     async (_request, reply) => void reply.headers({ 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' }),
@@ -75,8 +89,11 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
     });
   });
   addHealth(app, options);
-  addPublish(app, options.bus);
-  addEvents(app, options, closing.signal, open);
+  addPublish(app, options);
+  app.get('/events', async ({ raw }, reply) => {
+    await streams.serve(raw, reply.raw);
+    reply.hijack();
+  });
   await addPage(app);
   await app.ready();
   const doors: Server[] = [];
@@ -88,7 +105,8 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
       app.routing(request, response);
     });
     const maxMessageBytes = options.maxBodyBytes + 65_536;
-    server.on('upgrade', createUpgradeHandler({ loopbackOnly, maxMessageBytes, accept: options.acceptWebSocket }));
+    const { origins, acceptWebSocket: accept } = options;
+    server.on('upgrade', createUpgradeHandler({ loopbackOnly, origins, maxMessageBytes, accept }));
     server.on('clientError', (error, socket) => app.server.emit('clientError', error, socket));
     busy.watch(server);
     doors.push(server);
@@ -97,10 +115,11 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   return {
     createDoor,
     get streams() {
-      return open.streams;
+      return streams.size;
     },
+    onAccessChange: () => streams.onAccessChange(),
     async close({ deadlineMs }) {
-      closing.abort();
+      streams.close();
       for (const door of doors) door.close();
       await busy.idle(deadlineMs);
       for (const door of doors) door.closeAllConnections();
@@ -140,43 +159,13 @@ function addHealth(app: FastifyInstance, options: HttpOptions): void {
     if (reasons.length === 0) return { status: 'ready' };
     return reply.code(503).header('retry-after', '5').send({ status: 'not ready', reasons });
   });
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', async ({ raw }, reply) => {
+    if (!isLoopbackAddress(peerAddress(raw))) {
+      const caller = await authenticate(options, raw);
+      if (!caller.permissions.subscription('$SYS/#')) throw refusal(caller, 'read the metrics: it takes the right to read $SYS/#');
+    }
     const { contentType, text } = await options.metrics();
     return reply.type(contentType).send(text);
-  });
-}
-
-function addPublish(app: FastifyInstance, bus: Bus): void {
-  const sentTypes = new WeakMap<IncomingMessage, string>();
-  // The framework refuses a content type that is none; here it is a label like any other.
-  const onRequest = async ({ raw }: FastifyRequest): Promise<void> => {
-    sentTypes.set(raw, raw.headers['content-type'] ?? '');
-    raw.headers['content-type'] = 'application/octet-stream';
-  };
-  app.post('/t/*', { onRequest }, async ({ raw, body }) => {
-    const headers = { ...raw.headers, 'content-type': sentTypes.get(raw) };
-    const event = readPublishRequest(raw.url!, headers, (body as Buffer | undefined) ?? Buffer.alloc(0));
-    const { id, seq } = await bus.publish(event);
-    return { id, seq, topic: event.topic };
-  });
-}
-
-function addEvents(app: FastifyInstance, options: HttpOptions, signal: AbortSignal, open: { streams: number }): void {
-  app.get('/events', async (request, reply: FastifyReply) => {
-    const asked = readEventRequest(request.raw.url!, request.headers, Date.now());
-    const { raw } = reply;
-    open.streams++;
-    try {
-      await streamEvents(options.bus, asked, raw, { signal, stallMs: options.stallMs });
-      reply.hijack();
-    } catch (error) {
-      if (!raw.headersSent) throw error;
-      options.log('warn', 'an event stream was cut', { error: errorReply(error).body.error.message });
-      raw.destroy();
-      reply.hijack();
-    } finally {
-      open.streams--;
-    }
   });
 }
 

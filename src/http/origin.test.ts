@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
+import { TLSSocket } from 'node:tls';
 import { checkOrigin } from './origin.ts';
 
-function check(host: string | undefined, origin?: string, loopbackOnly = true): string {
+const origins = ['https://ops.example.org'];
+
+function check(host: string | undefined, origin?: string, loopbackOnly = true, socket: object = {}): string {
   try {
-    checkOrigin({ headers: { host, origin } } as IncomingMessage, loopbackOnly);
-    return 'accepted';
+    return checkOrigin({ headers: { host, origin }, socket } as IncomingMessage, { loopbackOnly, origins }) ?? 'accepted';
   } catch (error) {
     return (error as { code: string }).code;
   }
@@ -42,4 +44,19 @@ test('a page of this server may use it, a page of any other origin may not', () 
     assert.equal(check('127.0.0.1:8080', origin), 'HYD_REFUSED', origin);
   }
   assert.equal(check('bus.example.org', 'https://evil.example', false), 'HYD_REFUSED');
+});
+
+test('a page whose origin is listed may use it, and is named so that the browser can be told', () => {
+  assert.equal(check('127.0.0.1:8080', 'https://ops.example.org'), 'https://ops.example.org');
+  assert.equal(check('bus.example.org', 'https://ops.example.org', false), 'https://ops.example.org');
+  for (const origin of ['http://ops.example.org', 'https://ops.example.org:8443', 'https://ops.example.org.evil.example']) {
+    assert.equal(check('127.0.0.1:8080', origin), 'HYD_REFUSED', origin);
+  }
+  assert.equal(check('evil.example', 'https://ops.example.org'), 'HYD_REFUSED');
+});
+
+test('over TLS a page that came without it is another site', () => {
+  const encrypted = Object.create(TLSSocket.prototype) as object;
+  assert.equal(check('bus.example.org', 'https://bus.example.org', false, encrypted), 'accepted');
+  assert.equal(check('bus.example.org', 'http://bus.example.org', false, encrypted), 'HYD_REFUSED');
 });

@@ -17,7 +17,13 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   HYD_TIMEOUT: 503,
 };
 
-const RETRY_AFTER_S = 5;
+const RETRY_AFTER = { 'retry-after': '5' };
+
+const HEADERS: Record<number, Record<string, string>> = {
+  401: { 'www-authenticate': 'Basic realm="hydrant", charset="UTF-8", Bearer realm="hydrant"' },
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+};
 
 export interface ErrorReply {
   status: number;
@@ -31,7 +37,7 @@ export function errorReply(error: unknown): ErrorReply {
   const status = STATUS[known.code] ?? 500;
   return {
     status,
-    headers: status === 503 || status === 429 ? { 'retry-after': String(RETRY_AFTER_S) } : {},
+    headers: HEADERS[status] ?? {},
     body: { error: { code: known.code, message: known.message, fix: known.fix } },
   };
 }

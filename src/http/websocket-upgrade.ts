@@ -2,6 +2,8 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HydrantError } from '../core/errors.ts';
+import type { ShownCredentials } from '../mqtt/transport.ts';
+import { readAuthorization } from './authentication.ts';
 import { checkOrigin } from './origin.ts';
 import { errorReply } from './reply-error.ts';
 
@@ -10,9 +12,10 @@ const SUBPROTOCOLS = ['mqtt', 'mqttv3.1'];
 
 export interface UpgradeOptions {
   loopbackOnly: boolean;
+  origins(): readonly string[];
   /** Largest websocket message, bytes. */
   maxMessageBytes: number;
-  accept(socket: WebSocket, request: IncomingMessage): void;
+  accept(socket: WebSocket, request: IncomingMessage, shown: ShownCredentials): void;
 }
 
 /** Handles `upgrade` requests on any path: MQTT over websockets, everything else is refused with its reason. */
@@ -28,10 +31,11 @@ export function createUpgradeHandler(options: UpgradeOptions): (request: Incomin
     const drop = () => socket.destroy();
     socket.once('error', drop);
     try {
-      checkOrigin(request, options.loopbackOnly);
+      checkOrigin(request, { loopbackOnly: options.loopbackOnly, origins: options.origins() });
       checkSubprotocol(request);
+      const shown = readAuthorization(request.headers.authorization);
       socket.off('error', drop);
-      server.handleUpgrade(request, socket, head, (websocket) => options.accept(websocket, request));
+      server.handleUpgrade(request, socket, head, (websocket) => options.accept(websocket, request, shown));
     } catch (error) {
       refuse(socket, error);
     }
@@ -51,9 +55,10 @@ function checkSubprotocol(request: IncomingMessage): void {
 }
 
 function refuse(socket: Duplex, error: unknown): void {
-  const { status, body } = errorReply(error);
+  const { status, headers, body } = errorReply(error);
   const text = JSON.stringify(body);
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n${more.join('')}\r\n${text}`,
   );
 }

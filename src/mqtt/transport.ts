@@ -6,6 +6,12 @@ import { type PeerCertificate, peerCertificate } from './peer-certificate.ts';
 
 export type TransportKind = 'mqtt' | 'mqtts' | 'ws' | 'wss';
 
+/** A name and a password, or a token as the password. */
+export interface ShownCredentials {
+  username?: string;
+  password?: Uint8Array;
+}
+
 /** One byte stream. Its owner sets the three `on…` before the next tick. */
 export interface Transport {
   readonly kind: TransportKind;
@@ -15,6 +21,8 @@ export interface Transport {
   readonly address: string;
   /** The client certificate, when one was asked for and is good. */
   readonly certificate?: PeerCertificate;
+  /** What came with the request for a websocket, for a CONNECT that shows nothing. */
+  readonly shown?: ShownCredentials;
   onData: (chunk: Buffer) => void;
   /** Something that is no byte of MQTT, such as a websocket text message. */
   onFault: (fault: PacketFault) => void;
@@ -74,12 +82,13 @@ export function tcpTransport(socket: Socket): Transport {
  * @param ws open; its `maxPayload` is the caller's business
  * @param socket the one under it, `request.socket` of the upgrade
  */
-export function webSocketTransport(ws: WebSocket, socket: Socket): Transport {
+export function webSocketTransport(ws: WebSocket, socket: Socket, shown?: ShownCredentials): Transport {
   let failure: Error | undefined;
   const transport: Transport = {
     kind: socket instanceof TLSSocket ? 'wss' : 'ws',
     ...remoteOf(socket),
     certificate: peerCertificate(socket),
+    shown,
     onData() {},
     onFault() {},
     onClose() {},

@@ -28,8 +28,9 @@ const check = defineCommand<ConfigOptions>({
   ],
   define: addConfigOptions,
   async run({ options, io }) {
-    const { loadConfig } = await import('../../app/config.ts');
+    const [{ loadConfig }, { loadAccess }] = await Promise.all([import('../../app/config.ts'), import('../../app/server-access.ts')]);
     const loaded = loadConfig({ env: io.env, file: options.config, data: options.data, sets: options.set });
+    loadAccess(loaded);
     await write(io.stdout, `ok: ${loaded.file ?? 'no file; defaults and environment'} (data folder ${loaded.dataDir})\n`);
     return undefined;
   },

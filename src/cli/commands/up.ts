@@ -1,8 +1,9 @@
+import { Option } from 'commander';
 import { defineCommand } from '../command.ts';
 import { packageVersion } from '../version.ts';
 import { addConfigOptions, type ConfigOptions } from './config.ts';
 
-export const up = defineCommand<ConfigOptions & { demo?: boolean }>({
+export const up = defineCommand<ConfigOptions & { demo?: boolean; preset?: string }>({
   name: 'up',
   summary: 'start the bus',
   notes: [
@@ -10,15 +11,20 @@ export const up = defineCommand<ConfigOptions & { demo?: boolean }>({
   ],
   examples: [
     ['hydrant up --demo', 'with believable events to look at'],
+    ['hydrant up --preset firehose', 'anybody reads, accounts of `hydrant user add` publish, each below its own name'],
     ['hydrant up -d /srv/hydrant -c /etc/hydrant.yaml', 'a data folder and a configuration of its own'],
     ['hydrant up --set listeners.mqtt.port=0 --set listeners.http.port=0', 'on any free ports, which the ready line names'],
   ],
   ownSignals: true,
-  define: (command) => void addConfigOptions(command).option('--demo', 'publish believable demo events'),
+  define: (command) =>
+    void addConfigOptions(command)
+      .addOption(new Option('--preset <name>', 'rules to start from; the same as --set preset=NAME').choices(['open', 'firehose']))
+      .option('--demo', 'publish believable demo events'),
   async run({ options, io }) {
     const { runUp } = await import('../../app/up.ts');
-    const { config, data, set, demo } = options;
+    const { config, data, set = [], demo, preset } = options;
+    const sets = preset === undefined ? set : [...set, `preset=${preset}`];
     const command = ['hydrant', ...process.argv.slice(2)].join(' ');
-    return runUp({ inputs: { env: io.env, file: config, data, sets: set }, demo, stdout: io.stdout, command, version: packageVersion() });
+    return runUp({ inputs: { env: io.env, file: config, data, sets }, demo, stdout: io.stdout, command, version: packageVersion() });
   },
 });

@@ -1,5 +1,6 @@
 import { loadConfig } from '../../app/config.ts';
 import { folderHolder } from '../../app/folder-lock.ts';
+import { loadAccess } from '../../app/server-access.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
 import { connectClient } from '../../mqtt/client.ts';
 import type { ConfigOptions } from '../commands/config.ts';
@@ -19,6 +20,7 @@ export async function examine(options: ConfigOptions, io: Io): Promise<Finding[]
   let loaded: ReturnType<typeof loadConfig>;
   try {
     loaded = loadConfig({ env: io.env, file: options.config, data: options.data, sets: options.set });
+    loadAccess(loaded);
   } catch (error) {
     if (!(error instanceof HydrantError)) throw error;
     return [...findings, fail('configuration', error.message, error.fix)];
