@@ -77,6 +77,11 @@ export class Client implements ConnectionHandler, Sink {
     return this.connection.version;
   }
 
+  /** The standard that it speaks: `3.1`, `3.1.1` or `5.0`. */
+  get protocol(): string {
+    return { 3: '3.1', 4: '3.1.1', 5: '5.0' }[this.version];
+  }
+
   /** For events and the log; also after its session has gone. */
   get names(): ClientNames {
     return { clientId: this.#clientId, user: this.identity.user, remote: this.connection.remote };

@@ -14,8 +14,8 @@ import { Sending } from './sending.ts';
 import type { Session } from './session.ts';
 import type { Will } from './wills.ts';
 
-/** A CONNECT that is not granted: return code of 3.x, reason code of 5, and why. */
-type Refusal = [returnCode: number, reasonCode: number, why: string];
+/** A CONNECT that is not granted: return code of 3.x, reason code of 5, and why, for people and as a word to count by. */
+type Refusal = [returnCode: number, reasonCode: number, why: string, reason: string];
 
 const REFUSALS: Record<LoginRefusal, [returnCode: number, reasonCode: number]> = {
   'bad-credentials': [RETURN.badUserNameOrPassword, REASON.badUserNameOrPassword],
@@ -40,8 +40,9 @@ export async function connect(broker: Broker, client: Client, packet: ConnectPac
   const refusal = refuseConnect(packet) ?? (await admit(broker, client, packet, clientId));
   if (!client.connection.open) return;
   if (refusal) {
-    broker.refusals.note({ ...client.names, clientId }, 'connect', refusal[2]);
-    return client.refuseConnect(...refusal);
+    const [returnCode, reasonCode, why, reason] = refusal;
+    broker.refusals.note({ ...client.names, clientId }, reason, why);
+    return client.refuseConnect(returnCode, reasonCode, why);
   }
   openSession(broker, client, packet, clientId);
 }
@@ -54,28 +55,33 @@ export function readExpiry(seconds = 0): number {
 function refuseConnect({ protocolVersion, clientId, clean, will, properties }: ConnectPacket): Refusal | undefined {
   // 3.1 wants 1 to 23 characters; longer ones are taken as every other broker does. 3.1.1: [MQTT-3.1.3-8].
   if (clientId === '' && (protocolVersion === 3 || (protocolVersion === 4 && !clean)))
-    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'a session that is kept needs a client identifier'];
+    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'a session that is kept needs a client identifier', 'client-id'];
   if (will && (topicFault(will.topic) || isReserved(will.topic)))
-    return [RETURN.serverUnavailable, REASON.topicNameInvalid, `the will cannot be published on ${will.topic}`];
+    return [RETURN.serverUnavailable, REASON.topicNameInvalid, `the will cannot be published on ${will.topic}`, 'will'];
   const method = properties?.authenticationMethod;
   if (method !== undefined && method !== TOKEN_METHOD)
-    return [RETURN.badUserNameOrPassword, REASON.badAuthenticationMethod, `the only authentication method is ${TOKEN_METHOD}`];
+    return [
+      RETURN.badUserNameOrPassword,
+      REASON.badAuthenticationMethod,
+      `the only authentication method is ${TOKEN_METHOD}`,
+      'authentication-method',
+    ];
   return undefined;
 }
 
 /** Undefined when the client may come in under this client id. */
 async function admit(broker: Broker, client: Client, packet: ConnectPacket, clientId: string): Promise<Refusal | undefined> {
   const login = await broker.access.login(credentialsOf(client, packet, clientId));
-  if ('refused' in login) return [...REFUSALS[login.refused], login.why];
+  if ('refused' in login) return [...REFUSALS[login.refused], login.why, login.refused];
   const { identity } = login;
   const permissions = broker.access.permissions(identity, clientId);
   if (!broker.sessions.isFree(clientId, identity.user))
-    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'this client identifier belongs to another user'];
+    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'this client identifier belongs to another user', 'client-id'];
   const { sessions } = broker.options.limits;
   if (sessions > 0 && broker.sessions.size >= sessions && !broker.sessions.get(clientId))
-    return [RETURN.serverUnavailable, REASON.quotaExceeded, 'the server has as many sessions as it takes (limits.sessions)'];
+    return [RETURN.serverUnavailable, REASON.quotaExceeded, 'the server has as many sessions as it takes (limits.sessions)', 'sessions'];
   if (packet.will && !permissions.mayPublish(packet.will.topic))
-    return [RETURN.notAuthorized, REASON.notAuthorized, `${identity.user} may not publish the will on ${packet.will.topic}`];
+    return [RETURN.notAuthorized, REASON.notAuthorized, `${identity.user} may not publish the will on ${packet.will.topic}`, 'will'];
   client.admit(clientId, identity, permissions);
   return undefined;
 }
@@ -119,9 +125,9 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
 }
 
 function describe(client: Client, packet: ConnectPacket, sessionPresent: boolean): Record<string, unknown> {
-  const { protocolVersion: version, keepalive } = packet;
+  const { keepalive } = packet;
   return {
-    protocol: version === 5 ? '5.0' : version === 4 ? '3.1.1' : '3.1',
+    protocol: client.protocol,
     door: client.transport.kind,
     keepAliveSeconds: keepalive,
     sessionPresent,

@@ -5,6 +5,8 @@ import { count, type Statistics } from './statistics.ts';
 /** Notes kept between two ticks; what is beyond is counted all the same. */
 const MAX_NOTES = 1000;
 const TELL_EVERY_MS = 10_000;
+/** Of a topic of 64 KiB. */
+const TOLD_CHARACTERS = 1000;
 
 interface Note {
   names: ClientNames;
@@ -58,9 +60,10 @@ export class Refusals {
     }
   }
 
-  #tell({ names, reason, what, times }: Note): void {
+  #tell({ names, reason, what: whole, times }: Note): void {
     const { clientId: client, user, remote } = names;
+    const what = whole.slice(0, TOLD_CHARACTERS);
     this.#log('warn', 'a client was refused', { client, user, remote, reason, what, times });
-    this.#events.tell('refused', names, { reason, what, times });
+    this.#events.tell('refused', names, { reason, what }, times);
   }
 }
