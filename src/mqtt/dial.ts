@@ -27,7 +27,9 @@ export async function dial(url: string, options: DialOptions): Promise<Transport
     return tcpTransport(await dialSocket(target, options));
   } catch (cause) {
     if (options.signal.aborted) throw options.signal.reason;
-    throw new HydrantError('HYD_CONNECT', `no connection to ${plainUrl(url)}: ${errorText(cause)}`, {
+    // Node's advice on how to start Node is of no use to somebody who runs a command.
+    const why = errorText(cause).replace(/; if the root CA .*/, '');
+    throw new HydrantError('HYD_CONNECT', `no connection to ${plainUrl(url)}: ${why}`, {
       cause,
       fix: tlsFix(cause) ?? cutFix(target, cause),
     });
