@@ -5,6 +5,7 @@ import { Catalogue } from '../archive/catalogue.ts';
 import { createHistory } from '../archive/history.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
 import { openBroker } from '../broker/broker.ts';
+import { ClientTable } from '../broker/client-table.ts';
 import { STATE_STEPS } from '../broker/session-state.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../core/log.ts';
@@ -19,6 +20,7 @@ import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
 import { isTlsDoor, openDoors } from './listener-options.ts';
 import { type ListenerUrls, openListeners, openTls } from './listeners.ts';
+import { createOperatorToken } from './operator-token.ts';
 import { readinessFaults } from './readiness.ts';
 import { serverSamples } from './server-metrics.ts';
 
@@ -121,9 +123,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const broker = await openBroker({ journal, store, history, access, options: brokerOptions, version: options.version, log });
   untilBroker.release();
   opening.defer(() => broker.close({ deadlineMs: leftMs() }));
+  const operator = opening.use(await createOperatorToken(dataDir));
   const http: HttpServer = await openHttpServer({
     bus: broker.bus,
     access,
+    clients: new ClientTable(broker),
+    operatorToken: operator.token,
     origins: () => config.http.origins,
     acceptWebSocket: (websocket, { socket }, shown) => broker.accept(webSocketTransport(websocket, socket, shown)),
     onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: 'http', user, remote: address }, reason, what),

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { openAccess } from '../access/access.ts';
+import type { ClientTable } from '../broker/client-table.ts';
 import type { Bus, Delivery, Receipt, SubscribeOptions, Subscription } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
@@ -80,6 +81,8 @@ beforeEach(async () => {
   http = await openHttpServer({
     bus,
     access: openAccess(),
+    clients: {} as ClientTable,
+    operatorToken: 'secret',
     origins: () => ['https://ops.example'],
     onRefused: () => {},
     acceptWebSocket: (socket) => void sockets.push(socket),

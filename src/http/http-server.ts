@@ -3,11 +3,13 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOpt
 import type { WebSocket } from 'ws';
 import type { Access } from '../access/access.ts';
 import { isLoopbackAddress } from '../access/attempts.ts';
+import type { ClientTable } from '../broker/client-table.ts';
 import type { Bus } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ShownCredentials } from '../mqtt/transport.ts';
 import { authenticate, peerAddress, refusal } from './authentication.ts';
+import { addClients } from './clients-route.ts';
 import { createDoorServer, type DoorOptions } from './door.ts';
 import { EventStreams } from './event-streams.ts';
 import { checkOrigin, isPreflight, PREFLIGHT_ANSWER } from './origin.ts';
@@ -19,6 +21,9 @@ import { createUpgradeHandler } from './websocket-upgrade.ts';
 export interface HttpOptions {
   bus: Bus;
   access: Access;
+  clients: ClientTable;
+  /** Whoever shows this is an operator. */
+  operatorToken: string;
   /** Origins whose pages may use this server besides its own. Asked for each request. */
   origins(): readonly string[];
   /** Somebody was refused: who it was, what it is counted under, and what it was about. */
@@ -47,7 +52,7 @@ export interface HttpServer {
   close(options: { deadlineMs: number }): Promise<void>;
 }
 
-const ROUTES = 'GET /, GET /events, POST /t/{topic}, GET /healthz, GET /readyz, GET /metrics';
+const ROUTES = 'GET /, GET /events, POST /t/{topic}, GET /clients, GET or DELETE /clients/{id}, GET /healthz, GET /readyz, GET /metrics';
 
 /** No route has a JSON schema, so the compilers (ajv and 120 modules more, 8 MB) need not be loaded. */
 const NO_COMPILERS = {
@@ -90,6 +95,7 @@ export async function openHttpServer(options: HttpOptions): Promise<HttpServer> 
   });
   addHealth(app, options);
   addPublish(app, options);
+  addClients(app, options);
   app.get('/events', async ({ raw }, reply) => {
     await streams.serve(raw, reply.raw);
     reply.hijack();
