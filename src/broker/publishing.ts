@@ -162,8 +162,11 @@ export class Publishing implements Publisher {
   }
 
   #refuseAccess(packet: PublishPacket, topic: string): void {
-    this.#refuse(packet, topic, 'not-allowed', REASON.notAuthorized, `${this.#client.identity.user} may not publish here`);
-    if (this.#client.version < 5 && this.#broker.access.refusedPublish === 'close') this.#client.connection.close();
+    const { version, connection, names, identity } = this.#client;
+    if (version === 5 || this.#broker.access.refusedPublish === 'drop')
+      return this.#refuse(packet, topic, 'not-allowed', REASON.notAuthorized, `${identity.user} may not publish here`);
+    this.#broker.refusals.note(names, 'not-allowed', topic);
+    connection.close();
   }
 
   /** For good: the client is told where its protocol can tell it, and does not send it again. */
