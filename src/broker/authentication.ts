@@ -25,7 +25,7 @@ export async function renewToken(broker: Broker, client: Client, packet: AuthPac
   const { authenticationMethod, authenticationData } = packet.properties ?? {};
   if (method === undefined || packet.reasonCode !== REASON.reAuthenticate)
     return client.refuse(REASON.protocolError, 'AUTH without an authentication method');
-  if (authenticationMethod !== method) return client.refuse(REASON.badAuthenticationMethod, 'another authentication method');
+  if (authenticationMethod !== method) return client.refuse(REASON.protocolError, 'another authentication method');
   const { clientId, user } = client.names;
   client.connection.pauseReading();
   const password = Buffer.from(authenticationData ?? '');
