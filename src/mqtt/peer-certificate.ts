@@ -11,7 +11,6 @@ export interface PeerCertificate {
 
 /** The certificate that the other end of a TLS connection has shown, when it was asked for, is good and has a name. */
 export function peerCertificate(socket: Socket): PeerCertificate | undefined {
-  // A resumed TLS 1.3 session counts as authorized without a certificate too.
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   const { subject, subjectaltname, fingerprint256 } = socket.getPeerCertificate() as Partial<ReturnType<TLSSocket['getPeerCertificate']>>;
   const [commonName] = [subject?.CN].flat();

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CertificatePair, createAuthority, issueCertificate } from '../cli/tls/certificates.ts';
+import { createAuthority, issueCertificate } from '../cli/tls/certificates.ts';
 import { createTempFolder } from './temp-folder.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,8 +14,10 @@ export interface CertificateFiles {
 export interface IssueOptions {
   /** Default: valid since yesterday until tomorrow. */
   expired?: boolean;
-  /** Names of a server. Default: localhost, 127.0.0.1 and ::1. */
+  /** Alternative names. Default for a server: localhost, 127.0.0.1 and ::1; for a client none. */
   hosts?: string[];
+  /** Default: the name of the files. */
+  commonName?: string;
 }
 
 /** A certificate authority in a temporary folder, with all that it issues. */
@@ -36,7 +38,9 @@ export async function createTestAuthority(name = 'Hydrant test authority'): Prom
   const authority = await createAuthority(name, validity(false));
   const ca = join(folder.path, 'ca.pem');
   await writeFile(ca, authority.cert);
-  const save = async (base: string, pair: CertificatePair): Promise<CertificateFiles> => {
+  const issue = async (base: string, use: 'server' | 'client', options: IssueOptions): Promise<CertificateFiles> => {
+    const { expired = false, hosts, commonName = base } = options;
+    const pair = await issueCertificate(authority, { name: commonName, use, hosts, ...validity(expired) });
     const files = { cert: join(folder.path, `${base}.pem`), key: join(folder.path, `${base}.key`) };
     await writeFile(files.cert, pair.cert);
     await writeFile(files.key, pair.key, { mode: 0o600 });
@@ -45,12 +49,9 @@ export async function createTestAuthority(name = 'Hydrant test authority'): Prom
   return {
     path: folder.path,
     ca,
-    async server(base = 'server', { expired = false, hosts = ['localhost', '127.0.0.1', '::1'] } = {}) {
-      return save(base, await issueCertificate(authority, { name: base, use: 'server', hosts, ...validity(expired) }));
-    },
-    async client(base, { expired = false } = {}) {
-      return save(base, await issueCertificate(authority, { name: base, use: 'client', ...validity(expired) }));
-    },
+    server: (base = 'server', { hosts = ['localhost', '127.0.0.1', '::1'], ...options } = {}) =>
+      issue(base, 'server', { hosts, ...options }),
+    client: (base, options = {}) => issue(base, 'client', options),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }

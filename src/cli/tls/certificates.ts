@@ -15,7 +15,7 @@ export interface Validity {
 }
 
 export interface CertificateWish extends Validity {
-  /** Common name of the subject, at most 64 characters. */
+  /** Common name of the subject, at most 64 characters; none when empty. */
   name: string;
   use: 'server' | 'client';
   /** Host names and addresses that a server is reached under. */
@@ -60,7 +60,7 @@ export async function issueCertificate(authority: CertificatePair, wish: Certifi
     extensions.push(new x509.SubjectAlternativeNameExtension(hosts.map((value) => ({ type: isIP(value) ? 'ip' : 'dns', value }))));
   }
   const cert = await x509.X509CertificateGenerator.create({
-    subject: [{ CN: [name] }],
+    subject: name === '' ? [] : [{ CN: [name] }],
     issuer: issuer.subjectName,
     publicKey: keys.publicKey,
     signingKey: createPrivateKey(authority.key).toCryptoKey(KEY, false, ['sign']),
