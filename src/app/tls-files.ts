@@ -41,7 +41,7 @@ export function readTlsFiles(tls: Config['tls'], nowMs: number): TlsFiles {
   } catch (error) {
     throw new HydrantError('HYD_CONFIG', `tls.cert ${tls.cert} and tls.key ${tls.key} cannot be used: ${errorText(error)}`, {
       cause: error,
-      fix: 'Make a new pair, with an ECDSA P-256 key or an RSA key of 2048 bits or more.',
+      fix: 'Give PEM with each BEGIN and END on a line of its own, made with an ECDSA P-256 key or an RSA key of 2048 bits or more.',
     });
   }
   return describe(certificate!, context, tls.cert!, nowMs);

@@ -41,7 +41,7 @@ export async function createAuthority(name: string, { from, until }: Validity): 
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { cert: cert.toString('pem'), key: pemOf(keys.privateKey) };
+  return { cert: `${cert.toString('pem')}\n`, key: pemOf(keys.privateKey) };
 }
 
 /** Makes a certificate signed by an authority, for one server or one client. ECDSA P-256. */
@@ -69,7 +69,7 @@ export async function issueCertificate(authority: CertificatePair, wish: Certifi
     signingAlgorithm: SIGNATURE,
     extensions,
   });
-  return { cert: cert.toString('pem'), key: pemOf(keys.privateKey) };
+  return { cert: `${cert.toString('pem')}\n`, key: pemOf(keys.privateKey) };
 }
 
 function pemOf(key: webcrypto.CryptoKey): string {
