@@ -144,9 +144,9 @@ export class Client implements ConnectionHandler, Sink {
     this.#broker.forget(this);
     if (error) this.#ending.message ??= error.message;
     const { session } = this;
-    this.session = undefined;
     if (!session) return;
     this.#tellEnd();
+    this.session = undefined;
     this.#broker.disconnected(session, this.#goodbye);
   }
 

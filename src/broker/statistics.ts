@@ -31,7 +31,7 @@ export interface Statistics extends Traffic {
   ownEvents: number;
   /** Messages not delivered, by reason. */
   dropped: Record<string, number>;
-  /** Publishes refused, by reason. */
+  /** Publishes, subscriptions, logins and connections refused, by reason. */
   refused: Record<string, number>;
   /** Connections closed for breaking the protocol or being too slow, by reason. */
   faults: Record<string, number>;

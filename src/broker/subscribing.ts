@@ -39,7 +39,8 @@ export function subscribe(broker: Broker, client: Client, session: Session, pack
     'code' in answer ? (client.version === 5 ? answer.code : REASON.failure) : packet.subscriptions[at]!.qos,
   );
   const filters = packet.subscriptions.flatMap(({ topic }, at) => (granted[at]! < 0x80 ? [topic] : []));
-  if (filters.length > 0) broker.events.tell('subscribed', client.names, shortened(filters));
+  const qos = granted.filter((code) => code < 0x80).slice(0, TOLD_FILTERS);
+  if (filters.length > 0) broker.events.tell('subscribed', client.names, { ...shortened(filters), qos });
   client.whenDurable(session, () => {
     client.send({ cmd: 'suback', messageId: packet.messageId!, granted, ...(refusal ? client.because(refusal.why) : {}) });
     for (const answer of answers) if (!('code' in answer) && answer.sendRetained) broker.sendRetained(session, answer.subscription);

@@ -2,6 +2,7 @@ import type { CommandDefinition } from './command.ts';
 import { archive } from './commands/archive.ts';
 import { backup } from './commands/backup.ts';
 import { bench } from './commands/bench.ts';
+import { clients } from './commands/clients.ts';
 
 import { completion } from './commands/completion.ts';
 import { config } from './commands/config.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   replay,
   archive,
   retained,
+  clients,
   backup,
   restore,
   config,

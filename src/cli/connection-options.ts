@@ -141,7 +141,8 @@ function parseUrl(options: ConnectionOptions, env: NodeJS.ProcessEnv): URL {
   return url;
 }
 
-function passwordFromEnv(env: NodeJS.ProcessEnv): string | undefined {
+/** The password in `HYDRANT_PASSWORD`, or in the file that `HYDRANT_PASSWORD_FILE` names. */
+export function passwordFromEnv(env: NodeJS.ProcessEnv): string | undefined {
   if (env.HYDRANT_PASSWORD) return env.HYDRANT_PASSWORD;
   return env.HYDRANT_PASSWORD_FILE
     ? readGiven('HYDRANT_PASSWORD_FILE', env.HYDRANT_PASSWORD_FILE)
