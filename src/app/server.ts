@@ -131,7 +131,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     operatorToken: operator.token,
     origins: () => config.http.origins,
     acceptWebSocket: (websocket, { socket }, shown) => broker.accept(webSocketTransport(websocket, socket, shown)),
-    onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: 'http', user, remote: address }, reason, what),
+    onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: `http:${user}`, user, remote: address }, reason, what),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
     metrics: createMetrics(() => serverSamples({ journal, broker, sealer, http, tls })),
     maxBodyBytes: limits.packetBytes,
