@@ -12,6 +12,8 @@ export interface FolderIdentity {
   format: number;
   /** Random per folder, 16 hex digits. */
   journal: string;
+  /** Journals that this one goes on from, oldest first: the folder was made from a backup. */
+  previous?: string[];
   /** RFC 3339. */
   created: string;
 }
@@ -74,9 +76,14 @@ async function createFresh(dir: string, format: number): Promise<FolderIdentity>
   return createIdentity(dir, format);
 }
 
-/** Writes a fresh identity, with a new journal id, into a folder: a new one, or one made from a backup. */
-export async function createIdentity(dir: string, format = UPGRADES.length + 1): Promise<FolderIdentity> {
-  const identity: FolderIdentity = { format, journal: createHexId(8), created: new Date().toISOString() };
+/** Writes a fresh identity, with a new journal id, into a folder: a new one, or one made from a backup of those before it. */
+export async function createIdentity(dir: string, format = UPGRADES.length + 1, previous: string[] = []): Promise<FolderIdentity> {
+  const identity: FolderIdentity = {
+    format,
+    journal: createHexId(8),
+    ...(previous.length > 0 ? { previous } : {}),
+    created: new Date().toISOString(),
+  };
   await writeIdentity(dir, identity);
   await syncFolder(dirname(dir));
   return identity;

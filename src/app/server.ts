@@ -115,7 +115,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const objects = createFsStore(join(dataDir, 'archive'));
   const sealer = await openServerSealer(options, journal, objects);
   if (sealer) opening.use(sealer);
-  const history = createHistory(new Catalogue({ store: objects }), identity.journal, log);
+  const history = createHistory(new Catalogue({ store: objects }), [...(identity.previous ?? []), identity.journal], log);
   const { sessions, limits, sys, clients } = config;
   const access = new AccountAccess(options.access, { log });
   opening.defer(() => access.close());

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { startHydrant } from '../../src/testing/hydrant-server.ts';
+import { runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { RawClient, type RawConnect } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
@@ -124,4 +125,23 @@ test('the server killed amid the reading of the past goes on after its start: no
     assert.ok(!once.has(payload.toString()), `${payload} came again`);
     all.add(payload.toString());
   }
+});
+
+test('a server restored from a backup reads the past of the one that was saved, also from its archive', async () => {
+  await using folder = await createTempFolder();
+  const [saved, copy, restored] = ['saved', 'copy', 'restored'].map((name) => join(folder.path, name)) as [string, string, string];
+  const sent: string[] = [];
+  {
+    await using server = await startHydrant({ data: saved });
+    sent.push(...(await fill('restored/a', 0, 6, server.mqttUrl)));
+    assert.equal((await runHydrant(['backup', copy, '-d', saved])).code, 0);
+  }
+  assert.equal((await runHydrant(['restore', copy, '-d', restored])).code, 0);
+  await using server = await startHydrant({ data: restored });
+  sent.push(...(await fill('restored/a', 6, 9, server.mqttUrl)));
+  const segments = async () => /^hydrant_journal_segments (\d+)$/m.exec(await (await fetch(`${server.httpUrl}/metrics`)).text())?.[1];
+  while ((await segments()) !== '1') await new Promise((resolve) => setTimeout(resolve, 50));
+  using client = await RawClient.connect(server.mqttUrl, { auto: true });
+  await client.subscribe('$history/1/restored/#', 2);
+  assert.deepEqual(texts(await client.messages(9)), sent);
 });

@@ -20,6 +20,8 @@ export interface BackupManifest {
   format: number;
   /** Journal id of the folder that was saved. */
   journal: string;
+  /** Journals that it went on from, oldest first. */
+  previous?: string[] | undefined;
   /** Highest sequence saved, in segments and sealed objects. */
   head: number;
   files: { path: string; bytes: number; sha256: string }[];

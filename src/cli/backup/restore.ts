@@ -112,7 +112,7 @@ async function beginAnew(dataDir: string, manifest: BackupManifest): Promise<str
     await writeFile(markPath(journalDir), mark, { mode: 0o600, flush: true });
   }
   await syncFolder(journalDir);
-  const { journal } = await createIdentity(dataDir, manifest.format);
+  const { journal } = await createIdentity(dataDir, manifest.format, [...(manifest.previous ?? []), manifest.journal]);
   return journal;
 }
 

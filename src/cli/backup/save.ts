@@ -20,8 +20,8 @@ export async function saveBackup(
   sink: BackupSink,
   options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
 ): Promise<BackupManifest> {
-  const { journal, format } = readDataFolder(dataDir);
-  const manifest: BackupManifest = { backup: 1, created: new Date().toISOString(), format, journal, head: 0, files: [] };
+  const { journal, format, previous } = readDataFolder(dataDir);
+  const manifest: BackupManifest = { backup: 1, created: new Date().toISOString(), format, journal, previous, head: 0, files: [] };
   const scratch = await mkdtemp(join(tmpdir(), 'hydrant-backup-'));
   try {
     const state = await copyState(dataDir, scratch);
