@@ -29,6 +29,8 @@ import { Retained } from './retained.ts';
 import type { Session } from './session.ts';
 import { SessionState } from './session-state.ts';
 import { Sessions, type SessionsHost } from './sessions.ts';
+import { SharedGroups } from './shared-groups.ts';
+import { isShared } from './shared-name.ts';
 import { addTraffic, count, createStatistics, type Statistics, type Traffic } from './statistics.ts';
 import { joinRoutes, type Subscription } from './subscription.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
@@ -75,6 +77,7 @@ export class Broker implements SessionsHost {
   readonly sessions: Sessions;
   readonly clients = new Set<Client>();
   readonly sessionState: SessionState;
+  readonly shares: SharedGroups;
   readonly retained: Retained;
   readonly wills: Wills;
   readonly events: ClientEvents;
@@ -114,6 +117,7 @@ export class Broker implements SessionsHost {
     this.tailSeq = parts.journal.head;
     this.sessionState = new SessionState(parts.store);
     this.sessions = new Sessions(this, this.sessionState);
+    this.shares = new SharedGroups(this);
     this.events = new ClientEvents({
       isOn: () => this.options.clients.events,
       nowMs: () => performance.now(),
@@ -233,6 +237,7 @@ export class Broker implements SessionsHost {
     options: Pick<Subscription, 'qos' | 'noLocal' | 'retainAsPublished' | 'id' | 'except'>,
     from: { begin?: number; since?: string | undefined } = {},
   ): Subscription {
+    if (isShared(name)) return this.shares.subscribe(session, name, options, from);
     const { filter, since = from.since === undefined ? undefined : readSince(from.since, this.nowMs()) } = readHistoryFilter(
       name,
       this.nowMs(),
@@ -258,7 +263,7 @@ export class Broker implements SessionsHost {
 
   unsubscribe(session: Session, name: string): boolean {
     const subscription = session.unsubscribe(name);
-    if (subscription) this.#tree.remove(session, subscription);
+    if (subscription) this.#leave(session, subscription);
     return subscription !== undefined;
   }
 
@@ -320,7 +325,7 @@ export class Broker implements SessionsHost {
   }
 
   leaveTree(session: Session): void {
-    for (const subscription of session.subscriptions.values()) this.#tree.remove(session, subscription);
+    for (const subscription of session.subscriptions.values()) this.#leave(session, subscription);
   }
 
   onExpired({ clientId, user }: Session): void {
@@ -336,8 +341,9 @@ export class Broker implements SessionsHost {
     for (const session of saved) {
       const { subscriptions } = this.sessions.restore(session);
       for (const subscription of subscriptions.values())
-        if (!subscription.reading) this.#tree.add(this.sessions.get(session.clientId)!, subscription);
+        if (!subscription.reading && !subscription.shared) this.#tree.add(this.sessions.get(session.clientId)!, subscription);
     }
+    this.shares.restore();
     await this.#projections.replay(this.#journal);
     await this.wills.load(this.options.sessions.willGrace);
     this.#onTick();
@@ -353,6 +359,7 @@ export class Broker implements SessionsHost {
     statistics.disconnected = sessions.countAbsent();
     statistics.sessions = sessions.size;
     statistics.subscriptions = this.#tree.size;
+    statistics.sharedSubscriptions = this.shares.size;
     statistics.retained = this.retained.size;
     return statistics;
   }
@@ -393,6 +400,11 @@ export class Broker implements SessionsHost {
       message.publisher = undefined;
     }
     if (this.#heldBack.size > 0 && this.#journal.pendingBytes < RELIEVED_BYTES) this.#relieve();
+  }
+
+  #leave(session: Session, subscription: Subscription): void {
+    if (subscription.shared) this.shares.leave(session, subscription.name);
+    else this.#tree.remove(session, subscription);
   }
 
   #fanOut(message: Message): void {
@@ -449,13 +461,14 @@ export class Broker implements SessionsHost {
   #onTick(): void {
     const nowMs = this.nowMs();
     this.sessions.tick();
+    this.shares.tick();
     this.refusals.tick(nowMs);
     if (this.events.tick()) for (const client of this.clients) client.tellDrops();
     this.#sys.tick(performance.now());
     this.#admission.tick();
     this.#projections.tick();
     this.#endOldTokens(nowMs);
-    const cursors = [...this.sessions].filter((session) => session.persistent).map((session) => session.cursor);
+    const cursors = [...this.sessions].filter((session) => session.persistent).map((session) => session.neededAbove);
     const floor = backlogFloor(this.#journal, cursors, this.options.sessions, nowMs);
     this.#hold.set(Math.min(floor, this.#projections.durableSeq + 1));
     void this.#journal.trim().catch((error) => this.log('error', 'old segments could not be removed', { error: String(error) }));

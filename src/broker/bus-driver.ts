@@ -75,7 +75,7 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
     if (!session) {
       const { startAt = 'live' } = options;
       const readFrom = startAt === 'live' ? broker.tailSeq + 1 : await broker.startOf(startAt);
-      session = broker.sessions.create({ clientId, user: ROLE, readFrom, persistent, reliable: true });
+      session = broker.sessions.create({ clientId, user: ROLE, readFrom, persistent, reliable: true, internal: true });
       session.expirySeconds = Number.POSITIVE_INFINITY;
       if (persistent) broker.sessionState.saveSession(session);
       for (const filter of filters)

@@ -4,6 +4,7 @@ import { encodePacket } from '../mqtt/encode.ts';
 import type { PacketFault } from '../mqtt/fault.ts';
 import type { AckPacket, AuthPacket, ConnectPacket, DisconnectPacket, Packet } from '../mqtt/packet.ts';
 import type { Transport } from '../mqtt/transport.ts';
+import type { QoS } from '../wire/event.ts';
 import { renewToken } from './authentication.ts';
 import type { Broker } from './broker.ts';
 import type { ClientNames } from './client-events.ts';
@@ -243,12 +244,16 @@ export class Client implements ConnectionHandler, Sink {
   }
 
   get writable(): boolean {
-    return this.connection.bufferedBytes < this.#broker.options.limits.queuedBytes;
+    return this.connection.open && this.connection.bufferedBytes < this.#broker.options.limits.queuedBytes;
+  }
+
+  takes(message: Message, qos: QoS, route: Route): boolean {
+    return this.sending.takes(message, qos, route);
   }
 
   deliverOnce(message: Message, route: Route, retained: boolean): void {
     if (this.writable) this.sending.send(message, { qos: 0, route, retained, dup: false, packetId: 0 });
-    else this.drop('slow-reader');
+    else if (this.connection.open) this.drop('slow-reader');
   }
 
   deliver(delivery: Delivery): void {

@@ -166,10 +166,7 @@ function connack(
   const { session, present, wanted, keepAlive } = answer;
   if (packet.protocolVersion !== 5) return { cmd: 'connack', returnCode: 0, sessionPresent: present && packet.protocolVersion === 4 };
   const { receiveMaximum, topicAliases } = client.publishing.announced;
-  const properties: NonNullable<ConnackPacket['properties']> = {
-    maximumPacketSize: options.limits.packetBytes,
-    sharedSubscriptionAvailable: false,
-  };
+  const properties: NonNullable<ConnackPacket['properties']> = { maximumPacketSize: options.limits.packetBytes };
   if (receiveMaximum < 65_535) properties.receiveMaximum = receiveMaximum;
   if (topicAliases > 0) properties.topicAliasMaximum = topicAliases;
   if (packet.clientId === '') properties.assignedClientIdentifier = session.clientId;

@@ -16,8 +16,23 @@ export interface Delivery {
   readonly retained: boolean;
   /** Moves the session's cursor when it is done. */
   readonly tracked: boolean;
+  /** It came from a `$share` group. */
+  share: Share | undefined;
   dup: boolean;
 }
+
+/** A group's side of a delivery that one of its members makes. */
+export interface Share {
+  /** At QoS 2 nobody else may have it, also after a crash [MQTT-4.8.2-5]. True when that is to be durable before it is sent. */
+  claim(): boolean;
+  /** The group is done with it: acknowledged at QoS 1, at QoS 2 its member's for good. */
+  finish(): void;
+  /** The member is gone, and somebody else is to have it. False when there is no group any more. */
+  giveBack(): boolean;
+}
+
+/** Of a delivery that is its member's for good [MQTT-4.8.2-4]. */
+export const TAKEN: Share = { claim: () => false, finish() {}, giveBack: () => false };
 
 const MAX_SPAN = 10_000;
 

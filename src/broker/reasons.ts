@@ -27,7 +27,6 @@ export const REASON = {
   quotaExceeded: 0x97,
   administrativeAction: 0x98,
   payloadFormatInvalid: 0x99,
-  sharedSubscriptionsNotSupported: 0x9e,
   connectionRateExceeded: 0x9f,
   maximumConnectTime: 0xa0,
 } as const;

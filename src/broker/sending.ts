@@ -1,3 +1,4 @@
+import type { QoS } from '../wire/event.ts';
 import type { Broker } from './broker.ts';
 import type { Client } from './client.ts';
 import type { Message, SharedBytes } from './message.ts';
@@ -5,6 +6,7 @@ import type { Route } from './subscription.ts';
 
 /** Aliases that we give out per connection, however many the client would take. */
 const MAX_ALIASES = 256;
+const ALIAS_BYTES = 3;
 
 /** How a message goes out. */
 export interface Dispatch {
@@ -30,6 +32,15 @@ export class Sending {
     this.#client = client;
     this.maxPacketBytes = takes.maxPacketBytes ?? Number.POSITIVE_INFINITY;
     this.#maxAliases = Math.min(takes.topicAliases ?? 0, MAX_ALIASES);
+  }
+
+  /** Whether the client takes a packet as large as this message would make, with a topic alias if need be. */
+  takes(message: Message, qos: QoS, { retainAsPublished, ids }: Route): boolean {
+    if (this.maxPacketBytes === Number.POSITIVE_INFINITY) return true;
+    const expirySeconds = message.secondsLeft(this.#broker.nowMs());
+    const retain = retainAsPublished && message.retain;
+    const { bytes } = message.encode(this.#client.version, qos, { retain, expirySeconds, subscriptionIds: ids });
+    return bytes.length + (this.#maxAliases > 0 ? ALIAS_BYTES : 0) <= this.maxPacketBytes;
   }
 
   /** False when the client does not take packets of that size, or the message has expired on its way. */

@@ -1,4 +1,5 @@
 import type { JournalRecord } from '../journal/record.ts';
+import type { QoS } from '../wire/event.ts';
 import type { EventReader, Since } from './catch-up.ts';
 import type { Delivery } from './delivery.ts';
 import type { Message } from './message.ts';
@@ -11,11 +12,21 @@ export interface Sink {
   readonly window: number;
   /** False while too much waits to be sent. */
   readonly writable: boolean;
+  /** Whether it takes packets as large as this message would make; all are taken when it does not say. */
+  takes?(message: Message, qos: QoS, route: Route): boolean;
   /** At most once; dropped when the sink is not writable. */
   deliverOnce(message: Message, route: Route, retained: boolean): void;
   deliver(delivery: Delivery): void;
   /** The second half of QoS 2. */
   release(delivery: Delivery): void;
+}
+
+/** A session's part in a `$share` group. */
+export interface Membership {
+  /** Its client is there, or takes deliveries again. */
+  onRoom(): void;
+  /** Its client has gone. */
+  onAbsent(): void;
 }
 
 /** What sessions need of the broker. */

@@ -1,7 +1,8 @@
 import type { StateStore } from '../core/state-store.ts';
 import type { Since } from './catch-up.ts';
-import type { Delivery } from './delivery.ts';
+import { type Delivery, TAKEN } from './delivery.ts';
 import type { Session } from './session.ts';
+import { isShared } from './shared-name.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Tables of `state.db` that belong to the broker, step by step as versions added to them. Sequences are the journal's. */
@@ -28,7 +29,7 @@ ALTER TABLE subscriptions ADD COLUMN reading TEXT;
 ];
 
 /** Column `tracked` of `outbound`. */
-const ROW = { retained: 0, tracked: 1, past: 2 } as const;
+const ROW = { retained: 0, tracked: 1, past: 2, shared: 3 } as const;
 
 /** A session as it was saved. */
 export interface SavedSession {
@@ -101,7 +102,7 @@ export class SessionState {
     for (const [name, seq] of readings)
       this.#store.write('UPDATE subscriptions SET reading = ? WHERE client = ? AND name = ?', JSON.stringify({ seq }), clientId, name);
     this.#store.write(
-      "DELETE FROM outbound WHERE client = ? AND stage = 'done' AND ((tracked = 1 AND seq <= ?) OR tracked = 0 OR (tracked = 2 AND seq < ?))",
+      "DELETE FROM outbound WHERE client = ? AND stage = 'done' AND ((tracked = 1 AND seq <= ?) OR tracked IN (0, 3) OR (tracked = 2 AND seq < ?))",
       clientId,
       cursor,
       Math.min(Number.MAX_SAFE_INTEGER, ...readings.map(([, seq]) => seq)),
@@ -138,7 +139,7 @@ export class SessionState {
 
   /** A QoS 2 delivery: packet id → sequence, and how far the handshake is. */
   saveDelivery(session: Session, delivery: Delivery): void {
-    const { packetId, seq, stage, route, tracked, retained } = delivery;
+    const { packetId, seq, stage, route, tracked, retained, share } = delivery;
     this.#store.write(
       'INSERT OR REPLACE INTO outbound VALUES (?, ?, ?, ?, ?, ?)',
       session.clientId,
@@ -146,8 +147,17 @@ export class SessionState {
       packetId,
       stage,
       JSON.stringify(route),
-      tracked ? ROW.tracked : retained ? ROW.retained : ROW.past,
+      tracked ? ROW.tracked : retained ? ROW.retained : share ? ROW.shared : ROW.past,
     );
+  }
+
+  /** What a group has given away at QoS 2 it never gives to anybody else. Forgotten as any delivery that is done, once its cursor has passed. */
+  saveClaim({ clientId }: Session, seq: number): void {
+    this.#store.write("INSERT OR REPLACE INTO outbound VALUES (?, ?, 0, 'done', '', ?)", clientId, seq, ROW.tracked);
+  }
+
+  removeClaim({ clientId }: Session, seq: number): void {
+    this.#store.write('DELETE FROM outbound WHERE client = ? AND seq = ? AND packet = 0', clientId, seq);
   }
 
   saveInbound(clientId: string, packetId: number, seq: number): void {
@@ -174,7 +184,7 @@ export class SessionState {
         done: JSON.parse(String(row.done)) as number[],
         pastDone: [],
         deliveries: inflight.map(([packetId, seq, route]) =>
-          restored({ packetId, seq, qos: 1, stage: 'sent', route, tracked: true, retained: false }),
+          restored({ packetId, seq, qos: 1, stage: 'sent', route, tracked: true, share: undefined, retained: false }),
         ),
         inbound: [],
         subscriptions: [],
@@ -190,6 +200,7 @@ export class SessionState {
         begin: Number(row.begin),
         ...(row.ended === null ? {} : { end: Number(row.ended) }),
         ...(row.id === null ? {} : { id: Number(row.id) }),
+        ...(isShared(String(row.name)) ? { shared: true } : {}),
         ...(row.reading === null ? {} : { reading: JSON.parse(String(row.reading)) as Since }),
       });
     }
@@ -204,23 +215,25 @@ export class SessionState {
         if (row.tracked === ROW.past) session.pastDone.push(seq);
       } else {
         const [tracked, retained] = [row.tracked === ROW.tracked, row.tracked === ROW.retained];
+        const share = row.tracked === ROW.shared ? TAKEN : undefined;
         session.deliveries.push(
-          restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked, retained }),
+          restored({ packetId: Number(row.packet), seq, qos: 2, stage, route: JSON.parse(String(row.route)), tracked, share, retained }),
         );
       }
     }
     for (const row of await this.#store.all('SELECT * FROM inbound')) {
       sessions.get(String(row.client))?.inbound.push({ packetId: Number(row.packet), seq: Number(row.seq) });
     }
-    for (const session of sessions.values()) session.deliveries = inSendOrder(session.deliveries);
+    for (const session of sessions.values()) session.deliveries = inSendOrder(session);
     return [...sessions.values()];
   }
 }
 
 /** By sequence. A packet id that a QoS 2 delivery has taken since is not the QoS 1 delivery's any more: that one is read again. */
-function inSendOrder(deliveries: Delivery[]): Delivery[] {
+function inSendOrder({ deliveries, done }: SavedSession): Delivery[] {
   const taken = new Set(deliveries.filter((delivery) => delivery.qos === 2).map((delivery) => delivery.packetId));
-  return deliveries.filter((delivery) => delivery.qos === 2 || !taken.has(delivery.packetId)).sort((a, b) => a.seq - b.seq);
+  const past = new Set(done);
+  return deliveries.filter(({ qos, packetId, seq }) => qos === 2 || !(taken.has(packetId) || past.has(seq))).sort((a, b) => a.seq - b.seq);
 }
 
 function restored(delivery: Omit<Delivery, 'message' | 'dup'>): Delivery {

@@ -1,16 +1,27 @@
 import type { JournalRecord } from '../journal/record.ts';
 import type { QoS } from '../wire/event.ts';
 import type { EventReader } from './catch-up.ts';
-import { type Delivery, DeliveryOrder } from './delivery.ts';
+import { type Delivery, DeliveryOrder, type Share, TAKEN } from './delivery.ts';
 import { HistoryFeed } from './history-feed.ts';
 import { Message } from './message.ts';
-import type { SessionHost, Sink } from './session-host.ts';
+import type { Membership, SessionHost, Sink } from './session-host.ts';
 import type { SessionState } from './session-state.ts';
 import { joinRoutes, matching, type Route, type Subscription } from './subscription.ts';
 import { WaitingQueue } from './waiting-queue.ts';
 
 const READ_RECORDS = 256;
 const RETRY_MS = 1000;
+const NO_MEMBERSHIPS: readonly Membership[] = [];
+
+export interface SessionNames {
+  clientId: string;
+  user: string;
+  incarnation: string;
+  readFrom: number;
+  persistent: boolean;
+  reliable?: boolean;
+  internal?: boolean;
+}
 
 /**
  * One session: a place in the journal, its subscriptions, and what is in flight. Three ways to run: `live` gets messages from the
@@ -31,6 +42,10 @@ export class Session {
   readonly order = new DeliveryOrder();
   /** Takes everything at least once, QoS 0 events too: a role on the bus, not an MQTT client. */
   readonly reliable: boolean;
+  /** Not a client's: a role's on the bus, or a `$share` group's. What is in flight may be done in any order; the cursor goes on without it. */
+  readonly internal: boolean;
+  /** Its parts in `$share` groups. */
+  memberships = NO_MEMBERSHIPS;
   persistent: boolean;
   /** Seconds it outlives its connection; infinity = for ever. */
   expirySeconds = 0;
@@ -54,11 +69,7 @@ export class Session {
   readonly #pastSent = new Set<number>();
   #nextPacketId = 1;
 
-  constructor(
-    host: SessionHost,
-    names: { clientId: string; user: string; incarnation: string; readFrom: number; persistent: boolean; reliable?: boolean },
-    state?: SessionState,
-  ) {
+  constructor(host: SessionHost, names: SessionNames, state?: SessionState) {
     this.#host = host;
     this.#state = state;
     this.clientId = names.clientId;
@@ -66,6 +77,7 @@ export class Session {
     this.incarnation = names.incarnation;
     this.persistent = names.persistent;
     this.reliable = names.reliable ?? false;
+    this.internal = names.internal ?? false;
     this.#readFrom = names.readFrom;
   }
 
@@ -73,6 +85,13 @@ export class Session {
   get cursor(): number {
     const unread = this.#mode === 'live' ? (this.#queue.firstSeq ?? this.#host.tailSeq + 1) : this.#readFrom;
     return Math.min(this.order.lowest ?? unread, unread) - 1;
+  }
+
+  /** The journal is needed above here: for what is to be read, and to send again what is in flight. */
+  get neededAbove(): number {
+    let needed = this.cursor;
+    for (const { seq, tracked, share } of this.inflight.values()) if (seq > 0 && seq <= needed && (tracked || share)) needed = seq - 1;
+    return needed;
   }
 
   /** Sequences above the cursor that are done. */
@@ -147,12 +166,16 @@ export class Session {
     if (first !== undefined) this.#readFrom = first;
     else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
     this.#queue.keepRetained();
-    for (const delivery of this.inflight.values()) if (delivery.tracked) delivery.message = undefined;
     this.#repeats.clear();
     this.#reader = undefined;
     this.#mode = 'offline';
     this.sink = undefined;
     this.disconnectedMs = this.#host.nowMs();
+    for (const delivery of this.inflight.values()) {
+      if (delivery.share) this.#leaveShared(delivery);
+      if (delivery.tracked || (delivery.share && delivery.seq > 0)) delivery.message = undefined;
+    }
+    for (const membership of this.memberships) membership.onAbsent();
   }
 
   subscribe(subscription: Subscription): void {
@@ -192,6 +215,16 @@ export class Session {
     const qos = this.#granted(record.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(Message.restored(record), route, false);
     else if (!this.#pastSent.delete(record.seq)) this.#dispatch(Message.restored(record), route, qos, false, order);
+  }
+
+  /** Sends what a `$share` group gives to this session; it must have room. */
+  deliverShared(message: Message, route: Route, qos: 1 | 2, share: Share): void {
+    this.#dispatch(message, route, qos, false, undefined, share);
+  }
+
+  /** Its client is there, and what was in flight has its turn before anything else. */
+  get isReady(): boolean {
+    return this.sink !== undefined && this.#mode !== 'resuming' && this.#repeats.size === 0;
   }
 
   /** Room for that many more deliveries now. */
@@ -241,14 +274,15 @@ export class Session {
     }
     if (this.#mode === 'behind' && this.queued === 0) void this.#catchUp();
     for (const feed of this.#feeds) feed.pump();
+    if (this.isReady) for (const membership of this.memberships) membership.onRoom();
   }
 
   /** @internal what was in flight, and what was done above the cursor, when the state was saved */
   restore(saved: { deliveries: Delivery[]; done: number[]; pastDone: number[] }): void {
     for (const delivery of saved.deliveries) {
       this.inflight.set(delivery.packetId, delivery);
-      if (delivery.tracked) this.order.add(delivery);
-      else if (!delivery.retained) this.#pastSent.add(delivery.seq);
+      if (delivery.tracked) this.#track(delivery);
+      else if (!delivery.retained && !delivery.share) this.#pastSent.add(delivery.seq);
     }
     for (const seq of saved.done) this.#skip.add(seq);
     for (const seq of saved.pastDone) this.#pastSent.add(seq);
@@ -286,8 +320,12 @@ export class Session {
     this.pump();
   }
 
+  #track(delivery: Delivery): void {
+    if (!this.internal) this.order.add(delivery);
+  }
+
   /** @param past the order of the feed that it belongs to */
-  #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, past?: DeliveryOrder): void {
+  #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, past?: DeliveryOrder, share?: Share): void {
     const expired = message.secondsLeft(this.#host.nowMs());
     if (expired !== undefined && expired <= 0) {
       this.#host.onDropped(this, 'expired');
@@ -301,23 +339,41 @@ export class Session {
       message,
       route,
       retained,
-      tracked: !retained && !past && message.seq > 0,
+      tracked: !retained && !past && !share && message.seq > 0,
+      share,
       dup: false,
     };
     this.inflight.set(delivery.packetId, delivery);
-    if (delivery.tracked) this.order.add(delivery);
+    if (delivery.tracked) this.#track(delivery);
     else past?.add(delivery);
-    if (qos === 2 && this.persistent && message.seq > 0) {
+    const claimed = qos === 2 && share?.claim() === true;
+    if (qos === 2 && message.seq > 0 && (this.persistent || claimed)) {
       delivery.stage = 'waiting';
-      this.#state?.saveDelivery(this, delivery);
+      if (this.persistent) this.#state?.saveDelivery(this, delivery);
       this.#whenDurable(delivery, () => this.#sendFirst(delivery));
-    } else this.sink!.deliver(delivery);
+    } else this.#send(delivery);
+  }
+
+  #send(delivery: Delivery): void {
+    this.sink!.deliver(delivery);
+    if (delivery.share && delivery.qos === 2) this.#takeShared(delivery);
+  }
+
+  #takeShared(delivery: Delivery): void {
+    delivery.share!.finish();
+    delivery.share = TAKEN;
+  }
+
+  /** Nobody is there: at QoS 1 another member gets it. At QoS 2 it stays with this session, unless it was never sent and the session ends. */
+  #leaveShared(delivery: Delivery): void {
+    if (delivery.qos === 2 && (this.persistent || delivery.stage !== 'waiting')) this.#takeShared(delivery);
+    else if (delivery.share!.giveBack()) this.inflight.delete(delivery.packetId);
   }
 
   #sendFirst(delivery: Delivery): void {
     if (delivery.stage !== 'waiting' || !this.sink || !delivery.message || this.#mode === 'resuming') return;
     delivery.stage = 'sent';
-    this.sink.deliver(delivery);
+    this.#send(delivery);
   }
 
   /** State second, wire last. */
@@ -326,7 +382,7 @@ export class Session {
     const when = (): void => {
       if (this.sink === sink && this.inflight.get(delivery.packetId) === delivery) act();
     };
-    if (this.persistent && delivery.seq > 0 && this.#state) this.#state.onDurable(when);
+    if ((this.persistent || delivery.stage === 'waiting') && delivery.seq > 0 && this.#state) this.#state.onDurable(when);
     else when();
   }
 
@@ -366,6 +422,7 @@ export class Session {
     // Reading has yet to pass here, and the order forgets what is done.
     if (delivery.tracked && this.#mode !== 'live' && delivery.seq >= this.#readFrom) this.#skip.add(delivery.seq);
     this.order.settle();
+    delivery.share?.finish();
     this.#host.onSettled(this);
     this.pump();
   }
@@ -377,7 +434,7 @@ export class Session {
       feed.stop();
       this.#feeds.delete(feed);
     }
-    if (this.#mode === 'live' || subscription.reading) return;
+    if (this.#mode === 'live' || subscription.reading || subscription.shared) return;
     const ended = { ...subscription, end: this.#host.tailSeq };
     this.ended = [...this.ended.filter((other) => other.end! >= this.#readFrom), ended];
     this.#state?.saveSubscription(this, ended);
@@ -400,7 +457,7 @@ export class Session {
 
   async #readOn(sink: Sink | undefined): Promise<void> {
     const changes = this.#changes;
-    const subscriptions = [...this.subscriptions.values(), ...this.ended];
+    const subscriptions = [...this.subscriptions.values(), ...this.ended].filter(({ shared }) => !shared);
     const reader = this.#reader ?? (await this.#host.read([...new Set(subscriptions.map(({ filter }) => filter))], this.#readFrom));
     const result = await this.#host.takeTurn(() => reader.read(Math.max(1, Math.min(READ_RECORDS, this.room))));
     if (this.sink !== sink || this.#changes !== changes || this.#mode !== 'behind') {

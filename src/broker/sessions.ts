@@ -1,9 +1,10 @@
 import { createHexId } from '../core/id.ts';
 import type { Client } from './client.ts';
 import { REASON } from './reasons.ts';
-import { Session } from './session.ts';
+import { Session, type SessionNames } from './session.ts';
 import type { SessionHost } from './session-host.ts';
 import type { SavedSession, SessionState } from './session-state.ts';
+import { SHARE_USER } from './shared-name.ts';
 import type { Wills } from './wills.ts';
 
 /** What the table of sessions needs of the broker. */
@@ -14,6 +15,9 @@ export interface SessionsHost extends SessionHost {
   leaveTree(session: Session): void;
   onExpired(session: Session): void;
 }
+
+/** Client ids of sessions that no client has: of roles on the bus, and of groups. */
+const OURS = /^\$(?:bus|share)\//;
 
 /** Every session by client id: who has it, how long it lives, and its end. */
 export class Sessions implements Iterable<Session> {
@@ -52,7 +56,7 @@ export class Sessions implements Iterable<Session> {
   /** Sessions whose client is not connected. */
   countAbsent(): number {
     let absent = 0;
-    for (const { sink, reliable } of this.#byId.values()) if (!sink && !reliable) absent++;
+    for (const { sink, internal } of this.#byId.values()) if (!sink && !internal) absent++;
     return absent;
   }
 
@@ -61,7 +65,7 @@ export class Sessions implements Iterable<Session> {
   }
 
   /** @param names.readFrom default: what comes */
-  create(names: { clientId: string; user: string; persistent: boolean; readFrom?: number; reliable?: boolean }): Session {
+  create(names: Omit<SessionNames, 'incarnation' | 'readFrom'> & { readFrom?: number }): Session {
     const { readFrom = this.#host.tailSeq + 1 } = names;
     const session = new Session(this.#host, { ...names, incarnation: createHexId(8), readFrom }, this.#state);
     this.#byId.set(session.clientId, session);
@@ -71,7 +75,9 @@ export class Sessions implements Iterable<Session> {
   /** As the state has it, after a start. */
   restore(saved: SavedSession): Session {
     const { clientId, user, incarnation, cursor, reliable } = saved;
-    const session = new Session(this.#host, { clientId, user, incarnation, readFrom: cursor + 1, persistent: true, reliable }, this.#state);
+    const internal = reliable || user === SHARE_USER;
+    const names = { clientId, user, incarnation, readFrom: cursor + 1, persistent: true, reliable, internal };
+    const session = new Session(this.#host, names, this.#state);
     session.expirySeconds = saved.expirySeconds;
     session.disconnectedMs = saved.disconnectedMs ?? this.#host.nowMs();
     for (const subscription of saved.subscriptions) {
@@ -101,6 +107,7 @@ export class Sessions implements Iterable<Session> {
 
   /** Whether a user may have this client id: nobody else has it. What `anonymous` left behind is anybody's. */
   isFree(clientId: string, user: string): boolean {
+    if (OURS.test(clientId)) return false;
     const session = this.#byId.get(clientId);
     return !session || session.user === user || this.isExpired(session) || (session.user === 'anonymous' && !session.sink);
   }

@@ -69,7 +69,6 @@ function grant(
 ): Granted | Refusal {
   const name = wish.topic;
   if (filterFault(name)) return { code: REASON.topicFilterInvalid, why: `${name} is not a topic filter` };
-  if (name.startsWith('$share/')) return { code: REASON.sharedSubscriptionsNotSupported, why: 'shared subscriptions are not offered' };
   const refuse = (code: number, reason: string, why: string): Refusal => {
     broker.refusals.note(client.names, reason, name);
     return { code, why };
@@ -92,7 +91,8 @@ function grant(
   try {
     const subscription = broker.subscribe(session, name, options, { since });
     const retainHandling = wish.rh ?? 0;
-    return { subscription, sendRetained: !subscription.reading && (retainHandling === 0 || (retainHandling === 1 && isNew)) };
+    const isOwn = !subscription.reading && !subscription.shared;
+    return { subscription, sendRetained: isOwn && (retainHandling === 0 || (retainHandling === 1 && isNew)) };
   } catch (error) {
     if (!(error instanceof HydrantError)) throw error;
     return { code: REASON.topicFilterInvalid, why: error.message };

@@ -21,6 +21,8 @@ export interface Subscription {
   end?: number;
   /** Begins in the past, and is still being read from there by a reading of its own; `begin` is beyond everything until then. */
   reading?: Since;
+  /** `$share/<group>/<filter>`: its messages come from the group, and `begin` is beyond everything. */
+  shared?: boolean;
   /** Topics that its client may not read although the filter matches them. `all` when it may not read any. */
   except?: readonly string[] | 'all';
 }
@@ -54,7 +56,7 @@ export function joinRoutes(
   return route;
 }
 
-function isLeftOut(except: readonly string[] | 'all', topic: string): boolean {
+export function isLeftOut(except: readonly string[] | 'all', topic: string): boolean {
   return except === 'all' || except.some((filter) => matchFilter(filter, topic));
 }
 
