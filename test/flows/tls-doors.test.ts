@@ -216,6 +216,8 @@ test('a handshake that is never finished is cut, and a scan fills no log', async
   await Promise.all(doors.flatMap((url) => Array.from({ length: 20 }, () => poke(url, 'GET / HTTP/1.1\r\n\r\n'))));
   const counted = await failures(own);
   assert.deepEqual([counted.timeout, counted['not-tls']], [4, 40]);
+  own.child.signal('SIGHUP');
+  await own.logged((entry) => entry.event === 'reload', 'the reload, behind all that was logged');
   const lines = own.log.filter((entry) => entry.message === 'a TLS handshake failed');
   assert.deepEqual(lines.map(({ listener, reason, remote }) => [listener, reason, remote]).sort(), [
     ['https', 'not-tls', '127.0.0.1'],
