@@ -183,8 +183,8 @@ export class Broker implements SessionsHost {
     this.#take(message);
   }
 
-  #take(message: Message): void {
-    if (this.#isJournalled(message)) {
+  #take(message: Message, isOwn = false): void {
+    if (isOwn ? !this.#isExcluded(message) : this.#isJournalled(message)) {
       this.#journal.append(message);
       return;
     }
@@ -381,9 +381,13 @@ export class Broker implements SessionsHost {
   }
 
   #isJournalled(message: Message): boolean {
-    const { qos0, exclude } = this.options.journal;
-    if (message.qos === 0 && !qos0 && !message.retain) return false;
-    return exclude.length === 0 || !exclude.some((filter) => matchFilter(filter, message.topic));
+    if (message.qos === 0 && !this.options.journal.qos0 && !message.retain) return false;
+    return !this.#isExcluded(message);
+  }
+
+  #isExcluded({ topic }: Message): boolean {
+    const { exclude } = this.options.journal;
+    return exclude.length > 0 && exclude.some((filter) => matchFilter(filter, topic));
   }
 
   /** The one tail: everything that is now on disk, in sequence order. */
@@ -433,7 +437,7 @@ export class Broker implements SessionsHost {
   #tell(message: Message): void {
     this.statistics.ownEvents++;
     try {
-      if (this.#journal.state === 'ok') return this.#take(message);
+      if (this.#journal.state === 'ok') return this.#take(message, true);
     } catch (error) {
       if (!(error instanceof HydrantError)) throw error;
     }
