@@ -55,7 +55,7 @@ test('the same process cannot hold a folder twice either', async () => {
 test('who looks for the server finds its listeners in lock.json while it runs', async () => {
   await using dir = await createTempFolder();
   const { lock } = await openDataFolder(dir.path, { command: 'test' });
-  await lock.announce({ mqtt: 'mqtt://127.0.0.1:1' });
+  await lock.announce({ listeners: { mqtt: 'mqtt://127.0.0.1:1' } });
   assert.deepEqual(folderHolder(dir.path)?.listeners, { mqtt: 'mqtt://127.0.0.1:1' });
   lock.release();
   assert.equal(folderHolder(dir.path), undefined);

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -15,11 +15,18 @@ export interface LockHolder {
   command: string;
   /** URLs of its listeners, once it is ready. */
   listeners?: Record<string, string>;
+  /** Its password file. */
+  users?: string;
+  /** When it last read its configuration again, and why it kept the old one, if it did. */
+  reload?: { at: string; error?: string };
 }
 
+/** What a server tells other commands while it runs. */
+export type LockFacts = Pick<LockHolder, 'listeners' | 'users' | 'reload'>;
+
 export interface FolderLock {
-  /** Tells other commands where the server listens. */
-  announce(listeners: Record<string, string>): Promise<void>;
+  /** Adds to what other commands are told. */
+  announce(facts: LockFacts): Promise<void>;
   /** Gives the folder free. Twice is fine. */
   release(): void;
 }
@@ -34,11 +41,14 @@ const SQLITE_BUSY = 5;
 export async function lockFolder(dir: string, command: string): Promise<FolderLock> {
   const database = openLock(dir);
   const path = join(dir, 'lock.json');
-  const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString(), command };
+  let holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString(), command };
   await writeFileAtomic(path, `${JSON.stringify(holder)}\n`);
   let held = true;
   return {
-    announce: (listeners) => writeFileAtomic(path, `${JSON.stringify({ ...holder, listeners })}\n`),
+    announce(facts) {
+      holder = { ...holder, ...facts };
+      return writeFileAtomic(path, `${JSON.stringify(holder)}\n`);
+    },
     release() {
       if (!held) return;
       held = false;
@@ -62,6 +72,7 @@ function openLock(dir: string): DatabaseSync {
 
 /** Who holds the folder now, or undefined when nobody does: whatever `lock.json` says of a dead server does not count. */
 export function folderHolder(dir: string): Partial<LockHolder> | undefined {
+  if (!existsSync(dir)) return undefined;
   try {
     openLock(dir).close();
     return undefined;

@@ -18,6 +18,7 @@ import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
+import type { LockFacts } from './folder-lock.ts';
 import { isTlsDoor, openDoors } from './listener-options.ts';
 import { type ListenerUrls, openListeners, openTls } from './listeners.ts';
 import { createOperatorToken } from './operator-token.ts';
@@ -41,6 +42,8 @@ export interface Server {
   readonly dataDir: string;
   readonly listeners: ListenerUrls;
   readonly bus: Bus;
+  /** Tells other commands, in the data folder's `lock.json`. */
+  announce(facts: LockFacts): Promise<void>;
   /**
    * Takes over the keys of `liveKeys`, and accounts; the others wait for a restart.
    * @throws HYD_CONFIG when a certificate cannot be used: nothing has changed then
@@ -139,13 +142,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   opening.defer(() => http.close({ deadlineMs: leftMs() }));
   const listeners = await openListeners(config, { broker, http, tls, log }, opening);
-  await lock.announce(listeners);
+  await lock.announce({ listeners });
 
   const opened = opening.move();
   return {
     dataDir,
     listeners,
     bus: broker.bus,
+    announce: (facts) => lock.announce(facts),
     apply(next, nextAccess) {
       const useCertificates = next.tls.cert === undefined ? undefined : tls?.prepare(next.tls);
       broker.options.sessions = next.sessions;

@@ -9,7 +9,7 @@ import { changedKeys } from './config-change.ts';
 import { exposedListeners } from './config-rules.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { liveKeys, type Server, startServer } from './server.ts';
-import { isOpen, loadAccess } from './server-access.ts';
+import { isOpen, loadAccess, usersPath } from './server-access.ts';
 import { createServiceManager, type ServiceManager } from './service-manager.ts';
 
 export interface UpOptions {
@@ -90,6 +90,7 @@ class Up {
       this.#unwatch();
       throw error;
     }
+    await this.#server.announce({ users: usersPath(this.#started) });
     this.#sayReady(this.#server, demo);
     if (demo) this.#demo = startDemo(this.#server.bus, { seed: Date.now() % 2 ** 31, log: this.#log.log });
     await this.#service.ready(this.#status());
@@ -149,9 +150,11 @@ class Up {
       server.apply(next.config, access);
       this.#log.setLevel(next.config.log.level);
       this.#current = next;
+      await server.announce({ users: usersPath(next), reload: { at: new Date().toISOString() } });
       this.#log.log('info', 'the configuration was read again', { event: 'reload', applied, needRestart });
     } catch (error) {
       const fix = error instanceof HydrantError ? error.fix : undefined;
+      await server.announce({ reload: { at: new Date().toISOString(), error: errorText(error) } });
       this.#log.log('error', 'the configuration was not taken over; the old one stays', { event: 'reload', error: errorText(error), fix });
     }
     await this.#service.ready(this.#status());

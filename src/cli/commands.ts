@@ -15,6 +15,7 @@ import { retained } from './commands/retained.ts';
 import { sub } from './commands/sub.ts';
 import { tls } from './commands/tls.ts';
 import { up } from './commands/up.ts';
+import { user } from './commands/user.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help. A new one is one file in commands/ and one line here. */
@@ -27,6 +28,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   archive,
   retained,
   clients,
+  user,
   backup,
   restore,
   config,
