@@ -3,16 +3,31 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { resultsFolder } from './results.ts';
+import type { Server } from './servers.ts';
 
-/** One run of the load generator; the shape of its command line (bench/mbench.c). */
+/** One run of the load generator; the names are those of its command line (bench/mbench.c). */
 export interface Load {
   publishers: number;
   subscribers: number;
   qos: 0 | 1 | 2;
   bytes: number;
   window: number;
+  /** Messages a second, whatever is outstanding, instead of the window. */
+  rate?: number;
   /** Topics that the messages take turns on. Default: one for each publisher. */
   topics?: number;
+  /** First levels that they take turns on too: `sites` × `topics` topics when the two have no common divisor. */
+  sites?: number;
+  /** Each subscriber takes one topic of its own instead of all. */
+  own?: boolean;
+  /** Filters with wildcards of each subscriber. */
+  filters?: number;
+  /** How many of all those filters match each topic. Default 1. */
+  matches?: number;
+  /** More subscribers, which subscribe and then read no more. */
+  stalled?: number;
+  /** Every client sends a PINGREQ this often, seconds. */
+  ping?: number;
 }
 
 /** What it saw. `dlv_per_s` counts each delivery to each subscriber. */
@@ -25,6 +40,12 @@ export interface LoadResult {
   dlv_per_s: number;
   p50ms: number;
   p99ms: number;
+  /** Until every client was connected and subscribed. */
+  connect_s: number;
+  /** Time of the server's main thread while messages went through it. */
+  cpu_s: number;
+  /** Resident memory of the server at its highest, from the first connection on. */
+  peak_mb: number;
 }
 
 const source = new URL('mbench.c', import.meta.url).pathname;
@@ -37,9 +58,11 @@ export function buildGenerator(): void {
   execFileSync('gcc', ['-O2', '-Wall', '-o', binary, source], { stdio: 'inherit' });
 }
 
-export async function generate(port: number, load: Load, count: number): Promise<LoadResult> {
-  const { publishers, subscribers, qos, bytes, window, topics } = load;
-  const args = [port, publishers, subscribers, qos, bytes, count, window, 0, 'bench/#', topics ?? 0].map(String);
-  const { stdout } = await promisify(execFile)(binary, args);
+export async function generate({ mqttPort: port, pid }: Server, load: Load, count: number): Promise<LoadResult> {
+  const options = Object.entries({ port, pid, count, ...load });
+  const { stdout } = await promisify(execFile)(
+    binary,
+    options.map(([name, value]) => `${name}=${Number(value)}`),
+  );
   return JSON.parse(stdout) as LoadResult;
 }

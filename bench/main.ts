@@ -2,17 +2,23 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildGenerator } from './generator.ts';
+import { runIdle } from './idle.ts';
 import { runJournal } from './journal.ts';
 import { describeMachine } from './machine.ts';
 import { runOffline } from './offline.ts';
 import { writeReport } from './report.ts';
 import { median, type Result, resultsFolder, saveResult } from './results.ts';
+import { runStalledReader } from './stalled-reader.ts';
 import { runBigJournal, runStartup } from './startup.ts';
 import { type RunOptions, runScenario, SCENARIOS } from './throughput.ts';
+import { runWildcards } from './wildcards.ts';
 
 /** Every benchmark, in the order in which they run. `big-journal` writes 10 GB and runs only when named. */
 const BENCHMARKS: Record<string, (options: RunOptions) => Promise<Result['runs']>> = {
   ...Object.fromEntries(SCENARIOS.map((scenario) => [scenario.name, (options: RunOptions) => runScenario(scenario, options)])),
+  'stalled-reader': runStalledReader,
+  wildcards: runWildcards,
+  'idle-5000': runIdle,
   startup: runStartup,
   journal: runJournal,
   offline: runOffline,

@@ -2,13 +2,17 @@
  * mbench: an MQTT 3.1.1 load generator. Raw sockets on loopback, one epoll thread, no allocation per message, so that
  * the broker and not the generator is what is measured.
  *
- *   mbench PORT PUBLISHERS SUBSCRIBERS QOS BYTES TOTAL_COUNT WINDOW [RATE] [FILTER] [TOPICS]
+ *   mbench port=PORT [NAME=VALUE…]      the names and their defaults: struct options below
  *
- * Publishers take turns; number i publishes to bench/t<i>, or with TOPICS, message n goes to bench/t<n % TOPICS>. Subscribers
- * take FILTER (bench/# by default) at the same QoS. A message is outstanding until it has been acknowledged (QoS 1: PUBACK,
- * QoS 2: PUBCOMP) *and* delivered to every subscriber; at most WINDOW are outstanding. With a RATE above 0 (messages a second)
- * the window is not looked at. Five seconds without any progress end the run. Prints one line of JSON; exit codes: 2 no connection,
- * 3 connection lost, 4 refused.
+ * Publishers take turns; number i publishes to bench/t<i>. With `topics`, message n goes to bench/t<n % topics>, with `sites` too to
+ * bench/s<n % sites>/t<n % topics>. Subscribers take bench/#; with `own`, number i takes bench/t<i> alone; with `filters`, each
+ * takes that many filters with wildcards, such that `matches` of them, of different subscribers, match each of the topics. Stalled
+ * subscribers subscribe and then read no more.
+ *
+ * A message is outstanding until it has been acknowledged (QoS 1: PUBACK, QoS 2: PUBCOMP) *and* delivered to everybody that it
+ * is for, stalled ones aside; at most `window` are outstanding. With a `rate` (messages a second) the window is not looked at.
+ * Five seconds without any progress end the run. Prints one line of JSON; `pid` is the server, whose memory (the peak from the first
+ * connection on) and main thread's time (of the flow alone) are told then. Exit codes: 2 no connection, 3 connection lost, 4 refused.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,12 +33,39 @@
 #define READ_BYTES 65536
 #define MAX_LATENCIES 4000000
 #define STALL_SECONDS 5.0
+#define SAMPLE_SECONDS 0.1
+#define CONNECT_SECONDS 20
+#define CONNECTS_AT_ONCE 64 /* fewer than any broker's backlog */
+#define FILTERS_PER_SUBSCRIBE 100
+#define STALLED_RECEIVE_BYTES 4096
 
+static struct options {
+  long port, pid;
+  long publishers, subscribers, stalled;
+  long qos, bytes, count, window, rate;
+  long topics, sites, own, filters, matches;
+  long ping; /* each client sends a PINGREQ every so many seconds */
+} opt = {.publishers = 1, .subscribers = 1, .qos = 1, .bytes = 100, .count = 10000, .window = 500, .matches = 1};
+
+static const struct {
+  const char *name;
+  long *value;
+} option_names[] = {
+  {"port", &opt.port}, {"pid", &opt.pid},
+  {"publishers", &opt.publishers}, {"subscribers", &opt.subscribers}, {"stalled", &opt.stalled},
+  {"qos", &opt.qos}, {"bytes", &opt.bytes}, {"count", &opt.count}, {"window", &opt.window}, {"rate", &opt.rate},
+  {"topics", &opt.topics}, {"sites", &opt.sites}, {"own", &opt.own}, {"filters", &opt.filters}, {"matches", &opt.matches},
+  {"ping", &opt.ping},
+};
+
+enum role { SUBSCRIBER, STALLED, PUBLISHER };
 enum state { CONNECTING, CONNECTED, SUBSCRIBED };
 
 typedef struct {
-  int fd, is_publisher, index;
+  int fd, index;
+  enum role role;
   enum state state;
+  int subacks;              /* still to come */
   int wants_out;            /* EPOLLOUT is set */
   uint16_t packet_id;
   unsigned char *in;        /* bytes received and not yet parsed */
@@ -43,10 +75,8 @@ typedef struct {
 } Client;
 
 static int epoll_fd;
-static Client *clients; /* subscribers first, then publishers */
-static int publishers, subscribers, qos, payload_bytes;
-static long total, window, topics;
-static const char *filter = "bench/#";
+static Client *clients; /* subscribers first, then stalled ones, then publishers */
+static int client_count;
 static long published, acknowledged, delivered, duplicates;
 static double *latencies;
 static long latency_count, latency_cap;
@@ -72,7 +102,8 @@ static void append(Client *c, const void *bytes, size_t n) {
 }
 
 static void lost(Client *c, const char *what) {
-  fprintf(stderr, "%s %d: %s after %ld published, %ld delivered\n", c->is_publisher ? "publisher" : "subscriber", c->index, what, published, delivered);
+  const char *roles[] = {"subscriber", "stalled subscriber", "publisher"};
+  fprintf(stderr, "%s %d: %s after %ld published, %ld delivered\n", roles[c->role], c->index, what, published, delivered);
   exit(3);
 }
 
@@ -107,25 +138,26 @@ static int put_remaining_length(unsigned char *p, size_t n) {
 static void publish(Client *c) {
   static unsigned char packet[1 << 20];
   char topic[64];
-  int topic_len = sprintf(topic, "bench/t%ld", topics ? published % topics : c->index);
+  int topic_len = opt.sites ? sprintf(topic, "bench/s%ld/t%ld", published % opt.sites, published % opt.topics)
+                            : sprintf(topic, "bench/t%ld", opt.topics ? published % opt.topics : c->index);
   size_t at = 0;
-  packet[at++] = 0x30 | qos << 1;
-  at += put_remaining_length(packet + at, 2 + topic_len + (qos ? 2 : 0) + payload_bytes);
+  packet[at++] = 0x30 | opt.qos << 1;
+  at += put_remaining_length(packet + at, 2 + topic_len + (opt.qos ? 2 : 0) + opt.bytes);
   packet[at++] = topic_len >> 8;
   packet[at++] = topic_len;
   memcpy(packet + at, topic, topic_len);
   at += topic_len;
-  if (qos) {
+  if (opt.qos) {
     if (++c->packet_id == 0) c->packet_id = 1;
     packet[at++] = c->packet_id >> 8;
     packet[at++] = c->packet_id;
   }
-  memset(packet + at, 'x', payload_bytes);
-  if (payload_bytes >= 8) {
+  memset(packet + at, 'x', opt.bytes);
+  if (opt.bytes >= 8) {
     double t = now();
     memcpy(packet + at, &t, 8);
   }
-  append(c, packet, at + payload_bytes);
+  append(c, packet, at + opt.bytes);
   published++;
 }
 
@@ -134,15 +166,44 @@ static void answer(Client *c, unsigned char type, const unsigned char *packet_id
   append(c, packet, 4);
 }
 
+/* Filter n of all: `matches` in a row, which is as many subscribers, are for the same topics. */
+static int write_filter(const Client *c, long n, char *to) {
+  const char *kinds[] = {"bench/+/t%ld", "+/+/t%ld", "bench/+/t%ld/#", "+/+/t%ld/#"};
+  if (opt.own) return sprintf(to, "bench/t%d", c->index);
+  if (!opt.filters) return sprintf(to, "bench/#");
+  long topic = n / opt.matches;
+  return sprintf(to, kinds[topic % 4], topic);
+}
+
 static void subscribe(Client *c) {
-  unsigned char packet[256] = {0x82};
-  int len = strlen(filter);
-  packet[1] = 5 + len;
-  packet[3] = 1;
-  packet[5] = len;
-  memcpy(packet + 6, filter, len);
-  packet[6 + len] = qos;
-  append(c, packet, 7 + len);
+  static unsigned char packet[FILTERS_PER_SUBSCRIBE * 64];
+  long filters = opt.filters ? opt.filters : 1;
+  for (long done = 0; done < filters;) {
+    size_t len = 2; /* the packet identifier */
+    for (int i = 0; i < FILTERS_PER_SUBSCRIBE && done < filters; i++, done++) {
+      int filter_len = write_filter(c, done * opt.subscribers + c->index, (char *)packet + len + 2);
+      packet[len] = filter_len >> 8;
+      packet[len + 1] = filter_len;
+      packet[len + 2 + filter_len] = opt.qos;
+      len += 3 + filter_len;
+    }
+    packet[0] = 0;
+    packet[1] = ++c->subacks;
+    unsigned char head[5] = {0x82};
+    append(c, head, 1 + put_remaining_length(head + 1, len));
+    append(c, packet, len);
+  }
+}
+
+static void on_suback(Client *c, const unsigned char *granted, const unsigned char *end) {
+  for (; granted < end; granted++) {
+    if (*granted == opt.qos) continue;
+    fprintf(stderr, "subscribed at QoS %ld, granted %d\n", opt.qos, *granted);
+    exit(4);
+  }
+  if (--c->subacks > 0) return;
+  c->state = SUBSCRIBED;
+  if (c->role == STALLED) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 }
 
 static void on_publish(Client *c, unsigned char flags, const unsigned char *body) {
@@ -152,7 +213,7 @@ static void on_publish(Client *c, unsigned char flags, const unsigned char *body
   if (body[2] == '$') return;
   delivered++;
   if (flags & 8) duplicates++;
-  if (payload_bytes >= 8 && latency_count < latency_cap) {
+  if (opt.bytes >= 8 && latency_count < latency_cap) {
     double t;
     memcpy(&t, packet_id + (its_qos ? 2 : 0), 8);
     latencies[latency_count++] = now() - t;
@@ -161,7 +222,7 @@ static void on_publish(Client *c, unsigned char flags, const unsigned char *body
   if (its_qos == 2) answer(c, 0x50, packet_id);
 }
 
-static void on_packet(Client *c, unsigned char first, const unsigned char *body) {
+static void on_packet(Client *c, unsigned char first, const unsigned char *body, size_t len) {
   switch (first >> 4) {
   case 2: /* CONNACK */
     if (body[1]) {
@@ -169,15 +230,9 @@ static void on_packet(Client *c, unsigned char first, const unsigned char *body)
       exit(4);
     }
     c->state = CONNECTED;
-    if (!c->is_publisher) subscribe(c);
+    if (c->role != PUBLISHER) subscribe(c);
     break;
-  case 9: /* SUBACK */
-    if (body[2] != qos) {
-      fprintf(stderr, "subscribed at QoS %d, granted %d\n", qos, body[2]);
-      exit(4);
-    }
-    c->state = SUBSCRIBED;
-    break;
+  case 9: on_suback(c, body + 2, body + len); break;
   case 3: on_publish(c, first & 15, body); break;
   case 4: acknowledged++; break;        /* PUBACK */
   case 5: answer(c, 0x62, body); break; /* PUBREC → PUBREL */
@@ -211,12 +266,37 @@ static void receive(Client *c) {
       whole = !(byte & 128);
     }
     if (!whole || c->in_len - at < header + remaining) break;
-    on_packet(c, c->in[at], c->in + at + header);
+    on_packet(c, c->in[at], c->in + at + header, remaining);
     at += header + remaining;
   }
   memmove(c->in, c->in + at, c->in_len - at);
   c->in_len -= at;
   if (c->out_len > 0) flush(c);
+}
+
+static double main_thread_seconds(void) {
+  char path[64], text[64] = "";
+  sprintf(path, "/proc/%ld/task/%ld/schedstat", opt.pid, opt.pid);
+  int fd = open(path, O_RDONLY);
+  if (read(fd, text, sizeof text - 1) <= 0) perror(path);
+  close(fd);
+  return atof(text) / 1e9;
+}
+
+static double peak_mb;
+
+static void sample_memory(void) {
+  static double next;
+  if (!opt.pid || now() < next) return;
+  next = now() + SAMPLE_SECONDS;
+  char path[64], text[128] = "";
+  long size = 0, resident = 0;
+  sprintf(path, "/proc/%ld/statm", opt.pid);
+  int fd = open(path, O_RDONLY);
+  if (read(fd, text, sizeof text - 1) <= 0 || sscanf(text, "%ld %ld", &size, &resident) != 2) perror(path);
+  close(fd);
+  double mb = resident * (sysconf(_SC_PAGESIZE) / 1048576.0);
+  if (mb > peak_mb) peak_mb = mb;
 }
 
 static void turn(int timeout_ms) {
@@ -227,11 +307,14 @@ static void turn(int timeout_ms) {
     if (events[i].events & EPOLLOUT) flush(c);
     if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) receive(c);
   }
+  sample_memory();
 }
 
-static void connect_client(Client *c, int port) {
+static void connect_client(Client *c) {
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(opt.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int receive_bytes = STALLED_RECEIVE_BYTES;
+  if (c->role == STALLED) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
   if (connect(c->fd, (struct sockaddr *)&address, sizeof address)) {
     perror("connect");
     exit(2);
@@ -244,38 +327,64 @@ static void connect_client(Client *c, int port) {
 
   /* CONNECT: clean session, keep-alive 60 s. */
   char id[48];
-  int id_len = sprintf(id, "mb%c%d-%d", c->is_publisher ? 'p' : 's', c->index, getpid());
+  int id_len = sprintf(id, "mb%c%d-%d", "sxp"[c->role], c->index, getpid());
   unsigned char head[14] = {0x10, 12 + id_len, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, id_len};
   append(c, head, 14);
   append(c, id, id_len);
   flush(c);
 }
 
-static void connect_all(int port) {
-  int n = publishers + subscribers;
-  clients = calloc(n, sizeof(Client));
-  for (int i = 0; i < n; i++) {
-    Client *c = clients + i;
-    c->is_publisher = i >= subscribers;
-    c->index = c->is_publisher ? i - subscribers : i;
-    connect_client(c, port);
-  }
-  for (double start = now();;) {
-    int ready = 1;
-    for (int i = 0; i < n; i++) ready &= clients[i].state == (clients[i].is_publisher ? CONNECTED : SUBSCRIBED);
-    if (ready) return;
-    if (now() - start > 20) {
-      fprintf(stderr, "not every client was connected and subscribed within 20 s\n");
+static int is_ready(const Client *c) { return c->state == (c->role == PUBLISHER ? CONNECTED : SUBSCRIBED); }
+
+/* Waits for the first n clients to be connected and subscribed. */
+static void await_ready(int n) {
+  static int ready;
+  for (double start = now(); ready < n;) {
+    if (is_ready(clients + ready)) {
+      ready++;
+    } else if (now() - start > CONNECT_SECONDS) {
+      fprintf(stderr, "%d of %d clients were not connected and subscribed within %d s\n", client_count - ready, client_count, CONNECT_SECONDS);
       exit(2);
+    } else {
+      turn(50);
     }
-    turn(50);
   }
 }
 
+static void connect_all(void) {
+  long first_of[] = {0, opt.subscribers, opt.subscribers + opt.stalled};
+  client_count = first_of[PUBLISHER] + opt.publishers;
+  clients = calloc(client_count, sizeof(Client));
+  for (int i = 0; i < client_count; i++) {
+    Client *c = clients + i;
+    c->role = i >= first_of[PUBLISHER] ? PUBLISHER : i >= first_of[STALLED] ? STALLED : SUBSCRIBER;
+    c->index = i - first_of[c->role];
+    connect_client(c);
+    if (i % CONNECTS_AT_ONCE == 0) await_ready(i);
+  }
+  await_ready(client_count);
+}
+
+/* To how many subscribers each message goes. */
+static long copies(void) {
+  if (opt.own || opt.subscribers == 0) return opt.subscribers > 0;
+  return opt.filters ? opt.matches : opt.subscribers;
+}
+
 static long outstanding(void) {
-  long undelivered = subscribers ? published - delivered / subscribers : 0;
-  long unacknowledged = qos ? published - acknowledged : 0;
+  long undelivered = copies() ? published - delivered / copies() : 0;
+  long unacknowledged = opt.qos ? published - acknowledged : 0;
   return undelivered > unacknowledged ? undelivered : unacknowledged;
+}
+
+static void send_pings(double seconds) {
+  static const unsigned char ping[2] = {0xc0, 0};
+  static long sent;
+  for (long due = seconds * client_count / opt.ping; sent < due; sent++) {
+    Client *c = clients + sent % client_count;
+    append(c, ping, 2);
+    flush(c);
+  }
 }
 
 static int by_value(const void *a, const void *b) {
@@ -285,43 +394,56 @@ static int by_value(const void *a, const void *b) {
 
 static double percentile(double p) { return latency_count ? latencies[(long)((latency_count - 1) * p)] * 1e3 : 0; }
 
-int main(int argc, char **argv) {
-  if (argc < 8) {
-    fprintf(stderr, "mbench PORT PUBLISHERS SUBSCRIBERS QOS BYTES TOTAL_COUNT WINDOW [RATE] [FILTER] [TOPICS]\n");
-    return 2;
+static void read_options(int argc, char **argv) {
+  int known = sizeof option_names / sizeof *option_names;
+  for (int a = 1; a < argc; a++) {
+    char *value = strchr(argv[a], '=');
+    if (value) *value++ = 0;
+    int i = 0;
+    while (i < known && strcmp(argv[a], option_names[i].name)) i++;
+    if (!value || i == known) {
+      fprintf(stderr, "mbench: %s is no NAME=VALUE that it knows\n", argv[a]);
+      exit(2);
+    }
+    *option_names[i].value = atol(value);
   }
-  int port = atoi(argv[1]);
-  publishers = atoi(argv[2]);
-  subscribers = atoi(argv[3]);
-  qos = atoi(argv[4]);
-  payload_bytes = atoi(argv[5]);
-  total = atol(argv[6]);
-  window = atol(argv[7]);
-  double rate = argc > 8 ? atof(argv[8]) : 0;
-  if (argc > 9) filter = argv[9];
-  if (argc > 10) topics = atol(argv[10]);
-  long wanted = total * subscribers;
+}
+
+static void allow_many_sockets(void) {
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int main(int argc, char **argv) {
+  read_options(argc, argv);
+  allow_many_sockets();
+  long wanted = opt.count * copies();
   latency_cap = wanted < MAX_LATENCIES ? wanted : MAX_LATENCIES;
   latencies = malloc((latency_cap + 1) * sizeof(double));
   epoll_fd = epoll_create1(0);
-  connect_all(port);
+  double connect_start = now();
+  connect_all();
+  double connect_seconds = now() - connect_start;
   usleep(300000); /* let the broker finish what the connections set off */
 
-  double start = now(), last_progress = start;
+  double start = now(), last_progress = start, cpu = opt.pid ? main_thread_seconds() : 0;
+  Client *first_publisher = clients + opt.subscribers + opt.stalled;
   long seen = -1, next = 0;
-  while (published < total || delivered < wanted || (qos && acknowledged < total)) {
-    long room = rate > 0 ? (long)((now() - start) * rate) - published : window - outstanding();
-    if (room > total - published) room = total - published;
-    int any = room > 0;
+  while (published < opt.count || delivered < wanted || (opt.qos && acknowledged < opt.count)) {
+    long room = opt.rate > 0 ? (long)((now() - start) * opt.rate) - published : opt.window - outstanding();
+    if (room > opt.count - published) room = opt.count - published;
+    long first = next;
     for (; room > 0; room--) {
-      Client *c = clients + subscribers + next++ % publishers;
+      Client *c = first_publisher + next++ % opt.publishers;
       publish(c);
       if (c->out_len - c->out_sent > READ_BYTES) flush(c);
     }
-    for (int i = subscribers; any && i < subscribers + publishers; i++)
-      if (clients[i].out_len > clients[i].out_sent) flush(clients + i);
-    turn(rate > 0 || outstanding() < window ? 0 : 20);
-    long progress = delivered + acknowledged + (wanted || qos ? 0 : published);
+    for (long i = first; i < next && i < first + opt.publishers; i++) flush(first_publisher + i % opt.publishers);
+    if (opt.ping) send_pings(now() - start);
+    turn(opt.rate > 0 ? 1 : outstanding() < opt.window ? 0 : 20);
+    long progress = delivered + acknowledged + (wanted || opt.qos ? 0 : published);
     if (progress != seen) {
       seen = progress;
       last_progress = now();
@@ -330,10 +452,11 @@ int main(int argc, char **argv) {
     }
   }
   double seconds = (delivered < wanted ? last_progress : now()) - start;
+  if (opt.pid) cpu = main_thread_seconds() - cpu;
   qsort(latencies, latency_count, sizeof(double), by_value);
-  printf("{\"np\":%d,\"ns\":%d,\"qos\":%d,\"size\":%d,\"published\":%ld,\"acked\":%ld,\"delivered\":%ld,\"lost\":%ld,\"dups\":%ld,"
-         "\"secs\":%.3f,\"pub_per_s\":%.0f,\"dlv_per_s\":%.0f,\"p50ms\":%.3f,\"p99ms\":%.3f}\n",
-         publishers, subscribers, qos, payload_bytes, published, acknowledged, delivered, published * subscribers - delivered, duplicates, seconds,
-         published / seconds, delivered / seconds, percentile(0.5), percentile(0.99));
+  printf("{\"published\":%ld,\"acked\":%ld,\"delivered\":%ld,\"lost\":%ld,\"dups\":%ld,\"secs\":%.3f,\"pub_per_s\":%.0f,\"dlv_per_s\":%.0f,"
+         "\"p50ms\":%.3f,\"p99ms\":%.3f,\"connect_s\":%.3f,\"cpu_s\":%.4f,\"peak_mb\":%.1f}\n",
+         published, acknowledged, delivered, published * copies() - delivered, duplicates, seconds, published / seconds, delivered / seconds,
+         percentile(0.5), percentile(0.99), connect_seconds, cpu, peak_mb);
   return 0;
 }

@@ -23,7 +23,7 @@ export async function runOffline(options: RunOptions): Promise<Result['runs']> {
       await createSessions(server);
       figures.rssBeforeMb!.push(residentMb(server));
       await publishOwn(server);
-      await generate(server.mqttPort, { publishers: 4, subscribers: 0, qos: 1, bytes: 100, window: 2000, topics: OTHER_TOPICS }, OTHERS);
+      await generate(server, { publishers: 4, subscribers: 0, qos: 1, bytes: 100, window: 2000, topics: OTHER_TOPICS }, OTHERS);
       await publishOwn(server);
       figures.catchUpSeconds!.push(await comeBack(server));
       figures.rssAfterMb!.push(residentMb(server));

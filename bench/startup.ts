@@ -38,7 +38,7 @@ export async function runBigJournal(options: RunOptions): Promise<Result['runs']
   await reader.subscribe(['bench/#']);
   await reader.close();
   const load: Load = { publishers: 4, subscribers: 0, qos: 1, bytes: 1000, window: 2000, topics: 1000 };
-  while (journalBytes(data) < WANTED_BYTES) await generate(first.mqttPort, load, 200_000);
+  while (journalBytes(data) < WANTED_BYTES) await generate(first, load, 200_000);
   await first.stop();
   const readyMs: number[] = [];
   const rssMb: number[] = [];

@@ -19,6 +19,9 @@ export const SCENARIOS: Scenario[] = [
   scenario('qos1', 'QoS 1, 1 → 1', { qos: 1 }, { wanted: { journalled: 1.5 } }),
   scenario('fan-in', 'QoS 1, 50 → 1', { qos: 1, publishers: 50 }, { wanted: { journalled: 1 } }),
   scenario('fan-out', 'QoS 1, 1 → 50', { qos: 1, subscribers: 50 }, { wanted: { journalled: 1.5 } }),
+  scenario('fan-in-1000', 'QoS 1, 1 000 → 1', { qos: 1, publishers: 1000 }, { wanted: { journalled: 1 } }),
+  scenario('fan-out-1000', 'QoS 1, 1 → 1 000', { qos: 1, subscribers: 1000 }, { wanted: { journalled: 1.5 } }),
+  scenario('fan-out-1000-qos0', 'QoS 0, 1 → 1 000', { qos: 0, subscribers: 1000 }, { wanted: { journalled: 1.5 } }),
   scenario('qos1-1k', 'QoS 1, 1 → 1, 1 kB', { qos: 1, bytes: 1000 }, { wanted: { journalled: 1 } }),
   scenario('qos2', 'QoS 2, 1 → 1', { qos: 2 }),
   scenario('qos0-window-20', 'QoS 0, 1 → 1, window 20', { qos: 0, window: 20 }, { unjournalled: true }),
@@ -74,7 +77,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 async function measure(server: Server, load: Load, counts: Map<string, number>, name: string, seconds: number) {
   for (;;) {
     const count = counts.get(name)!;
-    const result = await generate(server.mqttPort, load, count);
+    const result = await generate(server, load, count);
     if (result.secs >= seconds) return result;
     counts.set(name, Math.ceil((count * seconds * 1.15) / result.secs));
   }
@@ -82,16 +85,17 @@ async function measure(server: Server, load: Load, counts: Map<string, number>, 
 
 /** A count that takes a bit longer than `seconds`, from runs of growing length. */
 async function sizeCount(server: Server, load: Load, seconds: number): Promise<number> {
-  let count = 2000;
+  let count = Math.ceil(100_000 / Math.max(50, load.subscribers));
   for (;;) {
-    const { secs } = await generate(server.mqttPort, load, count);
+    const { secs } = await generate(server, load, count);
     const next = Math.ceil((count * seconds * 1.15) / Math.max(secs, 0.05));
     if (secs > seconds / 3) return next;
     count = Math.min(next, count * 10);
   }
 }
 
-async function alone<T>(server: Server, work: () => Promise<T>): Promise<T> {
+/** Runs `work` while this server may run, and stops it again. */
+export async function alone<T>(server: Server, work: () => Promise<T>): Promise<T> {
   server.thaw();
   try {
     return await work();
