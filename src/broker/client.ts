@@ -31,8 +31,8 @@ interface Ending {
 }
 
 const NOBODY: Identity = { user: 'anonymous', admin: false };
-/** A reason string, its property and all that stands beside it in an answer. */
-const LONGEST_ANSWER_BYTES = 1024;
+/** Characters of a reason string, ours or a client's. */
+const LONGEST_REASON = 300;
 
 /** One MQTT client on one connection: speaks the protocol, and is the sink of its session while it lasts. */
 export class Client implements ConnectionHandler, Sink {
@@ -192,20 +192,23 @@ export class Client implements ConnectionHandler, Sink {
     this.connection.close();
   }
 
-  /** Closes instead when the client takes no packet of that size [MQTT-3.1.2-24]: it could not be answered. */
+  /** A client that takes no packet of that size gets it without its reason string, or is closed: it could not be answered [MQTT-3.1.2-24]. */
   send(packet: Packet): void {
     const { maxPacketBytes } = this.sending;
-    if (maxPacketBytes < Number.POSITIVE_INFINITY && encodePacket(packet, this.version).length > maxPacketBytes) this.connection.close();
-    else this.connection.send(packet);
+    const fits = maxPacketBytes === Number.POSITIVE_INFINITY || encodePacket(packet, this.version).length <= maxPacketBytes;
+    if (fits) this.connection.send(packet);
+    else if ('properties' in packet && packet.properties && 'reasonString' in packet.properties) {
+      const { reasonString: _, ...properties } = packet.properties;
+      this.send({ ...packet, properties } as Packet);
+    } else this.connection.close();
   }
 
   /**
-   * Properties with a Reason String, for those who want one and have room for it.
+   * Properties with a Reason String, for those who want one.
    * @param always CONNACK and DISCONNECT may have it even when it was not asked for [MQTT-3.1.2-29]
    */
   because(why: string, always = false): { properties?: { reasonString: string } } {
-    const fits = why.length * 3 < LONGEST_ANSWER_BYTES && this.sending.maxPacketBytes >= LONGEST_ANSWER_BYTES;
-    return fits && (always || this.wantsReasons) ? { properties: { reasonString: why } } : {};
+    return always || this.wantsReasons ? { properties: { reasonString: why.slice(0, LONGEST_REASON) } } : {};
   }
 
   /** A message that it does not get. */
@@ -280,7 +283,8 @@ export class Client implements ConnectionHandler, Sink {
       if (!session.persistent && expiry > 0) return this.refuse(REASON.protocolError, 'session expiry raised from 0');
       sessions.setExpiry(session, sessions.boundExpiry(readExpiry(expiry)));
     }
-    this.#goodbye = (packet.reasonCode ?? 0) !== REASON.disconnectWithWill;
+    // Every other code leaves the will to be published [MQTT-3.1.2-10].
+    this.#goodbye = (packet.reasonCode ?? 0) === REASON.success;
     const { reasonCode: code = 0, properties } = packet;
     this.#ending = { reason: this.#goodbye ? 'disconnect' : 'disconnect-with-will', code, message: properties?.reasonString };
     // The close is the answer: whoever sees it can count on the will being gone.
@@ -295,7 +299,7 @@ export class Client implements ConnectionHandler, Sink {
     this.#broker.events.tell('disconnected', this.names, {
       reason,
       code,
-      message: message?.slice(0, LONGEST_ANSWER_BYTES),
+      message: message?.slice(0, LONGEST_REASON),
       connectedMs: this.#broker.nowMs() - this.connectedMs,
       packetsIn,
       packetsOut,

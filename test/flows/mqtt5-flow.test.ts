@@ -126,7 +126,7 @@ test('[MQTT-3.1.2-29] a client that wants no problem information gets reason str
 });
 
 test('[MQTT-3.4.2-2] leaves a reason string out when the client takes only small packets', async () => {
-  using client = await connect({ properties: { maximumPacketSize: 60 } });
+  using client = await connect({ properties: { maximumPacketSize: 40 } });
   client.publish('$SYS/fake', 'x', { qos: 1 });
   assert.equal((await client.expect('puback', { reasonCode: 0x90 })).properties, undefined);
 });
