@@ -1,33 +1,36 @@
-import type {
-  Bus,
-  Delivery as BusDelivery,
-  Subscription as BusSubscription,
-  Capabilities,
-  PublishOptions,
-  Receipt,
-  SubscribeOptions,
-} from '../bus/bus.ts';
+import type { Bus, Subscription as BusSubscription, Capabilities, PublishOptions, Receipt, SubscribeOptions } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import { createHexId } from '../core/id.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Event } from '../wire/event.ts';
 import { assertFilter } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
-import type { Delivery } from './delivery.ts';
+import { RoleSubscription } from './bus-subscription.ts';
 import { Message } from './message.ts';
 import type { Session } from './session.ts';
-import type { Sink } from './session-host.ts';
+import { SharedDistributor } from './shared-distributor.ts';
 
-const CAPABILITIES: Capabilities = Object.freeze({ nakDelay: true, startAt: true, outOfOrderAck: true, group: false, exactlyOnce: false });
+const CAPABILITIES: Capabilities = Object.freeze({ nakDelay: true, startAt: true, outOfOrderAck: true, group: true, exactlyOnce: false });
 const MAX_IN_FLIGHT = 1000;
 /** Client ids of durable subscribers … */
 const PREFIX = '$bus/';
 /** … and whose they are: no account has this name, so no MQTT client can take them over. */
 const ROLE = '$bus';
+/** Before the name of a group that is no durable. */
+const GROUP = '$group/';
+const AS_PUBLISHED = { qos: 2, noLocal: false, retainAsPublished: true } as const;
+
+/** What roles read: one place in the journal, and who shares its deliveries, which is one subscription where there is no group. */
+interface Reading {
+  session: Session;
+  distributor: SharedDistributor;
+  group: string | undefined;
+}
 
 /** The embedded engine behind the bus port: roles in this process are sessions of the broker like any client, without a network between. */
 export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
   const open = new Set<RoleSubscription>();
+  const readings = new Map<string, Reading>();
   let closed = false;
 
   function assertOpen(): void {
@@ -63,34 +66,43 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
     if (options.signal?.aborted)
       throw new HydrantError('HYD_ABORTED', `subscribing to ${filters.join(', ')} was stopped`, { cause: options.signal.reason });
     for (const filter of filters) assertFilter(filter);
-    if (options.group !== undefined)
-      throw new HydrantError('HYD_UNSUPPORTED', `group ${options.group}: this engine does not share subscriptions yet`);
-    const clientId = PREFIX + (options.durable ?? createHexId(8));
+    const { durable, group, startAt = 'live', maxInFlight = MAX_IN_FLIGHT, signal } = options;
+    const clientId = PREFIX + (durable ?? (group === undefined ? createHexId(8) : GROUP + group));
+    const readFrom = startAt === 'live' || broker.sessions.get(clientId) ? broker.tailSeq + 1 : await broker.startOf(startAt);
+    assertOpen();
+    const before = readings.get(clientId);
+    if (before) assertShared(before, filters, options);
+    const reading = before ?? openReading(clientId, filters, readFrom, options);
+    const subscription = new RoleSubscription(reading.distributor, maxInFlight, () => open.delete(subscription));
+    open.add(subscription);
+    signal?.addEventListener('abort', () => void subscription.close(), { once: true });
+    reading.distributor.welcome(subscription);
+    if (!reading.session.sink) reading.session.resume(reading.distributor);
+    if (durable !== undefined) await broker.sessionState.whenDurable();
+    return subscription;
+  }
+
+  function openReading(clientId: string, filters: string[], readFrom: number, { durable, group }: SubscribeOptions): Reading {
     let session = broker.sessions.get(clientId);
-    if (session?.sink)
-      throw new HydrantError('HYD_REFUSED', `the durable ${options.durable} is already being read`, {
-        fix: 'Close the other subscription, or use another name.',
-      });
-    const persistent = options.durable !== undefined;
     if (!session) {
-      const { startAt = 'live' } = options;
-      const readFrom = startAt === 'live' ? broker.tailSeq + 1 : await broker.startOf(startAt);
+      const persistent = durable !== undefined;
       session = broker.sessions.create({ clientId, user: ROLE, readFrom, persistent, reliable: true, internal: true });
       session.expirySeconds = Number.POSITIVE_INFINITY;
       if (persistent) broker.sessionState.saveSession(session);
-      for (const filter of filters)
-        broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true }, { begin: readFrom - 1 });
+      for (const filter of filters) broker.subscribe(session, filter, AS_PUBLISHED, { begin: readFrom - 1 });
     } else {
       for (const name of [...session.subscriptions.keys()]) if (!filters.includes(name)) broker.unsubscribe(session, name);
-      for (const filter of filters)
-        if (!session.subscriptions.has(filter)) broker.subscribe(session, filter, { qos: 2, noLocal: false, retainAsPublished: true });
+      for (const filter of filters) if (!session.subscriptions.has(filter)) broker.subscribe(session, filter, AS_PUBLISHED);
     }
-    if (persistent) await broker.sessionState.whenDurable();
-    const subscription = new RoleSubscription(broker, session, options.maxInFlight ?? MAX_IN_FLIGHT, () => open.delete(subscription));
-    open.add(subscription);
-    options.signal?.addEventListener('abort', () => void subscription.close(), { once: true });
-    session.resume(subscription);
-    return subscription;
+    const reader = session;
+    const onIdle = (): void => {
+      readings.delete(clientId);
+      broker.disconnected(reader, true);
+    };
+    const distributor = new SharedDistributor(session, { host: broker, state: broker.sessionState, mayWait: () => true, onIdle });
+    const reading = { session, distributor, group };
+    readings.set(clientId, reading);
+    return reading;
   }
 
   async function close(): Promise<void> {
@@ -101,86 +113,15 @@ export function createEmbeddedBus(broker: Broker, journal: Journal): Bus {
   return { capabilities: CAPABILITIES, publish, subscribe, close, [Symbol.asyncDispose]: close };
 }
 
-/** One role's reading: batches of what was delivered since it last asked. */
-class RoleSubscription implements BusSubscription, Sink {
-  readonly window: number;
-  readonly writable = true;
-  readonly #broker: Broker;
-  readonly #session: Session;
-  readonly #onClose: () => void;
-  readonly #delayed = new Set<NodeJS.Timeout>();
-  #ready: BusDelivery[] = [];
-  #wake: () => void = () => {};
-  #closed = false;
-
-  constructor(broker: Broker, session: Session, window: number, onClose: () => void) {
-    this.#broker = broker;
-    this.#session = session;
-    this.window = window;
-    this.#onClose = onClose;
-  }
-
-  deliver(delivery: Delivery): void {
-    this.#push(delivery, delivery.message!, delivery.dup);
-  }
-
-  /** Not used: a role takes everything at least once. */
-  deliverOnce(): void {}
-
-  release(): void {}
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<BusDelivery[]> {
-    try {
-      while (!this.#closed) {
-        if (this.#ready.length === 0) {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-          continue;
-        }
-        const batch = this.#ready;
-        this.#ready = [];
-        yield batch;
-      }
-    } finally {
-      await this.close();
-    }
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const timer of this.#delayed) clearTimeout(timer);
-    this.#broker.disconnected(this.#session, true);
-    this.#onClose();
-    this.#wake();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #push(delivery: Delivery, event: Message, redelivered: boolean): void {
-    let answered = false;
-    const once = (act: () => void): void => {
-      if (answered || this.#closed) return;
-      answered = true;
-      act();
-    };
-    this.#ready.push({
-      event,
-      redelivered,
-      ack: () => once(() => this.#session.acknowledge(delivery.packetId)),
-      nak: (delayMs = 0) => once(() => this.#again(delivery, event, delayMs)),
+/** @throws HYD_REFUSED when somebody else reads there, or reads other filters */
+function assertShared({ session, group }: Reading, filters: string[], options: SubscribeOptions): void {
+  if (group === undefined || group !== options.group)
+    throw new HydrantError('HYD_REFUSED', `the durable ${options.durable} is already being read`, {
+      fix: 'Close the other subscription, or use another name.',
     });
-    this.#wake();
-  }
-
-  #again(delivery: Delivery, event: Message, delayMs: number): void {
-    const timer = setTimeout(() => {
-      this.#delayed.delete(timer);
-      this.#push(delivery, event, true);
-    }, delayMs);
-    this.#delayed.add(timer);
-  }
+  const others = [...session.subscriptions.keys()];
+  if (others.length !== new Set(filters).size || others.some((filter) => !filters.includes(filter)))
+    throw new HydrantError('HYD_REFUSED', `the group ${group} reads ${others.join(', ')}, not ${filters.join(', ')}`, {
+      fix: 'Subscribe to the same filters as the rest of the group, or as another group.',
+    });
 }

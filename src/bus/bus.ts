@@ -32,7 +32,10 @@ export type StartAt = 'live' | { timeMs: number } | { seq: number };
 export interface SubscribeOptions {
   /** Name of a durable subscriber: its place survives restarts. Default: none, it ends with the iterator. */
   durable?: string;
-  /** Share the work with every other subscriber of this group. */
+  /**
+   * Share the work with every other subscriber of this group, all with the same filters and the same `durable`, if any: each event goes to one
+   * of them. What one naks, or leaves unacknowledged when it closes, goes to another.
+   */
   group?: string;
   /** Deliveries out and not yet acknowledged, at most. Default 1 000. */
   maxInFlight?: number;
@@ -68,7 +71,7 @@ export interface Bus extends AsyncDisposable {
   publish(event: Event, options?: PublishOptions): Promise<Receipt>;
   /**
    * Resolves once the subscription stands.
-   * @throws HYD_FILTER, HYD_UNSUPPORTED, HYD_CLOSED
+   * @throws HYD_FILTER, HYD_UNSUPPORTED, HYD_CLOSED, HYD_REFUSED (the durable is being read by others)
    */
   subscribe(filters: string[], options?: SubscribeOptions): Promise<Subscription>;
   /** Drains: publishes settle, subscriptions end. Twice is fine. */

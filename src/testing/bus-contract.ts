@@ -36,6 +36,40 @@ async function take(
   return seen;
 }
 
+interface Group {
+  members: Subscription[];
+  /** Takes until the group has got `count`; what each member got, in its order. */
+  takeAll(count: number, act?: (delivery: Delivery) => void): Promise<number[][]>;
+}
+
+async function joinGroup(bus: Bus, size: number, options: { durable?: string } = {}): Promise<Group> {
+  const members = await Promise.all(Array.from({ length: size }, () => bus.subscribe(['a'], { group: 'workers', ...options })));
+  const takeAll: Group['takeAll'] = async (count, act = (delivery) => delivery.ack()) => {
+    const shares = members.map((): number[] => []);
+    const done = Promise.withResolvers<void>();
+    for (const [i, member] of members.entries()) {
+      void (async () => {
+        for await (const batch of member) {
+          for (const delivery of batch) {
+            shares[i]!.push(Number(delivery.event.payload.toString()));
+            act(delivery);
+          }
+          if (shares.flat().length >= count) done.resolve();
+        }
+      })();
+    }
+    await within(done.promise, WAIT_MS, () => `${count} deliveries, got ${shares.map((share) => share.length)}`);
+    return shares;
+  };
+  return { members, takeAll };
+}
+
+const onlyOne = async (batch: Promise<IteratorResult<Delivery[]>>): Promise<Delivery> => {
+  const { value } = await within(batch, WAIT_MS, 'a delivery');
+  assert.equal(value.length, 1);
+  return value[0];
+};
+
 const upTo = (count: number, from = 0): number[] => Array.from({ length: count }, (_, i) => from + i);
 
 /** What every bus driver must do. A driver's test runs this before its own. */
@@ -174,25 +208,86 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
   });
 
   contract('a group shares the work, or is refused', async ({ bus }) => {
-    if (bus.capabilities.group) {
-      const members = await Promise.all([1, 2].map(() => bus.subscribe(['a'], { group: 'workers' })));
-      const seen: number[] = [];
-      const reading = members.map(async (member) => {
-        for await (const batch of member) {
-          for (const delivery of batch) {
-            seen.push(Number(delivery.event.payload.toString()));
-            delivery.ack();
-          }
-          if (seen.length >= 100) await Promise.all(members.map((other) => other.close()));
-        }
-      });
-      await Promise.all(upTo(100).map((i) => bus.publish(numbered('a', i))));
-      await within(Promise.all(reading), WAIT_MS, '100 deliveries in the group');
-      assert.deepEqual(
-        seen.toSorted((a, b) => a - b),
-        upTo(100),
-      );
-    } else await assert.rejects(bus.subscribe(['a'], { group: 'workers' }), { code: 'HYD_UNSUPPORTED', message: /workers/ });
+    if (!bus.capabilities.group) {
+      await assert.rejects(bus.subscribe(['a'], { group: 'workers' }), { code: 'HYD_UNSUPPORTED', message: /workers/ });
+      return;
+    }
+    const group = await joinGroup(bus, 2);
+    await Promise.all(upTo(100).map((i) => bus.publish(numbered('a', i))));
+    const shares = await group.takeAll(100);
+    assert.deepEqual(
+      shares.flat().toSorted((a, b) => a - b),
+      upTo(100),
+    );
+    assert.ok(Math.min(...shares.map((share) => share.length)) > 20, `shares of ${shares.map((share) => share.length)}`);
+  });
+
+  contract('what a member of a group naks, or has when it closes, goes to another, marked', async ({ bus }) => {
+    if (!bus.capabilities.group) return;
+    const { members } = await joinGroup(bus, 2);
+    const iterators = members.map((member) => member[Symbol.asyncIterator]());
+    const firsts = iterators.map((iterator) => iterator.next());
+    await bus.publish(numbered('a', 1));
+    const holder = await within(Promise.race(firsts.map((first, i) => first.then(() => i))), WAIT_MS, 'a delivery');
+    const other = 1 - holder;
+    const delivery = await onlyOne(firsts[holder]!);
+    assert.equal(delivery.redelivered, false);
+    delivery.nak();
+    const again = await onlyOne(firsts[other]!);
+    assert.deepEqual([Number(again.event.payload.toString()), again.redelivered], [1, true]);
+    const closing = iterators[holder]!.next();
+    await members[other]!.close();
+    const back = await onlyOne(closing);
+    assert.deepEqual([Number(back.event.payload.toString()), back.redelivered], [1, true]);
+    back.ack();
+    for (const late of [delivery, again]) late.nak();
+    await bus.publish(numbered('a', 2));
+    assert.equal(Number((await onlyOne(iterators[holder]!.next())).event.payload.toString()), 2);
+  });
+
+  contract('a member of a group that acknowledges nothing holds back nobody', async ({ bus }) => {
+    if (!bus.capabilities.group) return;
+    const stalled = await bus.subscribe(['a'], { group: 'workers', maxInFlight: 5 });
+    const busy = await bus.subscribe(['a'], { group: 'workers', maxInFlight: 5 });
+    const published = Promise.all(upTo(12_000).map((i) => bus.publish(numbered('a', i))));
+    const seen = await take(busy, 11_995);
+    await published;
+    const third = await bus.subscribe(['a'], { group: 'workers' });
+    await stalled.close();
+    const rest = await take(third, 5);
+    assert.deepEqual(
+      [...seen, ...rest].toSorted((a, b) => a - b),
+      upTo(12_000),
+    );
+  });
+
+  contract('a durable group goes on where it was, with what nobody acknowledged', async (place) => {
+    if (!place.bus.capabilities.group) return;
+    const group = await joinGroup(place.bus, 2, { durable: 'jobs' });
+    await Promise.all(upTo(40).map((i) => place.bus.publish(numbered('a', i))));
+    await group.takeAll(40, (delivery) => {
+      if (Number(delivery.event.payload.toString()) % 4 !== 0) delivery.ack();
+    });
+    await Promise.all(group.members.map((member) => member.close()));
+    await Promise.all(upTo(5, 40).map((i) => place.bus.publish(numbered('a', i))));
+    const bus = await place.restart();
+    const shares = await (await joinGroup(bus, 3, { durable: 'jobs' })).takeAll(15);
+    assert.deepEqual(
+      shares.flat().toSorted((a, b) => a - b),
+      [...upTo(40).filter((i) => i % 4 === 0), ...upTo(5, 40)],
+    );
+  });
+
+  contract('a group is joined with its own filters only, and a durable by its own group', async ({ bus }) => {
+    if (!bus.capabilities.group) return;
+    await bus.subscribe(['a', 'b'], { group: 'workers', durable: 'jobs' });
+    await assert.rejects(bus.subscribe(['a'], { group: 'workers', durable: 'jobs' }), {
+      code: 'HYD_REFUSED',
+      message: /reads a, b, not a/,
+    });
+    await assert.rejects(bus.subscribe(['a', 'b'], { group: 'others', durable: 'jobs' }), { code: 'HYD_REFUSED', message: /jobs/ });
+    await assert.rejects(bus.subscribe(['a', 'b'], { durable: 'jobs' }), { code: 'HYD_REFUSED', message: /jobs/ });
+    await bus.subscribe(['b', 'a'], { group: 'workers', durable: 'jobs' });
   });
 
   contract('an aborted publish settles; an aborted subscription ends', async ({ bus }) => {
