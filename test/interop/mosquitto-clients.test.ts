@@ -5,20 +5,28 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Child, run } from '../../src/testing/child.ts';
 import { findEvents } from '../../src/testing/hydrant-server.ts';
-import { shareServer } from '../../src/testing/shared-server.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
+import { shareDoors } from './doors.ts';
 
-const server = await shareServer();
-const AT = ['-h', '127.0.0.1', '-p', String(server.mqttPort)];
+const { server, doors } = await shareDoors();
+const at = (name: string): string[] => {
+  const { port, caFile } = doors.find((door) => door.name === name)!;
+  return ['-h', '127.0.0.1', '-p', port, ...(caFile ? ['--cafile', caFile] : [])];
+};
+const AT = at('tcp');
 
-async function pub(...args: string[]): Promise<void> {
-  const { code, stderr } = await run('mosquitto_pub', [...AT, ...args]);
+async function pubAt(where: string[], ...args: string[]): Promise<void> {
+  const { code, stderr } = await run('mosquitto_pub', [...where, ...args]);
   assert.deepEqual([code, stderr], [0, '']);
 }
 
+const pub = (...args: string[]): Promise<void> => pubAt(AT, ...args);
+
+const sub = (...args: string[]): Promise<Child> => subAt(AT, ...args);
+
 /** A mosquitto_sub whose subscription stands. */
-async function sub(...args: string[]): Promise<Child> {
-  const child = new Child('stdbuf', ['-oL', 'mosquitto_sub', ...AT, '-d', ...args]);
+async function subAt(where: string[], ...args: string[]): Promise<Child> {
+  const child = new Child('stdbuf', ['-oL', 'mosquitto_sub', ...where, '-d', ...args]);
   await child.line((line) => (line.startsWith('Subscribed (mid:') ? true : undefined), 10_000, 'its SUBACK');
   return child;
 }
@@ -28,17 +36,49 @@ function printed(child: Child): string[] {
   return child.stdout.split('\n').filter((line) => line !== '' && !/^(Client |Subscribed )/.test(line));
 }
 
-for (const version of ['mqttv31', 'mqttv311', 'mqttv5']) {
-  for (const qos of ['0', '1', '2']) {
-    test(`mosquitto_pub to mosquitto_sub, ${version}, QoS ${qos}`, async () => {
-      const topic = `clients/${version}/${qos}`;
-      await using child = await sub('-V', version, '-q', qos, '-v', '-C', '2', '-t', 'clients/#');
-      await pub('-V', version, '-q', qos, '-t', topic, '-m', 'one');
-      await pub('-V', version, '-q', qos, '-t', topic, '-m', 'zwei ü');
-      assert.deepEqual(await child.exited, { code: 0, signal: null });
-      assert.deepEqual(printed(child), [`${topic} one`, `${topic} zwei ü`]);
+for (const door of ['tcp', 'tls']) {
+  for (const version of ['31', '311', '5']) {
+    for (const qos of ['0', '1', '2']) {
+      test(`mosquitto_pub to mosquitto_sub, -V ${version}, QoS ${qos}, over ${door}`, async () => {
+        const topic = `clients/${door}/${version}/${qos}`;
+        await using child = await subAt(at(door), '-V', version, '-q', qos, '-v', '-C', '2', '-t', '#');
+        await pubAt(at(door), '-V', version, '-q', qos, '-t', topic, '-m', 'one');
+        await pubAt(at(door), '-V', version, '-q', qos, '-t', topic, '-m', 'zwei ü');
+        assert.deepEqual(await child.exited, { code: 0, signal: null });
+        assert.deepEqual(printed(child), [`${topic} one`, `${topic} zwei ü`]);
+      });
+    }
+
+    test(`mosquitto_sub -c -i comes back to what it missed, -V ${version}, over ${door}`, async () => {
+      const topic = `lasting/${door}/${version}`;
+      const session = ['-V', version, '-c', '-i', topic, '-q', '2', '-t', topic];
+      const first = await run('mosquitto_sub', [...at(door), '-E', ...session]);
+      assert.equal(first.code, 0, first.stderr);
+      for (const qos of ['1', '2']) await pubAt(at(door), '-q', qos, '-t', topic, '-m', qos);
+      const back = await run('mosquitto_sub', [...at(door), '-C', '2', '-W', '20', '-F', '%q %p', ...session]);
+      assert.equal(back.stdout, '1 1\n2 2\n');
     });
   }
+
+  test(`a mosquitto_sub that is killed leaves its will, over ${door}`, async () => {
+    await using watcher = await sub('-v', '-C', '1', '-q', '1', '-t', `wills/${door}`);
+    const will = ['--will-topic', `wills/${door}`, '--will-payload', 'gone', '--will-qos', '1'];
+    await using doomed = await subAt(at(door), '-t', 'unused', ...will);
+    await doomed.kill();
+    await watcher.exited;
+    assert.deepEqual(printed(watcher), [`wills/${door} gone`]);
+  });
+
+  test(`a file of 1 MiB passes byte for byte, over ${door}`, async () => {
+    await using folder = await createTempFolder();
+    const file = join(folder.path, 'payload');
+    const bytes = randomBytes(2 ** 20);
+    await writeFile(file, bytes);
+    await using child = await subAt(at(door), '-q', '1', '-C', '1', '-F', '%x', '-t', 'file/a');
+    await pubAt(at(door), '-q', '1', '-t', 'file/a', '-f', file);
+    await child.exited;
+    assert.ok(printed(child).join('') === bytes.toString('hex'), 'the bytes differ');
+  });
 }
 
 test('what mosquitto_pub -q 1 sends comes back in hydrant find', async () => {
@@ -58,26 +98,6 @@ test('mosquitto_sub gets a retained event, and none after mosquitto_pub -n -r', 
   assert.deepEqual(printed(child), ['kept/end end']);
 });
 
-test('a mosquitto_sub that is killed leaves its will', async () => {
-  await using watcher = await sub('-v', '-C', '1', '-q', '1', '-t', 'wills/#');
-  const will = ['--will-topic', 'wills/a', '--will-payload', 'gone', '--will-qos', '1'];
-  await using doomed = await sub('-t', 'unused', ...will);
-  await doomed.kill();
-  await watcher.exited;
-  assert.deepEqual(printed(watcher), ['wills/a gone']);
-});
-
-for (const version of ['mqttv31', 'mqttv311', 'mqttv5']) {
-  test(`mosquitto_sub -c -i comes back to what it missed, ${version}`, async () => {
-    const session = ['-V', version, '-c', '-i', `lasting-${version}`, '-q', '2', '-t', `lasting/${version}`];
-    const first = await run('mosquitto_sub', [...AT, '-E', ...session]);
-    assert.equal(first.code, 0, first.stderr);
-    for (const qos of ['1', '2']) await pub('-q', qos, '-t', `lasting/${version}`, '-m', qos);
-    const back = await run('mosquitto_sub', [...AT, '-C', '2', '-W', '20', '-F', '%q %p', ...session]);
-    assert.equal(back.stdout, '1 1\n2 2\n');
-  });
-}
-
 for (const qos of ['1', '2']) {
   test(`2 000 lines through mosquitto_pub -l arrive in order at QoS ${qos}`, { timeout: 60_000 }, async () => {
     const lines = Array.from({ length: 2_000 }, (_, i) => `line ${i}`);
@@ -89,20 +109,9 @@ for (const qos of ['1', '2']) {
   });
 }
 
-test('a file of 200 kB passes byte for byte', async () => {
-  await using folder = await createTempFolder();
-  const file = join(folder.path, 'payload');
-  const bytes = randomBytes(200_000);
-  await writeFile(file, bytes);
-  await using child = await sub('-q', '1', '-C', '1', '-F', '%x', '-t', 'file/a');
-  await pub('-q', '1', '-t', 'file/a', '-f', file);
-  await child.exited;
-  assert.equal(printed(child).join(''), bytes.toString('hex'));
-});
-
 test('MQTT 5 properties reach mosquitto_sub', async () => {
   const format = 'content=%C response=%R user=%P payload=%p';
-  await using child = await sub('-V', 'mqttv5', '-q', '1', '-C', '1', '-F', format, '-t', 'five/a');
+  await using child = await sub('-V', '5', '-q', '1', '-C', '1', '-F', format, '-t', 'five/a');
   const properties = ['content-type', 'text/plain', 'response-topic', 'five/answer', 'user-property', 'colour', 'blue'];
   const flags = [
     '-D',
@@ -115,14 +124,14 @@ test('MQTT 5 properties reach mosquitto_sub', async () => {
     'publish',
     ...properties.slice(4),
   ];
-  await pub('-V', 'mqttv5', '-q', '1', '-t', 'five/a', '-m', 'hi', ...flags);
+  await pub('-V', '5', '-q', '1', '-t', 'five/a', '-m', 'hi', ...flags);
   await child.exited;
   assert.deepEqual(printed(child), ['content=text/plain response=five/answer user=colour:blue payload=hi']);
 });
 
 test('mosquitto_rr gets its answer', async () => {
-  await using responder = await sub('-V', 'mqttv5', '-C', '1', '-F', '%R', '-t', 'rr/ask');
-  const asking = run('mosquitto_rr', [...AT, '-V', 'mqttv5', '-q', '1', '-t', 'rr/ask', '-e', 'rr/answer', '-m', 'who?', '-W', '20']);
+  await using responder = await sub('-V', '5', '-C', '1', '-F', '%R', '-t', 'rr/ask');
+  const asking = run('mosquitto_rr', [...AT, '-V', '5', '-q', '1', '-t', 'rr/ask', '-e', 'rr/answer', '-m', 'who?', '-W', '20']);
   await responder.exited;
   await pub('-q', '1', '-t', printed(responder)[0] as string, '-m', 'me');
   const { code, stdout } = await asking;

@@ -1,32 +1,36 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { within } from '../../src/testing/deadline.ts';
-import { shareServer } from '../../src/testing/shared-server.ts';
+import { shareDoors } from './doors.ts';
+import { expectedEvents, LARGE } from './exchange.ts';
 
-const server = await shareServer();
+const { doors } = await shareDoors();
 const VERSIONS = {
   'MQTT 3.1': { protocolId: 'MQIsdp', protocolVersion: 3 },
   'MQTT 3.1.1': { protocolVersion: 4 },
   'MQTT 5': { protocolVersion: 5 },
 } as const;
 
-/** One MQTT.js client and what it received, `topic payload qos`; from before its CONNACK on. */
+/** One MQTT.js client and what it received, `topic payload qos retain`; from before its CONNACK on. */
 class Peer implements AsyncDisposable {
   readonly client: MqttClient;
-  readonly #got: string[] = [];
+  readonly got: string[] = [];
   #onMessage = (): void => {};
 
   private constructor(client: MqttClient) {
     this.client = client;
-    client.on('message', (topic, payload, packet) => {
-      this.#got.push(`${topic} ${payload} ${packet.qos}`);
+    client.on('message', (topic, payload, { qos, retain }) => {
+      const text = payload.length > 1000 ? `sha256:${createHash('sha256').update(payload).digest('hex')}` : `${payload}`;
+      this.got.push(`${topic} ${text} ${qos} ${retain ? 1 : 0}`);
       this.#onMessage();
     });
   }
 
   /** It never reconnects by itself: that would hide a connection that broke. */
-  static async connect(url: string, options: IClientOptions = {}): Promise<Peer> {
+  static async connect(url: string, options: IClientOptions): Promise<Peer> {
     const peer = new Peer(mqtt.connect(url, { reconnectPeriod: 0, ...options }));
     await new Promise<void>((resolve, reject) => {
       peer.client.once('connect', () => resolve());
@@ -35,15 +39,14 @@ class Peer implements AsyncDisposable {
     return peer;
   }
 
-  async received(count: number): Promise<string[]> {
+  async receive(count: number): Promise<void> {
     const all = new Promise<void>((resolve) => {
       this.#onMessage = () => {
-        if (this.#got.length >= count) resolve();
+        if (this.got.length >= count) resolve();
       };
       this.#onMessage();
     });
-    await within(all, 10_000, () => `${count} events; there are: ${this.#got.join(', ')}`);
-    return this.#got;
+    await within(all, 10_000, () => `${count} events; there are: ${this.got.join(', ')}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -51,44 +54,35 @@ class Peer implements AsyncDisposable {
   }
 }
 
-for (const transport of ['tcp', 'ws'] as const) {
+for (const door of doors) {
   for (const [name, version] of Object.entries(VERSIONS)) {
-    const url = transport === 'tcp' ? server.mqttUrl : server.wsUrl;
-    const id = `${transport}${version.protocolVersion}`;
-
-    test(`MQTT.js publishes and receives at each QoS, ${name} over ${transport}`, async () => {
-      await using peer = await Peer.connect(url, version);
-      const granted = await peer.client.subscribeAsync(`js/${id}/#`, { qos: 2 });
-      assert.equal(granted[0]?.qos, 2);
-      for (const qos of [0, 1, 2] as const) await peer.client.publishAsync(`js/${id}/a`, `${qos}`, { qos });
-      const expected = [0, 1, 2].map((qos) => `js/${id}/a ${qos} ${qos}`);
-      assert.deepEqual((await peer.received(3)).sort(), expected);
-    });
-
-    test(`MQTT.js comes back to what it missed, ${name} over ${transport}`, async () => {
+    test(`MQTT.js exchanges events at each QoS, comes back to its session and leaves its will: ${name} over ${door.name}`, async () => {
+      const prefix = `js-${door.name}-${version.protocolVersion}`;
+      const options = { ...version, ca: door.caFile ? await readFile(door.caFile) : undefined };
       const five = version.protocolVersion === 5 ? { properties: { sessionExpiryInterval: 600 } } : {};
-      const session = { ...version, ...five, clientId: `js-${id}`, clean: false };
+      const session = { ...options, ...five, clientId: prefix, clean: false };
+      await using publisher = await Peer.connect(door.url, options);
+      await publisher.client.publishAsync(`${prefix}/kept`, 'kept', { qos: 1, retain: true });
+      const got: string[] = [];
       {
-        await using first = await Peer.connect(url, session);
-        await first.client.subscribeAsync(`jsback/${id}/#`, { qos: 2 });
+        await using subscriber = await Peer.connect(door.url, session);
+        const granted = await subscriber.client.subscribeAsync(`${prefix}/#`, { qos: 2 });
+        assert.equal(granted[0]?.qos, 2);
+        for (const qos of [0, 1, 2] as const) await publisher.client.publishAsync(`${prefix}/live`, `${qos}`, { qos });
+        await publisher.client.publishAsync(`${prefix}/large`, LARGE, { qos: 1 });
+        await subscriber.receive(5);
+        got.push(...subscriber.got);
       }
-      await using publisher = await Peer.connect(url, version);
-      for (const qos of [1, 2] as const) await publisher.client.publishAsync(`jsback/${id}/a`, `${qos}`, { qos });
-      await using back = await Peer.connect(url, session);
-      assert.deepEqual(
-        await back.received(2),
-        [1, 2].map((qos) => `jsback/${id}/a ${qos} ${qos}`),
-      );
+      for (const qos of [1, 2] as const) await publisher.client.publishAsync(`${prefix}/missed`, `${qos}`, { qos });
+      await using back = await Peer.connect(door.url, session);
+      await back.receive(2);
+      assert.deepEqual([...got, ...back.got].sort(), expectedEvents(prefix));
+
+      const will = { topic: `${prefix}/will`, payload: Buffer.from('gone'), qos: 1 as const, retain: false };
+      const doomed = await Peer.connect(door.url, { ...options, will });
+      doomed.client.stream.destroy();
+      await back.receive(3);
+      assert.equal(back.got[2], `${prefix}/will gone 1 0`);
     });
   }
 }
-
-test('MQTT.js gets the will of a peer that vanished, and a retained event', async () => {
-  await using publisher = await Peer.connect(server.mqttUrl);
-  await publisher.client.publishAsync('jswill/kept', 'kept', { qos: 1, retain: true });
-  await using watcher = await Peer.connect(server.mqttUrl);
-  await watcher.client.subscribeAsync('jswill/#', { qos: 1 });
-  const doomed = await Peer.connect(server.mqttUrl, { will: { topic: 'jswill/a', payload: Buffer.from('gone'), qos: 1 } });
-  doomed.client.stream.destroy();
-  assert.deepEqual(await watcher.received(2), ['jswill/kept kept 1', 'jswill/a gone 1']);
-});

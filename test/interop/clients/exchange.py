@@ -1,90 +1,88 @@
-"""
-Publishes and receives its own events at each QoS with one protocol version, then leaves a session and comes back to
-what it missed. Prints one line for each event received and "done" at the end.
-"""
+"""The exchange of ../exchange.ts with paho-mqtt: URL CAFILE VERSION NAME."""
 
+import hashlib
 import sys
 import threading
+from urllib.parse import urlparse
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-host, port, transport, version, name = sys.argv[1:]
+broker, ca_file, version, name = sys.argv[1:]
+url = urlparse(broker)
 PROTOCOL = {"3": mqtt.MQTTv31, "4": mqtt.MQTTv311, "5": mqtt.MQTTv5}[version]
 PATIENCE_S = 20
+LARGE = bytes(i % 251 for i in range(2**20))
 
 
-def make(client_id, lasting):
-    if PROTOCOL != mqtt.MQTTv5:
-        return mqtt.Client(client_id, clean_session=not lasting, protocol=PROTOCOL, transport=transport)
-    return mqtt.Client(client_id, protocol=PROTOCOL, transport=transport)
+class Peer:
+    """One client, and a count of what it has received."""
 
+    def __init__(self, client_id, lasting=False, will=None):
+        options = {} if PROTOCOL == mqtt.MQTTv5 else {"clean_session": not lasting}
+        transport = "websockets" if url.scheme in ("ws", "wss") else "tcp"
+        self.client = mqtt.Client(client_id, protocol=PROTOCOL, transport=transport, **options)
+        if url.scheme in ("mqtts", "wss"):
+            self.client.tls_set(ca_certs=ca_file)
+        if will:
+            self.client.will_set(will, "gone", 1)
+        self.received = threading.Semaphore(0)
+        self.client.on_message = self.on_message
+        connected = threading.Event()
+        self.client.on_connect = lambda *args: connected.set()
+        if PROTOCOL == mqtt.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = 600 if lasting else 0
+            self.client.connect(url.hostname, url.port, clean_start=not lasting, properties=properties)
+        else:
+            self.client.connect(url.hostname, url.port)
+        self.client.loop_start()
+        assert connected.wait(PATIENCE_S), "no CONNACK"
 
-def connect(client, lasting):
-    connected = threading.Event()
-    client.on_connect = lambda *args: connected.set()
-    if PROTOCOL != mqtt.MQTTv5:
-        client.connect(host, int(port))
-    else:
-        properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = 600 if lasting else 0
-        client.connect(host, int(port), clean_start=not lasting, properties=properties)
-    client.loop_start()
-    assert connected.wait(PATIENCE_S), "no CONNACK"
+    def on_message(self, client, userdata, msg):
+        payload = msg.payload
+        text = payload.decode() if len(payload) <= 1000 else "sha256:" + hashlib.sha256(payload).hexdigest()
+        print(msg.topic, text, msg.qos, int(msg.retain), flush=True)
+        self.received.release()
 
-
-def leave(client):
-    client.disconnect()
-    client.loop_stop()
-
-
-def receive(client, count):
-    got = threading.Semaphore(0)
-
-    def on_message(client, userdata, msg):
-        print(msg.topic, msg.payload.decode(), msg.qos, flush=True)
-        got.release()
-
-    client.on_message = on_message
-
-    def wait():
+    def receive(self, count):
         for _ in range(count):
-            assert got.acquire(timeout=PATIENCE_S), "an event is missing"
+            assert self.received.acquire(timeout=PATIENCE_S), "an event is missing"
 
-    return wait
+    def subscribe(self, topic):
+        subscribed = threading.Event()
+        self.client.on_subscribe = lambda *args: subscribed.set()
+        self.client.subscribe(topic, 2)
+        assert subscribed.wait(PATIENCE_S), "no SUBACK"
+
+    def publish(self, topic, payload, qos, retain=False):
+        info = self.client.publish(topic, payload, qos, retain)
+        info.wait_for_publish(PATIENCE_S)
+        assert info.is_published()
+
+    def leave(self):
+        self.client.disconnect()
+        self.client.loop_stop()
 
 
-def subscribe(client, topic):
-    subscribed = threading.Event()
-    client.on_subscribe = lambda *args: subscribed.set()
-    client.subscribe(topic, 2)
-    assert subscribed.wait(PATIENCE_S), "no SUBACK"
-
-
-def publish(client, topic, payload, qos):
-    info = client.publish(topic, payload, qos)
-    info.wait_for_publish()
-    assert info.is_published()
-
-
-subscriber = make(name + "-lasting", True)
-wait = receive(subscriber, 3)
-connect(subscriber, True)
-subscribe(subscriber, name + "/#")
-publisher = make(name + "-brief", False)
-connect(publisher, False)
+publisher = Peer(name + "-brief")
+publisher.publish(name + "/kept", "kept", 1, retain=True)
+subscriber = Peer(name + "-lasting", lasting=True)
+subscriber.subscribe(name + "/#")
 for qos in (0, 1, 2):
-    publish(publisher, name + "/live", str(qos), qos)
-wait()
-leave(subscriber)
+    publisher.publish(name + "/live", str(qos), qos)
+publisher.publish(name + "/large", LARGE, 1)
+subscriber.receive(5)
+subscriber.leave()
 
 for qos in (1, 2):
-    publish(publisher, name + "/missed", str(qos), qos)
-subscriber = make(name + "-lasting", True)
-wait = receive(subscriber, 2)
-connect(subscriber, True)
-wait()
-leave(subscriber)
-leave(publisher)
-print("done")
+    publisher.publish(name + "/missed", str(qos), qos)
+subscriber = Peer(name + "-lasting", lasting=True)
+subscriber.receive(2)
+subscriber.leave()
+publisher.leave()
+
+doomed = Peer(name + "-doomed", will=name + "/will")
+print("done", flush=True)
+threading.Event().wait()
