@@ -1,3 +1,4 @@
+import { createHexId } from '../core/id.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Event } from '../wire/event.ts';
 
@@ -19,8 +20,8 @@ export class Wills {
   readonly #publish: (event: Event) => Promise<unknown>;
   readonly #wills = new Map<string, Will>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** Being published: they stay in the state until that is done. */
-  readonly #firing = new Set<Will>();
+  /** Being published, and under which client id each stays in the state until that is done. */
+  readonly #firing = new Map<Will, string>();
 
   constructor(store: StateStore, publish: (event: Event) => Promise<unknown>) {
     this.#store = store;
@@ -40,6 +41,7 @@ export class Wills {
   /** Durable with the next commit of the state store. */
   set(clientId: string, will: Will): void {
     this.#stop(clientId);
+    this.#moveAside(clientId);
     this.#wills.set(clientId, will);
     const { payload, ...event } = will.event;
     this.#store.write('INSERT OR REPLACE INTO wills VALUES (?, ?, ?, ?)', clientId, JSON.stringify(event), payload, will.delaySeconds);
@@ -85,15 +87,25 @@ export class Wills {
 
   /** Journal first: the will is forgotten only when it has been published. */
   #publishWill(clientId: string, will: Will): void {
-    this.#firing.add(will);
+    if (!this.#firing.has(will)) this.#firing.set(will, clientId);
     this.#publish(will.event).then(
       () => {
-        this.#firing.delete(will);
         if (this.#wills.get(clientId) === will) this.#wills.delete(clientId);
-        if (!this.#wills.has(clientId)) this.#forget(clientId);
+        this.#forget(this.#firing.get(will)!);
+        this.#firing.delete(will);
       },
       () => setTimeout(() => this.#publishWill(clientId, will), RETRY_MS).unref(),
     );
+  }
+
+  /** The will of this client that is being published makes room for another: no client id has a NUL, so nobody takes its new place. */
+  #moveAside(clientId: string): void {
+    for (const [will, key] of this.#firing) {
+      if (key !== clientId) continue;
+      const aside = `${clientId}\0${createHexId(8)}`;
+      this.#firing.set(will, aside);
+      this.#store.write('UPDATE wills SET client = ? WHERE client = ?', aside, clientId);
+    }
   }
 
   #forget(clientId: string): void {
