@@ -6,6 +6,7 @@ import { resolveDataDir } from '../../app/data-dir.ts';
 import { folderHolder } from '../../app/folder-lock.ts';
 import { readOperatorToken } from '../../app/operator-token.ts';
 import { ERRORS, type ErrorCode, errorText, HydrantError } from '../../core/errors.ts';
+import { tlsFix } from '../../mqtt/tls-fix.ts';
 import { passwordFromEnv } from '../connection-options.ts';
 import type { Io } from '../io.ts';
 import { readTlsOptions, type TlsFiles } from '../tls-options.ts';
@@ -89,7 +90,9 @@ async function send(
 }
 
 function unreachable(url: URL, signal: AbortSignal, cause: Error): unknown {
-  return signal.aborted ? signal.reason : new HydrantError('HYD_CONNECT', `${url.origin}: ${errorText(cause)}`, { cause });
+  return signal.aborted
+    ? signal.reason
+    : new HydrantError('HYD_CONNECT', `${url.origin}: ${errorText(cause)}`, { cause, fix: tlsFix(cause) });
 }
 
 /** The server's own error; a proxy's has another form. */
