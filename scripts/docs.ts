@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { cliPage } from '../src/cli/reference-page.ts';
 import { configPage } from './config-page.ts';
+import { conformancePage } from './conformance-page.ts';
 import { errorsPage } from './errors-page.ts';
 
 // Writes the generated pages of docs/.
 writeFileSync(new URL('../docs/reference/errors.md', import.meta.url), errorsPage());
 writeFileSync(new URL('../docs/reference/cli.md', import.meta.url), cliPage());
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configPage());
+writeFileSync(new URL('../docs/reference/mqtt-conformance.md', import.meta.url), conformancePage());
