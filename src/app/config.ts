@@ -84,3 +84,15 @@ function dataOrigin({ given, inputs }: LoadedConfig): string {
 export function configJsonSchema(): object {
   return { title: 'Hydrant configuration', ...inputJsonSchema(configSchema) };
 }
+
+/**
+ * Checks a configuration that a program made.
+ * @throws HYD_CONFIG
+ */
+export function checkConfig(config: Record<string, unknown>): void {
+  const parsed = configSchema.safeParse(config);
+  const faults = parsed.success
+    ? configFaults(parsed.data).map(({ message }) => message)
+    : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  if (faults.length > 0) throw new HydrantError('HYD_CONFIG', faults.join('\n'), { fix: 'Correct what it was made from.' });
+}

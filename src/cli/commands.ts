@@ -8,6 +8,7 @@ import { completion } from './commands/completion.ts';
 import { config } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
 import { find } from './commands/find.ts';
+import { importCommand } from './commands/import.ts';
 import { pub } from './commands/pub.ts';
 import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   backup,
   restore,
   config,
+  importCommand,
   tls,
   doctor,
   bench,
