@@ -56,16 +56,6 @@ test('[MQTT-3.14.4-3] DISCONNECT ends what the client sends, and DISCONNECT 0x00
   await watcher.expectQuiet();
 });
 
-test('[MQTT-3.1.2-8] [MQTT-3.1.2-10] only DISCONNECT 0x00 drops the will: one that tells an error publishes it', async () => {
-  using watcher = await connect();
-  await watcher.subscribe('error-will/#');
-  for (const reasonCode of [0x04, 0x80, 0x82, 0x95]) {
-    const client = await connect({ will: { topic: 'error-will/a', payload: Buffer.from(`${reasonCode}`) } });
-    await client.disconnect({ reasonCode });
-    await watcher.expectMessage('error-will/a', `${reasonCode}`);
-  }
-});
-
 test('[MQTT-3.1.2-29] problem information: reason strings for those who did not decline them, but on DISCONNECT and CONNACK', async () => {
   for (const requestProblemInformation of [undefined, true, false]) {
     using client = await connect({ properties: { requestProblemInformation } });
@@ -85,7 +75,7 @@ test('[MQTT-3.1.2-29] problem information: reason strings for those who did not 
       assert.equal(properties?.userProperties, undefined, cmd);
       if (requestProblemInformation === false) assert.equal(properties?.reasonString, undefined, cmd);
     }
-    const { userProperties } = { userProperties: { own: 'carried' } };
+    const userProperties = { own: 'carried' };
     await client.subscribe('problem/a');
     client.publish('problem/a', 'x', { properties: { userProperties } });
     assert.deepEqual({ ...(await client.take('publish')).properties?.userProperties }, userProperties);

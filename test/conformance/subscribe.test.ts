@@ -1,23 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ISubscription } from 'mqtt-packet';
 import { RawClient, type RawConnect } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
-import { field, packet, recordFrames } from './wire.ts';
+import { field, packet, recordFrames, subscribe } from './wire.ts';
 
-// MQTT 5 §3.8 SUBSCRIBE to §3.11 UNSUBACK, §3.3.1.3 RETAIN, §3.3.4 what a subscription yields.
+// MQTT 5 §3.8 SUBSCRIBE to §3.11 UNSUBACK, §3.3.4 what a subscription yields.
 
 const server = await shareServer();
 const connect = (options: RawConnect = {}): Promise<RawClient> => RawClient.connect(server.mqttUrl, { version: 5, auto: true, ...options });
-
-/** SUBSCRIBE to one filter with these options; resolves with its code. */
-async function subscribe(client: RawClient, topic: string, options: Partial<ISubscription> = {}, id?: number): Promise<number> {
-  const messageId = client.nextId();
-  const subscriptions = [{ topic, qos: 2, nl: false, rap: false, rh: 0, ...options } as ISubscription];
-  client.send({ cmd: 'subscribe', messageId, subscriptions, ...(id === undefined ? {} : { properties: { subscriptionIdentifier: id } }) });
-  const { granted } = await client.take('suback', { messageId });
-  return granted[0] as number;
-}
 
 test('[MQTT-3.8.3-2] [MQTT-3.10.3-2] tells 0x82 to a client that subscribes or unsubscribes to nothing', async () => {
   for (const first of [0x82, 0xa2]) {
@@ -120,19 +110,6 @@ test('[MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5] overlapping su
   await client.expectQuiet();
 });
 
-test('[MQTT-3.3.4-3] a retained event carries the identifier of the subscription that asked for it', async () => {
-  using client = await connect();
-  await client.deliver('kept-id/a', 'x', { qos: 1, retain: true });
-  for (const [filter, id] of [
-    ['kept-id/#', 3],
-    ['kept-id/+', 4],
-  ] as const) {
-    await subscribe(client, filter, {}, id);
-    const { properties } = await client.expectMessage('kept-id/a', 'x', { retain: true });
-    assert.equal(properties?.subscriptionIdentifier, id);
-  }
-});
-
 test('[MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT-3.11.3-2] UNSUBSCRIBE removes exactly the filters named and says for each, in order, whether it was there', async () => {
   using client = await connect();
   await client.subscribe(['exact5/+', 'exact5/a', 'exact5/b', 'exact6/#']);
@@ -162,65 +139,6 @@ test('[MQTT-3.10.4-3] completes QoS 1 and 2 deliveries that had begun before UNS
   using back = await connect(session);
   await back.expectMessage('begun5/a', 'x', { messageId: ids[0], qos: 1, dup: true });
   await back.expectMessage('begun5/a', 'x', { messageId: ids[2], qos: 2, dup: true });
-});
-
-test('[MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7] [MQTT-3.3.1-8] RETAIN stores and replaces, an empty payload removes, without RETAIN nothing changes', async () => {
-  using client = await connect();
-  using watcher = await connect();
-  await watcher.subscribe('kept5/a', 1);
-  const steps: [payload: string, retain: boolean, kept: string | undefined][] = [
-    ['', true, undefined],
-    ['one', true, 'one'],
-    ['two', true, 'two'],
-    ['live', false, 'two'],
-    ['', false, 'two'],
-    ['', true, undefined],
-    ['live', false, undefined],
-  ];
-  for (const [payload, retain, kept] of steps) {
-    await client.deliver('kept5/a', payload, { qos: 1, retain });
-    await watcher.expectMessage('kept5/a', payload, { retain: false });
-    using late = await connect();
-    await late.subscribe('kept5/+', 1);
-    if (kept !== undefined) await late.expectMessage('kept5/a', kept, { retain: true });
-    await late.expectQuiet();
-  }
-});
-
-test('[MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4] retain handling: 0 sends at each SUBSCRIBE, 1 for a new subscription only, 2 never', async () => {
-  using publisher = await connect();
-  await publisher.deliver('handling/a', 'x', { qos: 1, retain: true });
-  for (const [rh, first, second] of [
-    [0, true, true],
-    [1, true, false],
-    [2, false, false],
-  ] as const) {
-    using client = await connect();
-    for (const sent of [first, second, second]) {
-      await subscribe(client, 'handling/#', { rh });
-      if (sent) await client.expectMessage('handling/a', 'x', { retain: true });
-      await client.expectQuiet();
-    }
-    await client.unsubscribe('handling/#');
-    await subscribe(client, 'handling/#', { rh });
-    if (first) await client.expectMessage('handling/a', 'x', { retain: true });
-    await client.expectQuiet();
-  }
-});
-
-test('[MQTT-3.3.1-12] [MQTT-3.3.1-13] RETAIN is handed on as published to those who ask for it, else it is 0', async () => {
-  using publisher = await connect();
-  using plain = await connect();
-  using asPublished = await connect();
-  await subscribe(plain, 'rap/a', { rap: false });
-  await subscribe(asPublished, 'rap/a', { rap: true });
-  for (const qos of [0, 1, 2] as const) {
-    for (const retain of [true, false]) {
-      await publisher.deliver('rap/a', 'x', { qos, retain });
-      await plain.take('publish', { retain: false });
-      await asPublished.take('publish', { retain });
-    }
-  }
 });
 
 test('[MQTT-3.9.2-1] [MQTT-3.9.2-2] SUBACK explains a refusal as long as it is not larger than the client takes', async () => {

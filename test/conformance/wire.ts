@@ -1,3 +1,4 @@
+import type { ISubscription } from 'mqtt-packet';
 import type { RawClient } from '../../src/testing/raw-client.ts';
 
 /** Length-prefixed bytes, as strings and binary data stand in a packet. */
@@ -52,4 +53,13 @@ function frameEnd(bytes: Buffer): number {
     if (bytes[i]! < 128) return i + 1 + length;
   }
   return Number.POSITIVE_INFINITY;
+}
+
+/** SUBSCRIBE to one filter with these options; resolves with its code. */
+export async function subscribe(client: RawClient, topic: string, options: Partial<ISubscription> = {}, id?: number): Promise<number> {
+  const messageId = client.nextId();
+  const subscriptions = [{ topic, qos: 2, nl: false, rap: false, rh: 0, ...options } as ISubscription];
+  client.send({ cmd: 'subscribe', messageId, subscriptions, ...(id === undefined ? {} : { properties: { subscriptionIdentifier: id } }) });
+  const { granted } = await client.take('suback', { messageId });
+  return granted[0] as number;
 }
