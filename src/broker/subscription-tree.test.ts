@@ -60,3 +60,26 @@ test('adding the same name again replaces it', () => {
   );
   assert.equal(tree.size, 1);
 });
+
+test('what a topic matches stays known while clients come and go that subscribe to other topics', () => {
+  const tree = new SubscriptionTree<string>();
+  tree.add('one', subscription('a/b'));
+  const [ab, b] = [tree.match('a/b'), tree.match('b')];
+  tree.add('two', subscription('reply/7'));
+  tree.remove('two', subscription('reply/7'));
+  tree.add('two', subscription('b'));
+  assert.equal(tree.match('a/b'), ab);
+  assert.notEqual(tree.match('b'), b);
+  assert.deepEqual(
+    tree.match('b').map((match) => match.owner),
+    ['two'],
+  );
+  tree.add('three', subscription('+/b'));
+  assert.deepEqual(
+    tree
+      .match('a/b')
+      .map((match) => match.owner)
+      .sort(),
+    ['one', 'three'],
+  );
+});

@@ -1,3 +1,4 @@
+import { hasWildcard } from '../wire/topic.ts';
 import type { Subscription } from './subscription.ts';
 
 /** All that match a topic for one owner. */
@@ -18,7 +19,7 @@ const CACHE_ENTRIES = 10_000;
 
 /**
  * Filters of every live subscription, by topic level, so that a publish costs what matches and not what is subscribed.
- * What a topic matched last time is remembered until any subscription changes.
+ * What a topic matched last time is remembered until a subscription to it, or any with wildcards, changes.
  */
 export class SubscriptionTree<Owner> {
   readonly #root: Node<Owner> = { children: undefined, here: undefined, below: undefined };
@@ -31,7 +32,7 @@ export class SubscriptionTree<Owner> {
 
   /** Adds, or replaces the owner's subscription of the same name. */
   add(owner: Owner, subscription: Subscription): void {
-    this.#cache.clear();
+    this.#forget(subscription.filter);
     const levels = subscription.filter.split('/');
     const hash = levels.at(-1) === '#';
     if (hash) levels.pop();
@@ -57,7 +58,7 @@ export class SubscriptionTree<Owner> {
   }
 
   remove(owner: Owner, subscription: Subscription): void {
-    this.#cache.clear();
+    this.#forget(subscription.filter);
     const levels = subscription.filter.split('/');
     const hash = levels.at(-1) === '#';
     if (hash) levels.pop();
@@ -80,6 +81,11 @@ export class SubscriptionTree<Owner> {
     if (this.#cache.size >= CACHE_ENTRIES) this.#cache.clear();
     this.#cache.set(topic, matches);
     return matches;
+  }
+
+  #forget(filter: string): void {
+    if (hasWildcard(filter)) this.#cache.clear();
+    else this.#cache.delete(filter);
   }
 
   #collect(node: Node<Owner>, levels: string[], depth: number, reserved: boolean, found: Map<Owner, Subscription[]>): void {
