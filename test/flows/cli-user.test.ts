@@ -64,6 +64,25 @@ test('a running server takes accounts over before the command ends', async () =>
   await anonymous.take('pingresp');
 });
 
+test('the doctor is content with a server that wants accounts, and a backup carries them', async () => {
+  await using folder = await createTempFolder();
+  const copy = join(folder.path, 'copy.tar');
+  const back = join(folder.path, 'back');
+  await using server = await startHydrant();
+  assert.equal((await runHydrant(['user', 'add', 'ann', '--generate', '--data', server.data])).code, 0);
+  const { stdout } = await runHydrant(['doctor', '--data', server.data, '-o', 'ndjson']);
+  const listeners = stdout.split('\n').filter((line) => line.includes('listener'));
+  assert.ok(listeners.length >= 3 && listeners.every((line) => line.includes('"ok"')), stdout);
+  for (const args of [
+    ['backup', copy, '--data', server.data],
+    ['restore', copy, '--data', back],
+  ]) {
+    assert.equal((await runHydrant(args)).code, 0);
+  }
+  assert.equal(await readFile(join(back, 'users'), 'utf8'), await readFile(join(server.data, 'users'), 'utf8'));
+  assert.equal((await stat(join(back, 'users'))).mode & 0o777, 0o600);
+});
+
 test('when the running server cannot take them over, the command says why', async () => {
   await using folder = await createTempFolder();
   const file = join(folder.path, 'c.yaml');

@@ -49,11 +49,17 @@ export async function archiveFiles(dataDir: string): Promise<BackupFile[]> {
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** A configuration that lies in the data folder. */
+/** Configuration and accounts. */
+const CONFIG_FILES = ['hydrant.yaml', 'users'];
+
+/** Those that lie in the data folder. */
 export async function configFiles(dataDir: string): Promise<BackupFile[]> {
-  const source = join(dataDir, 'hydrant.yaml');
-  const stats = await stat(source).catch(ifMissing(undefined));
-  return stats ? [{ path: 'hydrant.yaml', source, bytes: stats.size }] : [];
+  const found = CONFIG_FILES.map(async (path) => {
+    const source = join(dataDir, path);
+    const stats = await stat(source).catch(ifMissing(undefined));
+    return stats ? [{ path, source, bytes: stats.size }] : [];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** The first `bytes` of a file; undefined when it has gone: sealing and retention remove files while others read. */
@@ -72,7 +78,7 @@ async function* noBytes(): AsyncGenerator<Buffer> {}
  * @throws HYD_BACKUP
  */
 export function assertBackupPath(path: string): void {
-  const known = path === MANIFEST || path === 'state.db' || path === 'hydrant.yaml' || /^(journal|archive)\/./.test(path);
+  const known = path === MANIFEST || path === 'state.db' || CONFIG_FILES.includes(path) || /^(journal|archive)\/./.test(path);
   const bad = path.includes('\0') || path.split('/').some((level) => level === '' || level.startsWith('.'));
   if (!known || bad)
     throw new HydrantError('HYD_BACKUP', `the backup holds a file that does not belong into a data folder: ${JSON.stringify(path)}`);

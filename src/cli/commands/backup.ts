@@ -7,7 +7,7 @@ export const backup = defineCommand<{ data?: string }>({
   name: 'backup',
   summary: 'save a data folder, also while its server runs',
   notes: [
-    'Saves sealed objects, the journal up to its durable mark, sessions and retained messages, and the configuration in the data folder. Every acknowledged event from before the backup began is in it. TARGET is a new or empty folder, or a file ending in .tar, .tar.gz, .tgz or .tar.zst, or - for a tar on standard output.',
+    'Saves sealed objects, the journal up to its durable mark, sessions and retained messages, and the configuration and accounts in the data folder. Every acknowledged event from before the backup began is in it. TARGET is a new or empty folder, or a file ending in .tar, .tar.gz, .tgz or .tar.zst, or - for a tar on standard output.',
   ],
   examples: [
     ['hydrant backup /backup/hydrant-$(date +%F).tar.zst', 'into one file'],
