@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
+import { createTestAuthority } from '../testing/certificates.ts';
 import { within } from '../testing/deadline.ts';
 import { startScriptedServer } from '../testing/scripted-server.ts';
 import { Connection, type ConnectionHandler } from './connection.ts';
@@ -124,54 +127,66 @@ test('the last answer reaches a peer that still has unread bytes on the way', as
   assert.equal(Buffer.concat(received).toString('hex'), 'd000');
 });
 
-test('over a real socket a reader that stops is cut as stalled, one that reads slowly is not', async () => {
-  let nowMs = 0;
-  const sweeper = new Sweeper({ clock: () => nowMs, intervalMs: 0 });
-  const faults: string[] = [];
-  let transport: Transport | undefined;
-  const opened = Promise.withResolvers<Connection>();
-  const gone = Promise.withResolvers<void>();
-  const server = createTcpServer((socket) => {
-    transport = tcpTransport(socket);
-    const connection: Connection = new Connection(transport, {
-      sweeper,
-      stalledMs: 5000,
-      handler: {
-        onPacket: () => opened.resolve(connection),
-        onFault: (fault) => void faults.push(fault.reason),
-        onClose: () => gone.resolve(),
-        onDrain() {},
-      },
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  try {
-    peer.write(CONNECT);
-    const connection = await within(opened.promise, LIMIT_MS, 'the CONNECT');
-    for (let i = 0; i < 40; i++) connection.send(BIG);
-    connection.flush();
-    for (let round = 0; round < 8; round++) {
-      nowMs += 4000;
-      const before = transport?.progress;
-      while (transport?.progress === before) {
-        if (peer.readableLength === 0) await once(peer, 'readable');
-        peer.read();
-        await new Promise((resolve) => setImmediate(resolve));
+/** A certificate of an authority that nobody knows. */
+async function serverPem(): Promise<{ cert: Buffer; key: Buffer }> {
+  await using authority = await createTestAuthority();
+  const { cert, key } = await authority.server();
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}
+
+for (const secure of [false, true]) {
+  test(`over ${secure ? 'TLS' : 'TCP'} a reader that stops is cut as stalled, one that reads slowly is not`, async () => {
+    let nowMs = 0;
+    const sweeper = new Sweeper({ clock: () => nowMs, intervalMs: 0 });
+    const faults: string[] = [];
+    let transport: Transport | undefined;
+    const opened = Promise.withResolvers<Connection>();
+    const gone = Promise.withResolvers<void>();
+    const accept = (socket: Socket): void => {
+      transport = tcpTransport(socket);
+      const connection: Connection = new Connection(transport, {
+        sweeper,
+        stalledMs: 5000,
+        handler: {
+          onPacket: () => opened.resolve(connection),
+          onFault: (fault) => void faults.push(fault.reason),
+          onClose: () => gone.resolve(),
+          onDrain() {},
+        },
+      });
+    };
+    const server = secure ? createTlsServer(await serverPem(), accept) : createTcpServer(accept);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const peer = secure ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect(port, '127.0.0.1');
+    try {
+      peer.write(CONNECT);
+      const connection = await within(opened.promise, LIMIT_MS, 'the CONNECT');
+      for (let i = 0; i < 40; i++) connection.send(BIG);
+      connection.flush();
+      for (let round = 0; round < 8; round++) {
+        nowMs += 4000;
+        const before = transport?.progress;
+        while (transport?.progress === before) {
+          if (peer.readableLength === 0) await once(peer, 'readable');
+          peer.read();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        sweeper.sweep();
       }
-      sweeper.sweep();
+      assert.deepEqual(faults, []);
+      assert.ok(connection.bufferedBytes > 5_000_000, 'one write is still under way, so only the queue of the handle tells');
+      for (let i = 0; i < 3; i++) {
+        nowMs += 4000;
+        sweeper.sweep();
+      }
+      assert.deepEqual(faults, ['stalled']);
+      await within(gone.promise, LIMIT_MS, 'the close');
+    } finally {
+      peer.destroy();
+      server.close();
+      await once(server, 'close');
     }
-    assert.deepEqual(faults, []);
-    assert.ok(connection.bufferedBytes > 5_000_000, 'one write is still under way, so only the queue of the handle tells');
-    for (let i = 0; i < 3; i++) {
-      nowMs += 4000;
-      sweeper.sweep();
-    }
-    assert.deepEqual(faults, ['stalled']);
-    await within(gone.promise, LIMIT_MS, 'the close');
-  } finally {
-    peer.destroy();
-    server.close();
-    await once(server, 'close');
-  }
-});
+  });
+}

@@ -131,10 +131,19 @@ function writeAll(socket: Socket, pieces: readonly Uint8Array[], send: Send, onW
   if (last > 0) socket.uncork();
 }
 
+/** What of a socket's handle Node does not document: how much the kernel has yet to take. */
+interface Handle {
+  bytesWritten: number;
+  writeQueueSize: number;
+  /** Under TLS: the handle below, which alone knows how much of a large write is gone. */
+  _parent?: Handle;
+}
+
 /** Node's own idle timer looks at the queue of the handle in the same way; without it a large write would count as no progress. */
 function progressOf(socket: Socket): number {
-  const queued = (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0;
-  return socket.bytesWritten - socket.writableLength - queued;
+  const { _handle: handle } = socket as unknown as { _handle?: Handle | null };
+  if (handle?._parent) return handle._parent.bytesWritten - handle._parent.writeQueueSize;
+  return socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
 }
 
 function remoteOf({ remoteAddress, remotePort }: Socket): Pick<Transport, 'remote' | 'address'> {
