@@ -7,6 +7,10 @@ writeToStream.cacheNumbers = false;
 
 const OPTIONS = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { protocolVersion: 5 } } as const;
 
+const KEPT_LENGTHS = 16_384;
+const LENGTHS_PER_TURN = 256;
+let keptLengths = 0;
+
 export type AckCommand = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp';
 
 /** Four bytes each: success, no properties, packet identifier 0 in the last two. The same in every version. */
@@ -37,6 +41,7 @@ class Pieces {
  * @throws HYD_USAGE when a value does not fit its field
  */
 export function encodePieces(packet: Packet, version: Version): (string | Uint8Array)[] {
+  if (keptLengths === 0) keepLengths();
   const pieces = new Pieces();
   try {
     const done = writeToStream(toPlain(packet), pieces as unknown as NodeJS.WritableStream, OPTIONS[version]);
@@ -50,6 +55,25 @@ export function encodePieces(packet: Packet, version: Version): (string | Uint8A
 /** The bytes of a packet. @throws HYD_USAGE when a value does not fit its field */
 export function encodePacket(packet: Packet, version: Version): Buffer {
   return Buffer.concat(encodePieces(packet, version).map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
+}
+
+/**
+ * mqtt-packet keeps the bytes of each length that it ever wrote, and with them the 64 KiB of the buffer pool in which they happen to lie: a
+ * gigabyte for all of them in the end. Written one after the other, once, they share a few.
+ */
+function keepLengths(): void {
+  const subscriptionIdentifier = Array.from({ length: LENGTHS_PER_TURN }, () => ++keptLengths) as unknown as number;
+  const packet = {
+    cmd: 'publish',
+    topic: 'a',
+    payload: '',
+    qos: 0,
+    retain: false,
+    dup: false,
+    properties: { subscriptionIdentifier },
+  } as const;
+  writeToStream(packet, new Pieces() as unknown as NodeJS.WritableStream, OPTIONS[5]);
+  if (keptLengths < KEPT_LENGTHS) setImmediate(keepLengths).unref();
 }
 
 /** mqtt-packet merges user properties by name, but writes an array of one-pair objects in order. */

@@ -11,6 +11,7 @@ export interface Sent {
   bytes: Buffer;
   verdict: Verdict | ((terms: Terms) => Verdict);
   answers: readonly Answer[];
+  acknowledges?: number;
 }
 
 type Breakage = (maker: Maker) => Sent | undefined;
@@ -174,8 +175,8 @@ export const BREAKAGES: Record<string, Breakage> = {
 };
 
 /** A packet that is whole. */
-export function sent({ what, draft, verdict, answers }: Made): Sent {
-  return { what, bytes: encodeDraft(draft), verdict, answers };
+export function sent({ draft, ...made }: Made): Sent {
+  return { ...made, bytes: encodeDraft(draft) };
 }
 
 export function raw(what: string, bytes: Buffer, verdict: Sent['verdict'] = BROKEN): Sent {

@@ -12,6 +12,8 @@ export interface Made {
   draft: Draft;
   verdict: Verdict;
   answers: Answer[];
+  /** The delivery with this packet identifier, should there be one, ends with it. */
+  acknowledges?: number;
 }
 
 /** What one connection has used up while its packets are made. */
@@ -137,7 +139,13 @@ export function makeStrayAck({ dice, version }: Maker): Made {
     if (dice.chance(50)) fields.push(...properties(version, someProperties(dice, type)));
   }
   const answer = type === 6 ? [{ key: `pubcomp ${id}` }] : [];
-  return { what: `stray ${ACKS[type]} id ${id}`, draft: { type, flags: type === 6 ? 2 : 0, fields }, verdict: FINE, answers: answer };
+  return {
+    what: `stray ${ACKS[type]} id ${id}`,
+    draft: { type, flags: type === 6 ? 2 : 0, fields },
+    verdict: FINE,
+    answers: answer,
+    acknowledges: id,
+  };
 }
 
 export function makePing(): Made {

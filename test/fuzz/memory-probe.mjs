@@ -8,7 +8,7 @@ if (isMainThread) {
       globalThis.gc();
       await nextTurn();
     }
-    const { heapUsed, external, rss } = process.memoryUsage();
-    console.log(JSON.stringify({ event: 'memory', bytes: heapUsed + external, rss, resources: process.getActiveResourcesInfo() }));
+    const { heapUsed, external, rss, arrayBuffers } = process.memoryUsage();
+    console.log(JSON.stringify({ event: 'memory', bytes: heapUsed + external, rss, resources: process.getActiveResourcesInfo(), extra: { heapUsed, external, arrayBuffers } }));
   });
 }

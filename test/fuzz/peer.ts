@@ -120,6 +120,7 @@ export class Peer {
     }
     this.#expect(typeof sent.verdict === 'function' ? sent.verdict(this.#rules.terms) : sent.verdict);
     if (!this.#isFree && !this.#expected && !this.#leaving) this.#due.push(...sent.answers);
+    if (sent.acknowledges) this.#rules.acknowledged(sent.acknowledges);
     if (sent.answers[0]?.key === 'connack') {
       this.#hasConnected = true;
       this.onConnect();
@@ -136,7 +137,7 @@ export class Peer {
 
   #expect(verdict: Verdict): void {
     if (this.#isFree || this.#expected || this.#leaving) return;
-    if (verdict.kind === 'open') this.#isFree = true;
+    if (verdict.kind === 'open') this.#isFree = this.#rules.anyFlow = true;
     if (verdict.kind === 'close') this.#expected = verdict;
     if (verdict.kind === 'goodbye') this.#leaving = true;
   }
@@ -207,7 +208,7 @@ export class Peer {
     if (qos === 0) return;
     const { reaction, version } = this.life;
     const right: AckCommand = qos === 1 ? 'puback' : 'pubrec';
-    if (reaction === 'wrong') this.#isFree = true;
+    if (reaction === 'wrong') this.#isFree = this.#rules.anyFlow = true;
     const command = reaction === 'wrong' ? (qos === 1 ? 'pubcomp' : 'puback') : right;
     if (reaction === 'refusing' && version === 5) this.#react(() => this.#refuse(right, messageId!));
     else this.#react(() => this.#ack(command, messageId!));

@@ -12,12 +12,15 @@ import type { Terms } from './verdict.ts';
 export class ServerRules {
   connack: ConnackPacket | undefined;
   goodbye: DisconnectPacket | undefined;
+  /** What this end acknowledged is no longer known, so what is in flight is not either. */
+  anyFlow = false;
   readonly #life: Life;
   readonly #onPacket: (packet: Packet) => void;
   readonly #framer: Framer;
   readonly #aliases = new Set<number>();
   /** QoS 1 and 2 deliveries of this connection that were not acknowledged to the end. */
   readonly #unacked = new Set<number>();
+  readonly #early = new Set<number>();
   #frameBytes = 0;
 
   /** @param onPacket gets each packet that breaks no rule */
@@ -45,9 +48,9 @@ export class ServerRules {
     return { receiveMaximum, topicAliasMaximum, maximumPacketSize };
   }
 
-  /** An acknowledgement that ends a delivery goes out. */
+  /** An acknowledgement that ends a delivery goes out, perhaps of one that is still on its way here. */
   acknowledged(packetId: number): void {
-    this.#unacked.delete(packetId);
+    if (!this.#unacked.delete(packetId)) this.#early.add(packetId);
   }
 
   #check(packet: Packet): void {
@@ -76,10 +79,11 @@ export class ServerRules {
       this.#aliases.add(alias);
     }
     if (/[+#]/.test(packet.topic)) throw new Error(`an event on ${packet.topic}`);
-    if (packet.qos === 0 || this.#life.reaction === 'wrong') return;
+    if (packet.qos === 0 || this.anyFlow) return;
     const id = packet.messageId!;
     if (this.#unacked.has(id))
       throw new Error(`packet id ${id} is used again before it was acknowledged, for ${packet.topic}${packet.dup ? ', DUP' : ''}`);
+    if (this.#early.delete(id)) return;
     this.#unacked.add(id);
     if (this.#unacked.size > this.#life.receiveMaximum)
       throw new Error(`${this.#unacked.size} deliveries in flight; at most ${this.#life.receiveMaximum} were asked for`);

@@ -28,6 +28,8 @@ export class Subject implements AsyncDisposable {
   readonly server: HydrantServer;
   readonly canary: Canary;
   readonly #folder: TempFolder;
+  /** With nobody there but the canary. */
+  #alone: Record<string, number> = {};
   #before: Holdings | undefined;
 
   private constructor(server: HydrantServer, canary: Canary, folder: TempFolder) {
@@ -41,7 +43,9 @@ export class Subject implements AsyncDisposable {
     const probe = new URL('memory-probe.mjs', import.meta.url).href;
     const env = { NODE_OPTIONS: `--import=${probe}` };
     const server = await startHydrant({ data: `${folder.path}/data`, config: CONFIG, env });
-    return new Subject(server, await Canary.start(server), folder);
+    const subject = new Subject(server, await Canary.start(server), folder);
+    subject.#alone = (await subject.#look()).gauges;
+    return subject;
   }
 
   /** What the server said since it was ready: at level error, so each line is a defect. */
@@ -49,9 +53,9 @@ export class Subject implements AsyncDisposable {
     return this.server.child.lines.filter((line) => !/"event":"(?:ready|memory)"/.test(line));
   }
 
-  /** From now on memory is compared with what it is now. */
+  /** Once everybody has gone, what memory is compared with later is what it is now. */
   async remember(): Promise<void> {
-    this.#before = await this.#look();
+    this.#before = await this.#lookAlone(() => []);
   }
 
   /**
@@ -60,14 +64,7 @@ export class Subject implements AsyncDisposable {
    */
   async checkLeftovers(): Promise<string> {
     const before = this.#before!;
-    const deadline = performance.now() + SETTLE_MS;
-    let now = await this.#look();
-    while (performance.now() < deadline && differences(before, now).length > 0) {
-      await wait(250);
-      now = await this.#look();
-    }
-    const left = differences(before, now);
-    if (left.length > 0) throw new Error(`left behind ${SETTLE_MS / 1000} s after everybody had gone: ${left.join('; ')}`);
+    const now = await this.#lookAlone((each) => growth(before, each));
     return `memory ${mb(before.bytes)} → ${mb(now.bytes)}, resident ${mb(before.rss)} → ${mb(now.rss)}`;
   }
 
@@ -87,6 +84,18 @@ export class Subject implements AsyncDisposable {
     await this.#folder[Symbol.asyncDispose]();
   }
 
+  /** Looks until nobody is left but the canary and nothing is too much. @throws what is left */
+  async #lookAlone(judge: (now: Holdings) => string[]): Promise<Holdings> {
+    const deadline = performance.now() + SETTLE_MS;
+    for (;;) {
+      const now = await this.#look();
+      const left = [...visitors(this.#alone, now.gauges), ...judge(now)];
+      if (left.length === 0) return now;
+      if (performance.now() > deadline) throw new Error(`left behind ${SETTLE_MS / 1000} s after everybody had gone: ${left.join('; ')}`);
+      await wait(250);
+    }
+  }
+
   async #look(): Promise<Holdings> {
     const earlier = this.server.child.lines.length;
     process.kill(this.server.pid, 'SIGUSR2');
@@ -104,15 +113,20 @@ export class Subject implements AsyncDisposable {
   }
 }
 
-function differences(before: Holdings, now: Holdings): string[] {
-  const found: string[] = [];
-  for (const name of ['hydrant_connections', 'hydrant_sessions', 'hydrant_subscriptions'])
-    if (now.gauges[name] !== before.gauges[name]) found.push(`${name} ${before.gauges[name]} → ${now.gauges[name]}`);
-  const index = (now.gauges.hydrant_journal_index_bytes ?? 0) - (before.gauges.hydrant_journal_index_bytes ?? 0);
-  const growth = now.bytes - before.bytes - Math.max(0, index);
-  if (growth > GROWTH_BYTES) found.push(`${mb(growth)} of memory more, the index not counted`);
-  if (now.rss - before.rss > GROWTH_RSS_BYTES + Math.max(0, index)) found.push(`resident ${mb(before.rss)} → ${mb(now.rss)}`);
-  return found;
+function visitors(alone: Record<string, number>, now: Record<string, number>): string[] {
+  return ['hydrant_connections', 'hydrant_sessions', 'hydrant_subscriptions'].flatMap((name) =>
+    now[name] === alone[name] ? [] : [`${name} ${alone[name]} → ${now[name]}`],
+  );
+}
+
+function growth(before: Holdings, now: Holdings): string[] {
+  const index = Math.max(0, now.gauges.hydrant_journal_index_bytes! - before.gauges.hydrant_journal_index_bytes!);
+  const bytes = now.bytes - before.bytes - index;
+  const resident = now.rss - before.rss - index;
+  return [
+    ...(bytes > GROWTH_BYTES ? [`${mb(bytes)} of memory more, the index not counted`] : []),
+    ...(resident > GROWTH_RSS_BYTES ? [`resident ${mb(before.rss)} → ${mb(now.rss)}`] : []),
+  ];
 }
 
 function mb(bytes: number): string {
