@@ -151,13 +151,13 @@ export class SessionState {
     );
   }
 
+  removeDelivery({ clientId }: Session, { seq, packetId }: Delivery): void {
+    this.#store.write('DELETE FROM outbound WHERE client = ? AND seq = ? AND packet = ?', clientId, seq, packetId);
+  }
+
   /** What a group has given away at QoS 2 it never gives to anybody else. Forgotten as any delivery that is done, once its cursor has passed. */
   saveClaim({ clientId }: Session, seq: number): void {
     this.#store.write("INSERT OR REPLACE INTO outbound VALUES (?, ?, 0, 'done', '', ?)", clientId, seq, ROW.tracked);
-  }
-
-  removeClaim({ clientId }: Session, seq: number): void {
-    this.#store.write('DELETE FROM outbound WHERE client = ? AND seq = ? AND packet = 0', clientId, seq);
   }
 
   saveInbound(clientId: string, packetId: number, seq: number): void {

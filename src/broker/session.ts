@@ -83,7 +83,7 @@ export class Session {
 
   /** Every event up to here that concerns this session is done with. */
   get cursor(): number {
-    const unread = this.#mode === 'live' ? (this.#queue.firstSeq ?? this.#host.tailSeq + 1) : this.#readFrom;
+    const unread = this.#queue.firstSeq ?? (this.#mode === 'live' ? this.#host.tailSeq + 1 : this.#readFrom);
     return Math.min(this.order.lowest ?? unread, unread) - 1;
   }
 
@@ -364,10 +364,13 @@ export class Session {
     delivery.share = TAKEN;
   }
 
-  /** Nobody is there: at QoS 1 another member gets it. At QoS 2 it stays with this session, unless it was never sent and the session ends. */
+  /** Nobody is there: another member gets it. What was sent at QoS 2 stays with this session. */
   #leaveShared(delivery: Delivery): void {
-    if (delivery.qos === 2 && (this.persistent || delivery.stage !== 'waiting')) this.#takeShared(delivery);
-    else if (delivery.share!.giveBack()) this.inflight.delete(delivery.packetId);
+    if (delivery.qos === 2 && delivery.stage !== 'waiting') this.#takeShared(delivery);
+    else if (delivery.share!.giveBack()) {
+      this.inflight.delete(delivery.packetId);
+      if (delivery.qos === 2 && this.persistent) this.#state?.removeDelivery(this, delivery);
+    }
   }
 
   #sendFirst(delivery: Delivery): void {

@@ -4,7 +4,7 @@ import { REASON } from './reasons.ts';
 import { Session, type SessionNames } from './session.ts';
 import type { SessionHost } from './session-host.ts';
 import type { SavedSession, SessionState } from './session-state.ts';
-import { SHARE_USER } from './shared-name.ts';
+import { isShared } from './shared-name.ts';
 import type { Wills } from './wills.ts';
 
 /** What the table of sessions needs of the broker. */
@@ -75,7 +75,7 @@ export class Sessions implements Iterable<Session> {
   /** As the state has it, after a start. */
   restore(saved: SavedSession): Session {
     const { clientId, user, incarnation, cursor, reliable } = saved;
-    const internal = reliable || user === SHARE_USER;
+    const internal = reliable || isShared(clientId);
     const names = { clientId, user, incarnation, readFrom: cursor + 1, persistent: true, reliable, internal };
     const session = new Session(this.#host, names, this.#state);
     session.expirySeconds = saved.expirySeconds;

@@ -123,7 +123,6 @@ export class SharedDistributor implements Sink {
     this.#held--;
     if (delivery.stage === 'released') {
       delivery.stage = 'sent';
-      this.#options.state.removeClaim(this.#session, delivery.seq);
       this.#options.state.saveCursor(this.#session);
     }
     delivery.dup = true;

@@ -76,7 +76,6 @@ export class SharedGroup {
   #onIdle(): void {
     this.#distributor = undefined;
     this.session.detach();
-    if (this.session.persistent) this.#options.state.saveCursor(this.session);
   }
 
   #close(): void {
