@@ -82,7 +82,7 @@ async function dialWebSocket(target: URL, { signal, tls }: DialOptions): Promise
   const upgraded = once(ws, 'upgrade', { signal }) as Promise<[IncomingMessage]>;
   try {
     const [[response]] = await Promise.all([upgraded, once(ws, 'open', { signal })]);
-    return webSocketTransport(ws, response.socket);
+    return webSocketTransport(ws, response.socket, undefined, 'client');
   } catch (error) {
     ws.on('error', () => {});
     ws.terminate();

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
 import { PacketFault } from './fault.ts';
 import { type PeerCertificate, peerCertificate } from './peer-certificate.ts';
+import { frameMessages } from './websocket-messages.ts';
 
 export type TransportKind = 'mqtt' | 'mqtts' | 'ws' | 'wss';
 
@@ -81,8 +82,14 @@ export function tcpTransport(socket: Socket): Transport {
  * MQTT over a websocket. Packets may span messages and share them [MQTT-6.0.0-2]; a text message is a fault [MQTT-6.0.0-1].
  * @param ws open; its `maxPayload` is the caller's business
  * @param socket the one under it, `request.socket` of the upgrade
+ * @param end which end of it this is: a client masks what it sends
  */
-export function webSocketTransport(ws: WebSocket, socket: Socket, shown?: ShownCredentials): Transport {
+export function webSocketTransport(
+  ws: WebSocket,
+  socket: Socket,
+  shown?: ShownCredentials,
+  end: 'server' | 'client' = 'server',
+): Transport {
   let failure: Error | undefined;
   const transport: Transport = {
     kind: socket instanceof TLSSocket ? 'wss' : 'ws',
@@ -94,7 +101,16 @@ export function webSocketTransport(ws: WebSocket, socket: Socket, shown?: ShownC
     onClose() {},
     write(pieces, onWritten) {
       if (ws.readyState !== ws.OPEN) return;
-      writeAll(socket, pieces, (piece, done) => ws.send(piece, { binary: true, compress: false }, done), onWritten);
+      if (end === 'client') {
+        writeAll(socket, pieces, (piece, done) => ws.send(piece, { binary: true, compress: false }, done), onWritten);
+        return;
+      }
+      const framed = frameMessages(pieces);
+      const whenWritten = () => {
+        framed.release();
+        onWritten();
+      };
+      writeAll(socket, framed.pieces, (piece, done) => socket.write(piece, done), whenWritten);
     },
     get bufferedBytes() {
       return ws.readyState === ws.CLOSED || socket.destroyed ? 0 : ws.bufferedAmount;
