@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectClient } from '../../src/mqtt/client.ts';
+import { createTestAuthority } from '../../src/testing/certificates.ts';
 import { run } from '../../src/testing/child.ts';
 import { runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
@@ -38,6 +39,24 @@ test('the doctor is content with a running server and knows who it is', async ()
   assert.match(findings['mqtt listener']!.detail, new RegExp(`${server.mqttUrl} answers in`));
   assert.match(findings['http listener']!.detail, /answers in/);
   for (const check of ['node', 'data folder', 'disk space', 'fsync', 'clock', 'archive']) assert.ok(findings[check], check);
+});
+
+test('the doctor looks at doors with TLS, also where clients need a certificate, and at how long the certificate lasts', async () => {
+  await using authority = await createTestAuthority();
+  const { cert, key } = await authority.server();
+  const tls = { 'tls.cert': cert, 'tls.key': key, 'tls.ca': authority.ca, 'tls.clientCertificates': 'required' };
+  await using server = await startHydrant({ set: tls });
+  const settings = Object.entries(tls).flatMap(([path, value]) => ['--set', `${path}=${value}`]);
+  const { code, findings } = await doctor(['--data', server.data, ...settings]);
+  assert.equal(code, 0);
+  for (const name of ['mqtts', 'wss', 'https']) assert.match(findings[`${name} listener`]!.detail, /answers in/);
+  assert.equal(findings.certificate!.status, 'warn');
+  assert.match(findings.certificate!.detail, /^expires on 20\d\d-\d\d-\d\d$/);
+  const old = await authority.server('old', { expired: true });
+  const late = await doctor(['--data', server.data, '--set', `tls.cert=${old.cert}`, '--set', `tls.key=${old.key}`]);
+  assert.deepEqual([late.code, late.findings.certificate!.status], [1, 'fail']);
+  const mixed = await doctor(['--set', `tls.cert=${cert}`, '--set', `tls.key=${old.key}`]);
+  assert.match(mixed.findings.configuration!.detail, /old\.key is not the key of the certificate/);
 });
 
 test('the doctor names who holds a port, and the flag that changes it', async () => {
