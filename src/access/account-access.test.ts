@@ -153,7 +153,7 @@ test('the name in a verified client certificate is the user, and no other name i
     assert.deepEqual([sensor.user, access.permissions(sensor, 'c').mayPublish('s/1')], ['sensor1', true]);
   }
   assert.equal(refused(await access.login(from('ann', 'x', certificate)))[0], 'bad-credentials');
-  for (const name of ['anonymous', '*', '', 'a\nb']) {
+  for (const name of ['anonymous', '*', '', 'a\nb', '$bus']) {
     assert.equal(
       refused(await access.login(from(undefined, undefined, { ...certificate, certificateName: name })))[0],
       'not-authorized',

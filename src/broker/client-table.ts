@@ -64,7 +64,7 @@ export class ClientTable {
 
   /** Every client, in the order in which their sessions began. Others may come and go while this is read. */
   *list(): Generator<ClientInfo> {
-    for (const session of this.#broker.sessions) if (isClients(session)) yield this.#describe(session);
+    for (const session of this.#broker.sessions) if (!session.internal) yield this.#describe(session);
   }
 
   find(clientId: string): ClientDetails | undefined {
@@ -129,7 +129,7 @@ export class ClientTable {
 
   #get(clientId: string): Session | undefined {
     const session = this.#broker.sessions.get(clientId);
-    return session && isClients(session) ? session : undefined;
+    return session?.internal ? undefined : session;
   }
 
   #describe(session: Session): ClientInfo {
@@ -148,11 +148,6 @@ export class ClientTable {
       sessionExpirySeconds: Number.isFinite(expirySeconds) ? expirySeconds : null,
     };
   }
-}
-
-/** Those of roles and groups in this process belong to names that begin with `$`. */
-function isClients({ user }: Session): boolean {
-  return !user.startsWith('$');
 }
 
 function describeSubscription({ name, qos, noLocal, retainAsPublished, id, reading }: Subscription): ClientSubscription {

@@ -162,8 +162,13 @@ test('a forgotten session stays forgotten when the server is killed', async () =
   assert.equal(client.connack.sessionPresent, false);
 });
 
-test('a client that nobody knows, a role of the server, and a server that does not run are said so', async () => {
-  for (const id of ['nobody', '$bus/x']) {
+test('a client that nobody knows, a group of the server, and a server that does not run are said so', async () => {
+  using member = await connect({ clientId: 'member', clean: false });
+  const group = '$share/some/thing/#';
+  await member.subscribe(group, 1);
+  const known = await list();
+  assert.deepEqual([known.get('member')!.subscriptions, known.has(group)], [1, false]);
+  for (const id of ['nobody', group]) {
     const unknown = await runHydrant(['clients', 'kick', id, ...AT]);
     assert.equal(unknown.code, 1);
     assert.match(unknown.stderr, /^hydrant clients kick: there is no client .*\n {2}fix: .*hydrant clients ls/);
