@@ -39,3 +39,22 @@ test('without MQTT over TCP the command uses websockets', () => {
   assert.match(text, /MQTT {8}off/);
   assert.match(text, /sub -t '#' -v --url ws:\/\/127\.0\.0\.1:8080/);
 });
+
+test('doors with TLS are named, and a server that has nothing else says how to trust it', () => {
+  const listeners = { mqtts: 'mqtts://127.0.0.1:8883', wss: 'wss://127.0.0.1:8443', https: 'https://127.0.0.1:8443' };
+  const both = readyBanner({ ...ready, listeners: { ...ready.listeners, ...listeners } });
+  assert.match(both, /MQTT {8}mqtt:\/\/127\.0\.0\.1:1883 {2}mqtts:\/\/127\.0\.0\.1:8883\n/);
+  assert.match(both, /websockets {2}ws:\/\/127\.0\.0\.1:8080 {2}wss:\/\/127\.0\.0\.1:8443\n/);
+  assert.match(both, /curl -d hello http:/);
+  const alone = readyBanner({ ...ready, listeners });
+  assert.match(alone, /page {8}https:\/\/127\.0\.0\.1:8443\/\n/);
+  assert.match(alone, /sub -t '#' -v --url mqtts:\/\/127\.0\.0\.1:8883 --cafile CA\.pem\n/);
+  assert.match(alone, /curl -d hello https:\/\/127\.0\.0\.1:8443\/t\/demo\/hello --cacert CA\.pem\n/);
+});
+
+test('without the HTTP doors there is no page and nothing for curl to try', () => {
+  const text = readyBanner({ ...ready, listeners: { mqtt: 'mqtt://127.0.0.1:1883' } });
+  assert.match(text, /page {8}off \(listeners\.http\.enabled\)\n/);
+  assert.match(text, /websockets {2}off \(listeners\.ws\.enabled\)\n/);
+  assert.doesNotMatch(text, /curl|undefined/);
+});

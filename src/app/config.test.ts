@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { HydrantError } from '../core/errors.ts';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { configJsonSchema, describeConfig, loadConfig } from './config.ts';
 import { listKeys } from './config-keys.ts';
 import { configSchema } from './config-schema.ts';
+import { openDoors } from './listener-options.ts';
 
 /** Loads a YAML text as `dir/hydrant.yaml`, away from this machine's own environment. */
 async function load(yaml: string | undefined, options: { env?: NodeJS.ProcessEnv; sets?: string[]; data?: string } = {}) {
@@ -192,6 +193,40 @@ test('files of accounts and keys start at the folder of the configuration, and a
   assert.deepEqual([loaded.config.access.users, loaded.config.access.jwt.keys], [join(dir, 'people'), join(dir, 'keys.json')]);
   const url = 'https://id.example/keys';
   assert.equal((await load(`access: {jwt: {keys: '${url}'}}\n`)).loaded.config.access.jwt.keys, url);
+});
+
+test('a certificate opens the doors with TLS; half of one, and a door that lacks one, are refused', async () => {
+  const doors = async (yaml: string): Promise<string[]> => openDoors((await load(yaml)).loaded.config).map(({ name }) => name);
+  assert.deepEqual(await doors(''), ['mqtt', 'http']);
+  assert.deepEqual(await doors('tls: {cert: c, key: k}\n'), ['mqtt', 'mqtts', 'http', 'https']);
+  assert.deepEqual(
+    await doors('tls: {cert: c, key: k}\nlisteners: {mqtts: {enabled: false}, wss: {enabled: true}, ws: {enabled: true}}\n'),
+    [...['mqtt', 'ws', 'wss', 'http', 'https']],
+  );
+  assert.match((await faultsOf('tls: {cert: c}\n'))[0]!, /^hydrant\.yaml:1:13: tls\.cert is given without tls\.key/);
+  assert.match((await faultsOf('tls: {key: k}\n'))[0]!, /^hydrant\.yaml:1:12: tls\.key is given without tls\.cert/);
+  assert.match(
+    (await faultsOf('listeners: {https: {enabled: true}}\n'))[0]!,
+    /^hydrant\.yaml:1:30: listeners\.https\.enabled is true, but there is no/,
+  );
+  assert.match(
+    (await faultsOf('tls: {cert: c, key: k, clientCertificates: optional}\n'))[0]!,
+    /^hydrant\.yaml:1:44: tls\.clientCertificates is optional, but tls\.ca names no authority/,
+  );
+});
+
+test('two doors on one port, and a server without any door, are refused', async () => {
+  assert.deepEqual(await faultsOf('listeners: {ws: {enabled: true, port: 8080}}\n'), [
+    'default: listeners.http.port is 8080 on 127.0.0.1, and so is listeners.ws.port',
+  ]);
+  await load('listeners: {ws: {enabled: true, port: 8080, host: 127.0.0.2}, mqtt: {port: 0}, http: {port: 0}}\n');
+  assert.match((await faultsOf('listeners: {mqtt: {enabled: false}, http: {enabled: false}}\n'))[0]!, /every listener is off/);
+});
+
+test('a path in the file starts at its folder, any other where the command was called', async () => {
+  const { loaded, dir } = await load('tls: {cert: certs/c.pem, key: /etc/k.pem}\n', { sets: ['tls.ca=ca.pem'] });
+  const { cert, key, ca } = loaded.config.tls;
+  assert.deepEqual([cert, key, ca], [join(dir, 'certs/c.pem'), '/etc/k.pem', resolve('ca.pem')]);
 });
 
 test('the daily layout with zstd is refused where the codec is given', async () => {

@@ -31,3 +31,16 @@ test('an IPv6 address is in brackets in its URL', () => {
   assert.equal(listenerUrl('ws', '::1', 80), 'ws://[::1]:80');
   assert.equal(listenerUrl('mqtt', '127.0.0.1', 1883), 'mqtt://127.0.0.1:1883');
 });
+
+test('a port below 1024 that this account may not use is named with the capability it needs', async () => {
+  const server = createServer();
+  server.listen = () => {
+    queueMicrotask(() => server.emit('error', Object.assign(new Error('listen EACCES'), { code: 'EACCES' })));
+    return server;
+  };
+  await assert.rejects(listen(server, { key: 'listeners.wss', host: '127.0.0.1', port: 443 }), {
+    code: 'HYD_CONFIG',
+    message: 'this account may not listen on port 443 on 127.0.0.1 (listeners.wss.port)',
+    fix: /AmbientCapabilities=CAP_NET_BIND_SERVICE.*--set listeners\.wss\.port=8443/,
+  });
+});
