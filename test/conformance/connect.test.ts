@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { QoS } from 'mqtt-packet';
 import { RawClient, type RawConnect } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
-import { connect5, field, properties, recordFrames } from './wire.ts';
+import { closed, connect5, field, properties, recordFrames } from './wire.ts';
 
 // MQTT 5 §3.1 CONNECT, §3.2 CONNACK.
 
@@ -30,7 +30,7 @@ test('[MQTT-3.1.4-1] [MQTT-3.2.2-7] refuses a CONNECT cut short at each of its b
     if (length === whole.length - 2) continue;
     using client = await open();
     client.sendBytes([0x10, length, ...whole.slice(2, 2 + length), ...(length > whole.length - 2 ? [0] : [])]);
-    await client.ended;
+    await closed(client);
     const [connack] = client.history;
     if (connack) assert.ok(connack.cmd === 'connack' && (connack.reasonCode ?? 0) >= 0x80, JSON.stringify(connack));
   }
@@ -94,7 +94,7 @@ test('[MQTT-3.2.0-1] [MQTT-3.2.0-2] CONNACK comes first and once, whatever waits
   client.send({ cmd: 'pingreq' });
   client.publish('first5/b', 'own', { qos: 1 });
   client.sendConnect(session);
-  await client.ended;
+  await closed(client);
   const kinds = client.history.map(({ cmd }) => cmd);
   assert.equal(kinds[0], 'connack');
   assert.equal(kinds.filter((cmd) => cmd === 'connack').length, 1, kinds.join(' '));
@@ -181,7 +181,7 @@ test('[MQTT-3.1.2-24] a client that takes less than the CONNACK that lets it in 
     const frames = recordFrames(client);
     client.sendConnect({ clientId: '', properties: { maximumPacketSize } });
     client.send({ cmd: 'disconnect', reasonCode: 0 });
-    await client.ended;
+    await closed(client);
     for (const frame of frames) assert.ok(frame.length <= maximumPacketSize, `${frame.length} bytes for ${maximumPacketSize}`);
   }
 });
@@ -196,7 +196,7 @@ test('[MQTT-3.14.0-1] of two that connect at once with one client id, the older 
     await newer.expect('connack', { reasonCode: 0 }).catch(() => older.expect('connack', { reasonCode: 0 }));
     newer.destroy();
     older.destroy();
-    await Promise.all([older.ended, newer.ended]);
+    await Promise.all([closed(older), closed(newer)]);
     for (const { history } of [older, newer]) {
       const goodbye = history.findIndex(({ cmd }) => cmd === 'disconnect');
       assert.ok(goodbye !== 0, JSON.stringify(history));

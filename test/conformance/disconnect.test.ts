@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { startHydrant } from '../../src/testing/hydrant-server.ts';
 import { RawClient, type RawConnect } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
-import { field, packet, properties, recordFrames } from './wire.ts';
+import { closed, field, packet, properties, recordFrames } from './wire.ts';
 
 // MQTT 5 §3.4 to §3.7 acknowledgements, §3.12 PINGREQ, §3.14 DISCONNECT, §4.13 errors.
 
@@ -33,6 +33,8 @@ const VIOLATIONS: Record<string, number[]> = {
   'a SUBACK': packet(0x90, [0, 1, 0, 0]),
   'a PINGRESP': packet(0xd0),
   'an AUTH without an authentication method in CONNECT': packet(0xf0, [0x19], properties([0x15, ...field('JWT')])),
+  'a PINGREQ with a body': packet(0xc0, [0]),
+  'a PUBACK with bytes behind its properties': packet(0x40, [0, 1, 0, 0, 0]),
   'packet type 0': packet(0x00),
 };
 
@@ -91,7 +93,7 @@ test('[MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2]
     client.ack('pubrel', 999);
     client.ack('pubrec', 999);
     client.sendBytes([0xf0, 0]);
-    await client.ended;
+    await closed(client);
     const kinds = client.history.slice(1).map(({ cmd }) => cmd);
     assert.deepEqual(kinds, ['puback', 'pubrec', 'pubcomp', 'pubrel', 'disconnect']);
     for (const frame of frames) assert.ok(frame.length <= maximumPacketSize, `${frame.length} bytes for ${maximumPacketSize}`);

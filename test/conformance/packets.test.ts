@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { QoS } from 'mqtt-packet';
 import { RawClient, type RawConnect } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
-import { connect5, field, packet, properties, recordFrames } from './wire.ts';
+import { closed, connect5, field, packet, properties, recordFrames } from './wire.ts';
 
 // MQTT 5 chapters 1 and 2: data representation, fixed header, packet identifiers, properties.
 
@@ -106,7 +106,7 @@ for (const version of [4, 5] as const) {
     client.send({ cmd: 'pingreq' });
     await client.take('pingresp');
     using other = await connect({ version, clientId: `flags${version}` });
-    await client.ended;
+    await closed(client);
     await other.ping();
     const types = new Set(frames.map((frame) => frame[0]! >> 4));
     assert.deepEqual(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Published, RawClient, type RawConnect } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
-import { field, packet } from './wire.ts';
+import { closed, field, packet } from './wire.ts';
 
 // MQTT 5 §4.8.2 shared subscriptions.
 
@@ -69,7 +69,7 @@ async function holdDelivery(name: string): Promise<{ member: RawClient; other: R
 test('[MQTT-4.8.2-4] a QoS 2 delivery that a broken connection interrupts waits for its member', async () => {
   const { member, other, messageId } = await holdDelivery('kept-share');
   member.destroy();
-  await member.ended;
+  await closed(member);
   await other.expectQuiet();
   using back = await connect(lasting('kept-share'));
   await back.expectMessage('kept-share/a', 'x', { messageId, dup: true, qos: 2 });
@@ -83,7 +83,7 @@ test('[MQTT-4.8.2-4] a QoS 2 delivery that a broken connection interrupts waits 
 test('[MQTT-4.8.2-5] when the session of that member ends its QoS 2 delivery goes to nobody', async () => {
   const { member, other } = await holdDelivery('ended-share');
   member.destroy();
-  await member.ended;
+  await closed(member);
   using fresh = await connect({ clientId: 'ended-share', clean: true });
   await other.expectQuiet();
   await fresh.expectQuiet();

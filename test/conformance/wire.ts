@@ -1,4 +1,6 @@
 import type { ISubscription } from 'mqtt-packet';
+import { within } from '../../src/testing/deadline.ts';
+import { PATIENCE_MS } from '../../src/testing/packet-inbox.ts';
 import type { RawClient } from '../../src/testing/raw-client.ts';
 
 /** Length-prefixed bytes, as strings and binary data stand in a packet. */
@@ -62,4 +64,9 @@ export async function subscribe(client: RawClient, topic: string, options: Parti
   client.send({ cmd: 'subscribe', messageId, subscriptions, ...(id === undefined ? {} : { properties: { subscriptionIdentifier: id } }) });
   const { granted } = await client.take('suback', { messageId });
   return granted[0] as number;
+}
+
+/** Resolves when the server has closed, whatever it sent before. */
+export function closed(client: RawClient): Promise<void> {
+  return within(client.ended, PATIENCE_MS, () => `the close of ${client.clientId}; received: ${JSON.stringify(client.history)}`);
 }
