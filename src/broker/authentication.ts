@@ -19,7 +19,7 @@ export function credentialsOf(client: Client, packet: ConnectPacket, clientId: s
   };
 }
 
-/** AUTH: a new token for a connection that goes on [MQTT-4.12.0-2]. Whoever it names must be who the client was. */
+/** AUTH: a new token for a connection that goes on [MQTT-4.12.1-1]. Whoever it names must be who the client was. */
 export async function renewToken(broker: Broker, client: Client, packet: AuthPacket): Promise<void> {
   const { authenticationMethod: method } = client;
   const { authenticationMethod, authenticationData } = packet.properties ?? {};

@@ -35,7 +35,7 @@ export class Publishing implements Publisher {
     if (this.#broker.options.limits.publishRate > 0) this.#slowDown(this.#broker.options.limits.publishRate);
     const inbound = qos === 2 ? session.inbound.get(messageId) : undefined;
     if (inbound) {
-      // A repeat of what is outstanding: answered when the first one is durable, published once [MQTT-4.3.3-2].
+      // A repeat of what is outstanding: answered when the first one is durable, published once [MQTT-4.3.3-10].
       inbound.answer = () => this.#client.connection.sendAck('pubrec', messageId);
       if (inbound.durable) inbound.answer();
       return;

@@ -33,7 +33,7 @@ export class Retained {
     }
   }
 
-  /** Takes a message with RETAIN set: keeps it, or with an empty payload removes what is kept [MQTT-3.3.1-10]. */
+  /** Takes a message with RETAIN set: keeps it, or with an empty payload removes what is kept [MQTT-3.3.1-6]. */
   apply(message: Message): void {
     const { topic, payload, qos, seq, ts, id, contentType, source, props } = message;
     if (payload.length === 0) {

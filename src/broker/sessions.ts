@@ -91,7 +91,7 @@ export class Sessions implements Iterable<Session> {
   }
 
   /**
-   * A connection has this client id from now on; whoever had it is sent away [MQTT-3.1.4-2].
+   * A connection has this client id from now on; whoever had it is sent away [MQTT-3.1.4-3].
    * @param goesOn the session does too, so a will that has a delay waits for it
    */
   takeOver(clientId: string, client: Client, goesOn: boolean): void {

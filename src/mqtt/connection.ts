@@ -171,7 +171,7 @@ export class Connection {
   }
 
   /**
-   * Cuts the connection when nothing came for 1.5 times this long [MQTT-3.1.2-24]; between that and a second later.
+   * Cuts the connection when nothing came for 1.5 times this long [MQTT-3.1.2-22]; between that and a second later.
    * Time in which reading is paused does not count.
    * @param seconds 0 for never
    */

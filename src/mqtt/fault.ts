@@ -23,9 +23,9 @@ export const FAULTS = {
   'connect-timeout': 0x80,
   'bad-protocol-name': 0x84,
   'unsupported-version': 0x84,
-  /** Reserved bit set, will QoS 3, or will QoS / retain without a will [MQTT-3.1.2-3, -11, -13, -14, -15]. */
+  /** Reserved bit set, will QoS 3, or will QoS / retain without a will [MQTT-3.1.2-3, -11, -12, -13]. */
   'bad-connect-flags': 0x81,
-  /** MQTT 3.x only [MQTT-3.1.2-22]. */
+  /** MQTT 3.x only [MQTT3-3.1.2-22]. */
   'password-without-username': 0x81,
   /** A field that runs past the end of its packet. */
   truncated: 0x81,
@@ -41,7 +41,7 @@ export const FAULTS = {
   'packet-id-zero': 0x82,
   /** A topic of no characters, on MQTT 5 without a topic alias either [MQTT-4.7.3-1]. */
   'empty-topic': 0x82,
-  /** SUBSCRIBE or UNSUBSCRIBE without a filter [MQTT-3.8.3-2, 3.10.3-2]. */
+  /** SUBSCRIBE or UNSUBSCRIBE without a filter [MQTT-3.8.3-2] [MQTT-3.10.3-2]. */
   'empty-list': 0x82,
   /** No Local on a shared subscription [MQTT-3.8.3-4]. */
   'shared-no-local': 0x82,
@@ -55,7 +55,7 @@ export const FAULTS = {
   'bad-topic-alias': 0x94,
   /** A websocket text message [MQTT-6.0.0-1]. */
   'websocket-text': 0x81,
-  /** Nothing received for 1.5 times the keep-alive [MQTT-3.1.2-22, 3.1.1: -24]. */
+  /** Nothing received for 1.5 times the keep-alive [MQTT-3.1.2-22] [MQTT3-3.1.2-24]. */
   'keep-alive-timeout': 0x8d,
   /** Bytes waited for the peer and it took none for the time allowed. */
   stalled: 0x80,
