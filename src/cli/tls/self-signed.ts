@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { HydrantError } from '../../core/errors.ts';
+import { HydrantError, systemCode } from '../../core/errors.ts';
 import { type CertificatePair, createAuthority, issueCertificate, type Validity } from './certificates.ts';
 
 export interface SelfSignedWish {
@@ -88,10 +88,18 @@ function checkNames(hosts: readonly string[], clients: readonly string[]): void 
 }
 
 /** The authority that is in the folder, when it can still sign. */
-function readAuthority({ cert, key }: MadePair, nowMs: number): CertificatePair | undefined {
-  if (!existsSync(cert) || !existsSync(key)) return undefined;
-  const pair = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
-  return new X509Certificate(pair.cert).validToDate.getTime() > nowMs ? pair : undefined;
+function readAuthority(files: MadePair, nowMs: number): CertificatePair | undefined {
+  if (!existsSync(files.cert) || !existsSync(files.key)) return undefined;
+  const [cert, key] = [readFileSync(files.cert, 'utf8'), readFileSync(files.key, 'utf8')];
+  try {
+    const certificate = new X509Certificate(cert);
+    const isGood = certificate.checkPrivateKey(createPrivateKey(key)) && certificate.validToDate.getTime() > nowMs;
+    return isGood ? { cert, key } : undefined;
+  } catch (error) {
+    // It is no certificate, or its key is none: only --force may replace it.
+    if (systemCode(error)?.startsWith('ERR_OSSL_')) return undefined;
+    throw error;
+  }
 }
 
 function refuseOverwriting(pairs: readonly MadePair[]): void {
