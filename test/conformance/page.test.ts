@@ -1,17 +1,31 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { conformancePage } from '../../scripts/conformance-page.ts';
-import { findProblems } from './clauses.ts';
-import { readTitles, titlesIn } from './titles.ts';
+import { findProblems, STANDARDS } from './clauses.ts';
+import { readTitles, type Standard, titlesIn } from './titles.ts';
 
 test('docs/reference/mqtt-conformance.md says what the tests say (if not: npm run docs)', () => {
-  const page = new URL('../../docs/reference/mqtt-conformance.md', import.meta.url);
-  assert.equal(readFileSync(page, 'utf8'), conformancePage());
+  const file = new URL('../../docs/reference/mqtt-conformance.md', import.meta.url);
+  const [page, fresh] = [readFileSync(file, 'utf8'), conformancePage()].map((text) => text.split('\n'));
+  assert.deepEqual(
+    page?.filter((line, at) => line !== fresh?.[at]),
+    [],
+  );
+  assert.equal(page?.length, fresh?.length);
 });
 
 test('every statement that binds a server has a test, or a reason why not; every clause in a title exists', () => {
   assert.deepEqual(findProblems(readTitles()), []);
+});
+
+test('every clause that a comment names exists', () => {
+  const root = new URL('../../', import.meta.url);
+  for (const file of globSync('src/**/*.ts', { cwd: root.pathname, exclude: ['**/*.test.ts'] })) {
+    for (const [, standard, id] of readFileSync(new URL(file, root), 'utf8').matchAll(/\[(MQTT3?)-([\d.]+-\d+)/g)) {
+      assert.ok(id! in STANDARDS[standard as Standard], `${file}: there is no [${standard}-${id}]`);
+    }
+  }
 });
 
 /** Titles in a source where `test` is called TEST, lest they be read as titles of this file. */

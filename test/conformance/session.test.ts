@@ -64,6 +64,21 @@ for (const qos of [1, 2] as const) {
   });
 }
 
+test('[MQTT-4.6.0-1] sends again in the order in which it sent, though QoS 1 and 2 take different times to be sent', async () => {
+  using publisher = await connect({ auto: true });
+  for (let round = 0; round < 10; round++) {
+    const name = `mixed-${round}`;
+    using client = await connect({ ...lasting, clientId: name });
+    await client.subscribe(name, 2);
+    for (let i = 0; i < 8; i++) publisher.publish(name, `${i}`, { qos: i % 2 === 0 ? 2 : 1 });
+    const shape = ({ payload, messageId }: Published) => [payload.toString(), messageId];
+    const sent = (await client.messages(8)).map(shape);
+    client.destroy();
+    using back = await connect({ ...lasting, clientId: name });
+    assert.deepEqual((await back.messages(8)).map(shape), sent);
+  }
+});
+
 test('[MQTT-4.4.0-1] [MQTT-4.3.3-5] [MQTT-4.3.3-6] after PUBREC only PUBREL is sent again, until PUBCOMP', async () => {
   using publisher = await connect({ auto: true });
   let messageId: number | undefined;
