@@ -96,6 +96,8 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
   const present = before?.persistent === true && !clean && !sessions.isExpired(before);
   sessions.takeOver(clientId, client, present);
   if (before && !present) {
+    // With its session the wait of a will ends too, MQTT 5 §3.1.2.5.
+    wills.lose(clientId, 0);
     sessions.end(before);
     if (before.persistent) broker.events.tell('ended', client.names, { reason: 'clean-start' });
   }

@@ -376,6 +376,9 @@ export class Session {
   #sendFirst(delivery: Delivery): void {
     if (delivery.stage !== 'waiting' || !this.sink || !delivery.message || this.#mode === 'resuming') return;
     delivery.stage = 'sent';
+    // In flight in the order of sending, which is the order of sending again [MQTT-4.6.0-1].
+    this.inflight.delete(delivery.packetId);
+    this.inflight.set(delivery.packetId, delivery);
     this.#send(delivery);
   }
 

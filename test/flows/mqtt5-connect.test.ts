@@ -179,6 +179,18 @@ test('[MQTT-3.1.2-8] [MQTT-3.1.3-9] waits the will delay, and publishes nothing 
   await watcher.expectQuiet();
 });
 
+test('a clean start ends the session, and with it the wait of a will that its client left behind', async () => {
+  using watcher = await connect();
+  await watcher.subscribe('ends5/#');
+  const clientId = 'ends5';
+  const will = { topic: 'ends5/will', payload: Buffer.from('x'), properties: { willDelayInterval: 3600 } };
+  const client = await connect({ clientId, will, properties: { sessionExpiryInterval: 7200 } });
+  await client.disconnect({ reasonCode: 0x04 });
+  await watcher.expectQuiet();
+  using _ = await connect({ clientId, clean: true });
+  await watcher.expectMessage('ends5/will', 'x');
+});
+
 test('a takeover publishes the older will, unless it has a delay and the session goes on', async () => {
   using watcher = await connect();
   await watcher.subscribe('over5/#');
