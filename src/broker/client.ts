@@ -260,8 +260,12 @@ export class Client implements ConnectionHandler, Sink {
   }
 
   deliver(delivery: Delivery): void {
-    const { message, qos, packetId } = delivery;
-    if (this.sending.send(message!, delivery)) return;
+    const { message, qos, packetId, tracked } = delivery;
+    if (this.sending.send(message!, delivery)) {
+      if (tracked) delivery.message = undefined;
+      else message!.keep();
+      return;
+    }
     // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
     queueMicrotask(() => (qos === 1 ? this.session?.acknowledge(packetId) : this.session?.completed(packetId)));
   }

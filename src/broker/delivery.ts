@@ -9,7 +9,7 @@ export interface Delivery {
   readonly qos: 1 | 2;
   /** `waiting` for its packet id to be durable, `sent`, `released` (PUBREC received), `done`. */
   stage: 'waiting' | 'sent' | 'released' | 'done';
-  /** Given up while nobody is connected, and read again. */
+  /** Given up when it was sent, or while nobody is connected, where the journal has it to be sent again. */
   message: Message | undefined;
   readonly route: Route;
   /** Sent because of a subscription, with RETAIN set. */

@@ -18,7 +18,7 @@ export interface Publisher {
 /** An event on its way through the broker: a journal record, what it was encoded to, and who waits for it. */
 export class Message implements JournalRecord {
   readonly topic: string;
-  readonly payload: Uint8Array;
+  payload: Uint8Array;
   readonly qos: QoS;
   readonly retain: boolean;
   id: string | undefined;
@@ -54,6 +54,14 @@ export class Message implements JournalRecord {
     message.ts = record.ts;
     message.arrivalMs = record.arrivalMs;
     return message;
+  }
+
+  /** For a message that stays in memory: lets go of all else that the socket read with it, of which its bytes are views. */
+  keep(): void {
+    const { payload } = this;
+    if (payload.buffer.byteLength <= payload.length * 2) return;
+    this.payload = Buffer.from(new Uint8Array(payload).buffer);
+    this.#shared.fill(undefined);
   }
 
   /** Takes over the bytes that a PUBLISH came in, for receivers at the same QoS. */

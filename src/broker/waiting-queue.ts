@@ -11,7 +11,7 @@ export interface Waiting {
 
 const TRIM_AT = 1024;
 
-/** Messages that wait in memory for one session, in order. Only references: the bytes are shared with everybody else. */
+/** Messages that wait in memory for one session, in order. The bytes are shared with everybody else. */
 export class WaitingQueue {
   #list: Waiting[] = [];
   #head = 0;
@@ -36,6 +36,7 @@ export class WaitingQueue {
   }
 
   push(waiting: Waiting): void {
+    waiting.message.keep();
     this.#list.push(waiting);
     if (!waiting.retained) this.#bytes += waiting.message.payload.length;
   }
