@@ -148,6 +148,24 @@ test('kick --forget ends the session too, of a 3.1.1 client that is connected or
   }
 });
 
+test('a will that waits for its client is published when the session is forgotten', async () => {
+  using watcher = await connect();
+  await watcher.subscribe('forget/will');
+  const will = {
+    topic: 'forget/will',
+    payload: Buffer.from('gone'),
+    qos: 0 as const,
+    retain: false,
+    properties: { willDelayInterval: 600 },
+  };
+  using client = await connect({ clientId: 'patient', version: 5, clean: false, will, properties: { sessionExpiryInterval: 600 } });
+  assert.equal((await runHydrant(['clients', 'kick', 'patient', ...AT])).code, 0);
+  await client.expect('disconnect', { reasonCode: 0x98 });
+  await watcher.ping();
+  assert.equal((await runHydrant(['clients', 'kick', 'patient', '--forget', ...AT])).code, 0);
+  await watcher.expectMessage('forget/will', 'gone');
+});
+
 test('a forgotten session stays forgotten when the server is killed', async () => {
   await using first = await startHydrant();
   {
