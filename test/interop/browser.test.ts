@@ -13,18 +13,6 @@ const { server, doors, authorityPath } = await shareDoors({ set: { 'http.origins
 const certificate = join(authorityPath, 'server.pem');
 
 for (const door of doors.filter(({ name }) => name.startsWith('ws'))) {
-  test(`the example page shows what is retained and what comes, in Chromium over ${door.name}`, async () => {
-    using publisher = await RawClient.connect(server.mqttUrl);
-    await publisher.deliver(`page/${door.name}`, 'kept', { qos: 1, retain: true });
-    await using _page = await openPage(`${pages.origin}/browser.html?broker=${encodeURIComponent(door.url)}`, certificate);
-    await pages.reported(`page/${door.name} kept`);
-    await pages.reported(`connected to ${door.url}`);
-    publisher.publish('page/live', `now ü ${door.name}`);
-    await pages.reported(`page/live now ü ${door.name}`);
-    publisher.publish('page/large', `${'x'.repeat(300_000)} ${door.name}`);
-    await pages.reported(`page/large ${'x'.repeat(300_000)} ${door.name}`);
-  });
-
   for (const [level, version] of Object.entries({ 4: 'MQTT 3.1.1', 5: 'MQTT 5' })) {
     test(`MQTT.js in Chromium exchanges events at each QoS, comes back to its session and leaves its will: ${version} over ${door.name}`, async () => {
       const name = `page-${door.name}-${level}`;
