@@ -44,6 +44,11 @@ test('[MQTT-3.1.2-8] a will does not wait for its delay when the session ends be
   const left = await connect(session);
   await left.disconnect({ reasonCode: 4, properties: { sessionExpiryInterval: 0 } });
   await watcher.expectMessage('will-end/a', 'x');
+  const waiting = await connect(session);
+  await waiting.disconnect({ reasonCode: 4 });
+  using fresh = await connect({ clientId: 'will-end', clean: true });
+  await watcher.expectMessage('will-end/a', 'x');
+  await fresh.ping();
 });
 
 test('[MQTT-3.1.2-14] [MQTT-3.1.2-15] a will is retained when it says so, and only then', async () => {
