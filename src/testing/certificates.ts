@@ -11,7 +11,7 @@ export interface CertificateFiles {
   key: string;
 }
 
-export interface IssueOptions {
+interface IssueOptions {
   /** Default: valid since yesterday until tomorrow. */
   expired?: boolean;
   /** Alternative names. Default for a server: localhost, 127.0.0.1 and ::1; for a client none. */
