@@ -269,7 +269,7 @@ export class Broker implements SessionsHost {
 
   sendRetained(session: Session, subscription: Subscription): void {
     const { filter } = subscription;
-    for (const message of [...this.retained.match(filter, this.nowMs()), ...this.#sys.match(filter, performance.now())]) {
+    for (const message of [...this.retained.match(filter, this), ...this.#sys.match(filter, performance.now())]) {
       const route = joinRoutes([{ ...subscription, begin: 0 }], message, session.clientId);
       if (route) session.offerRetained(message, route);
     }

@@ -102,9 +102,9 @@ export class Message implements JournalRecord {
   }
 
   /** Seconds left of its message expiry interval; undefined when it has none. 0 or less: it must not be delivered any more [MQTT-3.3.2-5]. */
-  secondsLeft(nowMs: number): number | undefined {
+  secondsLeft(clock: { nowMs(): number }): number | undefined {
     const expiry = this.props?.expiry;
-    return expiry === undefined ? undefined : expiry - Math.floor((nowMs - this.arrivalMs) / 1000);
+    return expiry === undefined ? undefined : expiry - Math.floor((clock.nowMs() - this.arrivalMs) / 1000);
   }
 }
 

@@ -77,9 +77,9 @@ export class Retained {
   }
 
   /** Those that match; an expired one is removed instead. */
-  match(filter: string, nowMs: number): Message[] {
+  match(filter: string, clock: { nowMs(): number }): Message[] {
     return [...this.#byTopic.match(filter)].filter((message) => {
-      const left = message.secondsLeft(nowMs);
+      const left = message.secondsLeft(clock);
       if (left === undefined || left > 0) return true;
       this.#byTopic.delete(message.topic);
       this.#store.write('DELETE FROM retained WHERE topic = ?', message.topic);

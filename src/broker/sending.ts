@@ -37,7 +37,7 @@ export class Sending {
   /** Whether the client takes a packet as large as this message would make, with a topic alias if need be. */
   takes(message: Message, qos: QoS, { retainAsPublished, ids }: Route): boolean {
     if (this.maxPacketBytes === Number.POSITIVE_INFINITY) return true;
-    const expirySeconds = message.secondsLeft(this.#broker.nowMs());
+    const expirySeconds = message.secondsLeft(this.#broker);
     const retain = retainAsPublished && message.retain;
     const { bytes } = message.encode(this.#client.version, qos, { retain, expirySeconds, subscriptionIds: ids });
     return bytes.length + (this.#maxAliases > 0 ? ALIAS_BYTES : 0) <= this.maxPacketBytes;
@@ -48,7 +48,7 @@ export class Sending {
     const { version } = this.#client;
     const { qos, route, retained, dup, packetId } = dispatch;
     const retain = retained || (route.retainAsPublished && message.retain);
-    const left = message.secondsLeft(this.#broker.nowMs());
+    const left = message.secondsLeft(this.#broker);
     // What was sent before it expired goes on [MQTT-4.3.3-7].
     if (left !== undefined && left <= 0 && !dup) {
       this.#client.drop('expired');

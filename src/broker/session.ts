@@ -116,7 +116,7 @@ export class Session {
       else if (message.seq > 0) this.#fallBehind(message.seq);
       else this.#host.onDropped(this, 'queue-full');
     } else if (message.seq === 0 && this.sink) {
-      if (this.#mode !== 'resuming' && this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      if (this.#hasRoom()) this.#dispatch(message, route, qos, false);
       else if (this.#mode === 'resuming' && this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
       else this.#host.onDropped(this, 'queue-full');
     }
@@ -126,7 +126,7 @@ export class Session {
   offerRetained(message: Message, route: Route): void {
     const qos = this.#granted(message.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(message, route, true);
-    else if (this.queued === 0 && this.#hasRoom() && this.#mode !== 'resuming') this.#dispatch(message, route, qos, true);
+    else if (this.queued === 0 && this.#hasRoom()) this.#dispatch(message, route, qos, true);
     else this.#queue.push({ message, route, retained: true });
   }
 
@@ -227,9 +227,9 @@ export class Session {
     return this.sink !== undefined && this.#mode !== 'resuming' && this.#repeats.size === 0;
   }
 
-  /** Room for that many more deliveries now. */
+  /** Room for that many more deliveries now; none before what was in flight has had its turn. */
   get room(): number {
-    if (!this.sink?.writable || this.order.full) return 0;
+    if (!this.sink?.writable || this.order.full || this.#mode === 'resuming') return 0;
     return Math.max(0, this.sink.window - this.inflight.size);
   }
 
@@ -266,7 +266,7 @@ export class Session {
   /** Goes on with what waits, as far as the sink takes it. */
   pump(): void {
     if (this.#repeats.size > 0 && this.#mode !== 'resuming') this.#repeat();
-    while (this.#mode !== 'resuming' && this.#hasRoom()) {
+    while (this.#hasRoom()) {
       const waiting = this.#queue.shift();
       if (!waiting) break;
       const { message, route, retained } = waiting;
@@ -326,7 +326,7 @@ export class Session {
 
   /** @param past the order of the feed that it belongs to */
   #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, past?: DeliveryOrder, share?: Share): void {
-    const expired = message.secondsLeft(this.#host.nowMs());
+    const expired = message.secondsLeft(this.#host);
     if (expired !== undefined && expired <= 0) {
       this.#host.onDropped(this, 'expired');
       return;

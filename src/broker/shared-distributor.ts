@@ -104,8 +104,8 @@ export class SharedDistributor implements Sink {
 
   /** @internal a QoS 2 delivery is a member's: after a crash the group must not give it to another. True when it will know. */
   claim(delivery: Delivery): boolean {
-    if (!this.#session.persistent || delivery.seq === 0) return false;
     delivery.stage = 'released';
+    if (!this.#session.persistent || delivery.seq === 0) return false;
     this.#options.state.saveClaim(this.#session, delivery.seq);
     return true;
   }
@@ -158,7 +158,7 @@ export class SharedDistributor implements Sink {
 
   #place(delivery: Delivery, giver?: Member): void {
     const message = delivery.message!;
-    const secondsLeft = message.secondsLeft(this.#options.host.nowMs());
+    const secondsLeft = message.secondsLeft(this.#options.host);
     if (secondsLeft !== undefined && secondsLeft <= 0) return this.#passOver(delivery, 'expired');
     const member = this.#pick(message, giver);
     if (member) {
