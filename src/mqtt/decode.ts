@@ -3,6 +3,7 @@ import { errorText } from '../core/errors.ts';
 import { checkConnect } from './check-connect.ts';
 import { PacketFault } from './fault.ts';
 import { checkDecoded, readUint16, skipBytes, skipString, truncated } from './field.ts';
+import { withoutDup } from './header.ts';
 import { type AckPacket, type ConnectPacket, type Packet, type PublishPacket, TYPE, type UserProperties, type Version } from './packet.ts';
 import { hasTopicAlias, walkProperties } from './properties.ts';
 
@@ -183,6 +184,7 @@ function parseFrame(frame: Buffer, { version, bridge }: Dialect): Packet {
   const own = parsers.get(key) ?? createParser(version, bridge);
   if (key !== -1) parsers.set(key, own);
   parsed = failure = undefined;
+  if (version === 3) frame[0] = withoutDup(frame[0]!);
   try {
     own.parse(frame);
   } catch (error) {

@@ -28,6 +28,7 @@ const TO_CLIENT = [
   TYPE.disconnect,
   TYPE.auth,
 ];
+const DUP = 0x08;
 const FLAGS_OF_TWO: number[] = [TYPE.pubrel, TYPE.subscribe, TYPE.unsubscribe];
 
 /** First bytes that need no further look once connected, per end; the rest is looked at in full. */
@@ -46,7 +47,15 @@ export function checkHeader(firstByte: number, { end, version }: Dialect, connec
   if (!(end === 'server' ? TO_SERVER : TO_CLIENT).some((each) => each === type) || (version < 5 && isOfMqtt5(type, end))) {
     throw new PacketFault('unexpected-packet', `a packet of type ${type} at the ${end}`);
   }
-  checkFlags(type, firstByte & 0x0f);
+  checkFlags(type, version === 3 ? withoutDup(firstByte) & 0x0f : firstByte & 0x0f);
+}
+
+/**
+ * A first byte as MQTT 3.1.1 wants it: 3.1 §2.1 sets DUP on what is sent again, SUBSCRIBE, UNSUBSCRIBE and PUBREL too, and mqtt-hs on
+ * whatever waits for an answer.
+ */
+export function withoutDup(firstByte: number): number {
+  return firstByte >> 4 === TYPE.publish ? firstByte : firstByte & ~DUP;
 }
 
 function checkFlags(type: number, flags: number): void {

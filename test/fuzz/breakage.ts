@@ -20,7 +20,9 @@ type Breakage = (maker: Maker) => Sent | undefined;
 export const BREAKAGES: Record<string, Breakage> = {
   flags(maker) {
     const { draft, what } = anyPacket(maker);
-    const flags = draft.type === 3 ? maker.dice.pick([6, 7, 8, 9, 14, 15]) : (draft.flags + maker.dice.between(1, 15)) & 15;
+    // MQTT 3.1 takes DUP, 8 more, on every packet.
+    const other = maker.dice.between(1, maker.version === 3 ? 7 : 15);
+    const flags = draft.type === 3 ? maker.dice.pick([6, 7, 8, 9, 14, 15]) : (draft.flags + other) & 15;
     return broken(`${what} with flags ${flags}`, { ...draft, flags });
   },
   type({ dice, version }) {

@@ -8,16 +8,18 @@ import { RawClient } from '../../src/testing/raw-client.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 import { openPage } from './chromium.ts';
 import type { Door } from './doors.ts';
-import { KEPT_TOPIC, shareFirehose } from './firehose.ts';
+import { shareFirehose } from './firehose.ts';
 import { buildGoProgram } from './go-program.ts';
 import { PageServer } from './page-server.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/clients/', import.meta.url));
 const HOST = '127.0.0.1';
+const KEPT_TOPIC = 'gerrit/openstack-infra/germqtt/comment-added';
 
 const pages = await PageServer.listen();
 after(() => pages[Symbol.asyncDispose]());
 const { server, doors, gerrit, authorityPath } = await shareFirehose(pages.origin);
+await gerrit.deliver(KEPT_TOPIC, 'kept', { qos: 1, retain: true });
 const folder = await createTempFolder();
 after(() => folder[Symbol.asyncDispose]());
 const goProgram = await buildGoProgram(join(EXAMPLES, 'subscribe.go'), folder.path);

@@ -6,11 +6,8 @@ import { RawClient } from '../../src/testing/raw-client.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 import { shareDoors } from './doors.ts';
 
-export const KEPT_TOPIC = 'gerrit/openstack-infra/germqtt/comment-added';
-
 /**
- * A firehose set up with the commands that the guide gives: anybody reads, the account `gerrit` publishes. `kept` is
- * retained on KEPT_TOPIC.
+ * A firehose with every door open, set up with the commands that the guide gives: anybody reads, the account `gerrit` publishes.
  * @param origin of pages that may read here
  */
 export async function shareFirehose(origin = 'https://pages.example.org') {
@@ -20,8 +17,7 @@ export async function shareFirehose(origin = 'https://pages.example.org') {
   const added = await runHydrant(['user', 'add', 'gerrit', '--password-file', '-', '--data', data], { input: 'secret\n' });
   assert.equal(added.code, 0, added.stderr);
   const shared = await shareDoors({ data, args: ['--preset', 'firehose'], set: { 'http.origins': `["${origin}"]` } });
-  const gerrit = await RawClient.connect(shared.server.mqttUrl, { username: 'gerrit', password: 'secret' });
+  const gerrit = await RawClient.connect(shared.server.mqttUrl, { username: 'gerrit', password: 'secret', auto: true });
   after(() => gerrit.destroy());
-  await gerrit.deliver(KEPT_TOPIC, 'kept', { qos: 1, retain: true });
   return { ...shared, gerrit };
 }
