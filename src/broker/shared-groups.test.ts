@@ -9,7 +9,9 @@ const peer = fc.integer({ min: 0, max: PEERS - 1 });
 const qos = fc.constantFrom<(1 | 2)[]>(1, 2);
 const step = (name: string, act: Step): [string, Step] => [name, act];
 const steps = fc.oneof(
-  { weight: 8, arbitrary: qos.map((q) => step(`publish ${q}`, (world) => world.publish(q))) },
+  { weight: 8, arbitrary: qos.map((q) => step(`publish ${q}`, (world) => world.publish(q, false))) },
+  { weight: 2, arbitrary: qos.map((q) => step(`publish ${q} for a second`, (world) => world.publish(q, true))) },
+  { weight: 1, arbitrary: fc.constant(step('a second passes', (world) => world.pass(1000))) },
   {
     weight: 10,
     arbitrary: fc.tuple(peer, fc.nat(5)).map(([p, which]) => step(`answer ${p} ${which}`, (world) => world.peers[p]!.link?.answer(which))),

@@ -84,6 +84,7 @@ export class SharedWorld {
   #sessions!: Sessions;
   #shares!: SharedGroups;
   #tailSeq = 0;
+  #nowMs = 0;
   /** QoS 1: who has it now. */
   #holders = new Map<number, Peer>();
   #acknowledged = new Set<number>();
@@ -115,11 +116,22 @@ export class SharedWorld {
     this.#taken.add(seq);
   }
 
-  publish(qos: 1 | 2): void {
+  /** @param expires after a second; nobody is owed it */
+  publish(qos: 1 | 2, expires: boolean): void {
     const seq = ++this.#tailSeq;
-    const record: JournalRecord = { topic: 'a', payload: Buffer.from(`${seq}`), qos, retain: false, seq, ts: '', arrivalMs: 0 };
+    const props = expires ? { expiry: 1 } : undefined;
+    const record: JournalRecord = {
+      topic: 'a',
+      payload: Buffer.from(`${seq}`),
+      qos,
+      retain: false,
+      props,
+      seq,
+      ts: '',
+      arrivalMs: this.#nowMs,
+    };
     this.#records.push(record);
-    if (this.#shares.size > 0) this.#owed.add(seq);
+    if (this.#shares.size > 0 && !expires) this.#owed.add(seq);
     for (const session of this.#sessions) {
       const route = joinRoutes(session.subscriptions.values(), record, session.clientId);
       if (route) session.offer(Message.restored(record), route);
@@ -181,6 +193,10 @@ export class SharedWorld {
     this.#store.commit();
   }
 
+  pass(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Cursors are saved, as every half second. */
   tick(): void {
     this.#sessions.tick();
@@ -237,7 +253,7 @@ export class SharedWorld {
       get sessions() {
         return world.#sessions;
       },
-      nowMs: () => 0,
+      nowMs: () => world.#nowMs,
       read: async (_filters: string[], fromSeq: number) => {
         let next = fromSeq;
         return {
@@ -251,7 +267,7 @@ export class SharedWorld {
       takeTurn: <T>(work: () => Promise<T>) => work(),
       fetch: async (seqs: number[]) => new Map(seqs.map((seq) => [seq, world.#records[seq - 1]!])),
       onSettled: (session: Session) => world.#sessions.touch(session),
-      onDropped: (_session: Session, reason: string) => assert.fail(`dropped: ${reason}`),
+      onDropped: (_session: Session, reason: string) => assert.equal(reason, 'expired'),
       onReadError: (_session: Session, error: unknown) => assert.fail(String(error)),
       leaveTree: (session: Session) => {
         if (session.subscriptions.has(GROUP)) world.#shares.leave(session, GROUP);
