@@ -12,7 +12,7 @@ function createMessage(seq: number): Message {
   return message;
 }
 
-test('what is not journalled and comes while a session is being resumed is sent once', async () => {
+test('a session that is being resumed has no room for anything else, and what is not journalled and comes meanwhile is sent once', async () => {
   const fetched = Promise.withResolvers<Map<number, JournalRecord>>();
   const host = {
     tailSeq: 0,
@@ -35,8 +35,10 @@ test('what is not journalled and comes while a session is being resumed is sent 
   session.detach();
   session.resume(createSink());
   session.offer(createMessage(0), route);
+  assert.equal(session.room, 0);
   assert.deepEqual(sent, ['1'], 'what was in flight goes first');
   fetched.resolve(new Map([[1, createMessage(1)]]));
   await fetched.promise;
   assert.deepEqual(sent, ['1', '1 dup', '0']);
+  assert.equal(session.room, 8);
 });

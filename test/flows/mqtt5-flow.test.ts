@@ -68,8 +68,11 @@ test('[MQTT-3.3.4-9] a session that comes back with a smaller receive maximum ge
   const options = { clientId: 'smaller', clean: false };
   const first = await connect({ ...options, properties: { sessionExpiryInterval: 600 } });
   await first.subscribe({ 'smaller/#': 2 });
-  for (let i = 0; i < 6; i++) await publisher.deliver('smaller/a', `${i}`, { qos: i % 2 ? 1 : 2 });
-  const sent = await first.messages(6);
+  const sent = [];
+  for (let i = 0; i < 6; i++) {
+    await publisher.deliver('smaller/a', `${i}`, { qos: i % 2 ? 1 : 2 });
+    sent.push(...(await first.messages(1)));
+  }
   first.ack('pubrec', sent[4]!.messageId);
   await first.take('pubrel', { messageId: sent[4]!.messageId! });
   first.destroy();
