@@ -17,6 +17,9 @@ import type { Will } from './wills.ts';
 /** A CONNECT that is not granted: return code of 3.x, reason code of 5, and why, for people and as a word to count by. */
 type Refusal = [returnCode: number, reasonCode: number, why: string, reason: string];
 
+/** Characters of a name that nobody has checked. */
+const MAX_NAME = 100;
+
 const REFUSALS: Record<LoginRefusal, [returnCode: number, reasonCode: number]> = {
   'bad-credentials': [RETURN.badUserNameOrPassword, REASON.badUserNameOrPassword],
   'not-authorized': [RETURN.notAuthorized, REASON.notAuthorized],
@@ -41,7 +44,9 @@ export async function connect(broker: Broker, client: Client, packet: ConnectPac
   if (!client.connection.open) return;
   if (refusal) {
     const [returnCode, reasonCode, why, reason] = refusal;
-    broker.refusals.note({ ...client.names, clientId }, reason, why);
+    // Whom it said to be: nothing has shown that it is.
+    const user = packet.username?.slice(0, MAX_NAME) || client.names.user;
+    broker.refusals.note({ ...client.names, clientId, user }, reason, why);
     return client.refuseConnect(returnCode, reasonCode, why);
   }
   openSession(broker, client, packet, clientId);

@@ -12,6 +12,9 @@ export interface Caller {
   permissions: Permissions;
 }
 
+/** Characters of a name that nobody has checked. */
+const MAX_NAME = 100;
+
 const CODES: Record<LoginRefusal, ErrorCode> = {
   'bad-credentials': 'HYD_LOGIN',
   'not-authorized': 'HYD_LOGIN',
@@ -27,7 +30,7 @@ export async function authenticate({ access, onRefused }: HttpOptions, request: 
   const shown = readAuthorization(request.headers.authorization);
   const login = await access.login({ ...whence(request), ...shown });
   if ('refused' in login) {
-    onRefused({ user: shown.username ?? '', address: peerAddress(request) }, 'login', login.why);
+    onRefused({ user: shown.username?.slice(0, MAX_NAME) ?? '', address: peerAddress(request) }, 'login', login.why);
     throw new HydrantError(CODES[login.refused], login.why);
   }
   return { identity: login.identity, permissions: access.permissions(login.identity, '') };

@@ -235,6 +235,7 @@ test('guessing is slowed, and counted in the log without the guesses', async () 
   for (let i = 0; i < 6; i++) assert.equal(await refusal({ username: 'bob', password: `guess-${i}` }), 4);
   assert.ok(performance.now() - startedMs > 45, 'the sixth had to wait');
   await connect('bob');
+  await server!.logged(({ reason, user }) => reason === 'bad-credentials' && user === 'bob', 'the name that was tried');
   assert.doesNotMatch(server!.child.text(), /guess-/);
 });
 
