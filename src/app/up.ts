@@ -55,6 +55,8 @@ class Up {
   #server: Server | undefined;
   #demo: Demo | undefined;
   #signals = 0;
+  #reloadWanted = false;
+  #reloading = false;
 
   constructor(options: UpOptions, loaded: LoadedConfig) {
     const { level, format } = loaded.config.log;
@@ -95,6 +97,7 @@ class Up {
     if (demo) this.#demo = startDemo(this.#server.bus, { seed: Date.now() % 2 ** 31, log: this.#log.log });
     await this.#service.ready(this.#status());
     this.#watchNpm(this.#options.inputs.env);
+    void this.#reloadAsWanted();
     setTimeout(() => {
       keepCompiledCode();
       releaseStartUpMemory();
@@ -135,8 +138,22 @@ class Up {
 
   readonly #onHangUp = (): void => {
     if (this.#options.stdout.isTTY && terminalIsGone()) this.#stopWanted.resolve();
-    else if (this.#server && this.#signals === 0) void this.#reload(this.#server);
+    else if (this.#signals === 0) {
+      this.#reloadWanted = true;
+      void this.#reloadAsWanted();
+    }
   };
+
+  /** One at a time, and once more for a SIGHUP that came meanwhile, or while the server started. */
+  async #reloadAsWanted(): Promise<void> {
+    if (!this.#server || this.#reloading) return;
+    this.#reloading = true;
+    while (this.#reloadWanted) {
+      this.#reloadWanted = false;
+      await this.#reload(this.#server);
+    }
+    this.#reloading = false;
+  }
 
   async #reload(server: Server): Promise<void> {
     await this.#service.reloading();

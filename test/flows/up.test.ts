@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -182,6 +183,17 @@ test('SIGHUP takes over what it can, names what needs a restart, and a bad file 
   const undone = await reload('log: {level: info}\n', 3);
   assert.deepEqual([undone.applied, undone.needRestart], [['archive.exclude.filters', 'limits.inFlight', 'log.level'], []]);
   assert.equal((await fetch(`${server.httpUrl}/healthz`)).status, 200);
+});
+
+test('a SIGHUP that comes while the server starts is not forgotten', async () => {
+  await using folder = await createTempFolder();
+  const data = join(folder.path, 'data');
+  await using child = new Child(HYDRANT_BIN, ['up', '--data', data, ...FREE_PORTS]);
+  while (!existsSync(join(data, 'lock.json'))) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.doesNotMatch(child.text(), /"event":"ready"/);
+  child.signal('SIGHUP');
+  await child.line((line) => (line.includes('"event":"reload"') ? line : undefined), 20_000, 'the reload');
+  assert.match(child.text(), /"event":"ready"[^]*"event":"reload"/);
 });
 
 test('topics excluded from the journal after a SIGHUP go out live and are not kept', async () => {
