@@ -17,6 +17,7 @@ export class Team {
       }
       if (answers) answer(member, packet);
     };
+    for (const packet of member.inbox.splice(0)) member.onPacket(packet);
   }
 
   get texts(): string[] {
