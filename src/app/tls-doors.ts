@@ -12,18 +12,21 @@ export class TlsDoors {
   readonly #log: Log;
   readonly #failures: TlsFailures;
   readonly #handshakeTimeoutMs: number;
-  readonly #tls: Config['tls'];
+  readonly #clientCertificates: Config['tls']['clientCertificates'];
   readonly #servers = new Set<Server>();
   /** What is under the connections, from before their handshakes on. */
   readonly #sockets = new Set<Socket>();
   /** Where they come from: a socket that was closed no longer knows. */
   readonly #addresses = new WeakMap<Socket, string>();
   #files: TlsFiles;
+  /** Path of the authorities in force. */
+  #ca: string | undefined;
 
   /** @throws HYD_CONFIG when the files cannot be used */
   constructor({ tls, limits }: Config, log: Log) {
     this.#files = readTlsFiles(tls, Date.now());
-    this.#tls = tls;
+    this.#clientCertificates = tls.clientCertificates;
+    this.#ca = tls.ca;
     this.#handshakeTimeoutMs = limits.connectTimeout;
     this.#log = log;
     this.#failures = new TlsFailures(log);
@@ -40,8 +43,8 @@ export class TlsDoors {
     return {
       ...this.#files.context,
       handshakeTimeout: this.#handshakeTimeoutMs,
-      requestCert: this.#tls.clientCertificates !== 'none',
-      rejectUnauthorized: this.#tls.clientCertificates === 'required',
+      requestCert: this.#clientCertificates !== 'none',
+      rejectUnauthorized: this.#clientCertificates === 'required',
     };
   }
 
@@ -57,7 +60,7 @@ export class TlsDoors {
       this.#note(listener, socket, error);
       socket.destroy();
     });
-    if (this.#tls.clientCertificates !== 'optional') return;
+    if (this.#clientCertificates !== 'optional') return;
     server.on('secureConnection', (socket: TLSSocket) => {
       const { authorized, authorizationError } = socket;
       if (!authorized && socket.getPeerX509Certificate()) this.#note(listener, socket, authorizationError);
@@ -71,10 +74,12 @@ export class TlsDoors {
    */
   prepare(tls: Config['tls']): () => void {
     // Whether clients are asked is not changed here, so those who check the answers stay.
-    const files = readTlsFiles({ ...tls, ca: tls.ca ?? this.#tls.ca }, Date.now());
+    const ca = tls.ca ?? this.#ca;
+    const files = readTlsFiles({ ...tls, ca }, Date.now());
     return () => {
       const isNew = files.fingerprint !== this.#files.fingerprint;
       this.#files = files;
+      this.#ca = ca;
       for (const server of this.#servers) server.setSecureContext(files.context);
       const { names, fingerprint, expiresAtMs } = files;
       if (isNew) this.#log('info', 'there is a new certificate', { names, fingerprint, expires: new Date(expiresAtMs).toISOString() });

@@ -127,7 +127,8 @@ test('clients of an authority that is no longer listed are refused, with a sessi
   await using other = await createTestAuthority('the next authority');
   install(first!);
   copyFileSync(authority.ca, path('clients.pem'));
-  const own = await start('tls: {cert: server.pem, key: server.key, ca: clients.pem, clientCertificates: required}\n');
+  const asking = (ca: string): string => `tls: {cert: server.pem, key: server.key, ca: ${ca}, clientCertificates: required}\n`;
+  const own = await start(asking('clients.pem'));
   const { cert, key } = await authority.client('alice');
   const alice = { cert: readFileSync(cert), key: readFileSync(key) };
   const before = await dial(own.urls.mqtts!, alice);
@@ -135,8 +136,8 @@ test('clients of an authority that is no longer listed are refused, with a sessi
   const resumed = await RawClient.connect(own.urls.mqtts!, { tls: { ca: readFileSync(authority.ca), ...alice, session } });
   await resumed.ping();
 
-  copyFileSync(other.ca, path('clients.pem'));
-  assert.equal((await reload(own)).level, 'info');
+  config(asking(other.ca));
+  assert.deepEqual((await reload(own)).applied, ['tls.ca']);
   await resumed.ping();
   for (const more of [{}, { session }]) {
     await assert.rejects(
@@ -151,6 +152,14 @@ test('clients of an authority that is no longer listed are refused, with a sessi
   await bob.ping();
   before.destroy();
   resumed.destroy();
+
+  // Until the restart clients are asked, so there must be an authority.
+  config('tls: {cert: server.pem, key: server.key}\n');
+  assert.deepEqual((await reload(own)).needRestart, ['tls.clientCertificates']);
+  using again = await RawClient.connect(own.urls.mqtts!, {
+    tls: { ca: readFileSync(authority.ca), cert: readFileSync(next.cert), key: readFileSync(next.key) },
+  });
+  await again.ping();
 });
 
 test('opening and closing doors, and asking clients for certificates, needs a restart and is reported as such', async () => {
