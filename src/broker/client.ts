@@ -176,7 +176,7 @@ export class Client implements ConnectionHandler, Sink {
     this.connection.close();
   }
 
-  /** Another connection has taken this client's session [MQTT-3.1.4-2], or somebody ends this one. */
+  /** Another connection has taken this client's session [MQTT-3.1.4-3], or somebody ends this one. */
   leave(reasonCode: number, reason: string): void {
     this.#ending = { reason, code: reasonCode };
     this.#tellEnd();

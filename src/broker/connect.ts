@@ -58,7 +58,7 @@ export function readExpiry(seconds = 0): number {
 }
 
 function refuseConnect({ protocolVersion, clientId, clean, will, properties }: ConnectPacket): Refusal | undefined {
-  // 3.1 wants 1 to 23 characters; longer ones are taken as every other broker does. 3.1.1: [MQTT-3.1.3-8].
+  // 3.1 wants 1 to 23 characters; longer ones are taken as every other broker does. [MQTT3-3.1.3-8].
   if (clientId === '' && (protocolVersion === 3 || (protocolVersion === 4 && !clean)))
     return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'a session that is kept needs a client identifier', 'client-id'];
   if (will && (topicFault(will.topic) || isReserved(will.topic)))
@@ -97,7 +97,7 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
   const wanted = packet.protocolVersion === 5 ? readExpiry(packet.properties?.sessionExpiryInterval) : clean ? 0 : Number.POSITIVE_INFINITY;
   const expirySeconds = sessions.boundExpiry(wanted);
   const before = sessions.get(clientId);
-  // A session that ends with its connection is never gone on with, not by a takeover either [MQTT-3.1.2-6].
+  // A session that ends with its connection is never gone on with, not by a takeover either [MQTT3-3.1.2-6].
   const present = before?.persistent === true && !clean && !sessions.isExpired(before);
   sessions.takeOver(clientId, client, present);
   if (before && !present) {

@@ -122,7 +122,7 @@ export class Session {
     }
   }
 
-  /** A retained message because of a new subscription [MQTT-3.3.1-6]. */
+  /** A retained message because of a new subscription [MQTT-3.3.1-9]. */
   offerRetained(message: Message, route: Route): void {
     const qos = this.#granted(message.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(message, route, true);
