@@ -16,6 +16,11 @@ const UNTOLD = /^hydrant_dropped_total\{reason="own-event"\} (\d+)$/m;
 const PENDING = /^hydrant_journal_pending_bytes (\d+)$/m;
 const WRITABLE = /^hydrant_journal_writable (\d)$/m;
 
+async function until(ready: () => Promise<boolean>, what: string): Promise<void> {
+  const deadlineMs = performance.now() + 30_000;
+  while (!(await ready())) assert.ok(performance.now() < deadlineMs, `waited for ${what}`);
+}
+
 test('on a full disk clients come and go; the events about them are dropped and counted, and told again when there is space', {
   timeout: 120_000,
 }, async () => {
@@ -25,7 +30,7 @@ test('on a full disk clients come and go; the events about them are dropped and 
   await using server = await startHydrant({ data, set: { 'health.minFreeBytes': 0 } });
   using publisher = await RawClient.connect(server.mqttUrl, { clientId: 'publisher' });
   for (let n = 1; n <= 300; n++) publisher.publish('full/a', Buffer.alloc(64 * 1024), { qos: 1, messageId: n });
-  while ((await metric(server, WRITABLE)) === 1) await publisher.ping().catch(() => {});
+  await until(async () => (await metric(server, WRITABLE)) === 0, 'the disk to be full');
   const [untold, pending] = [await metric(server, UNTOLD), await metric(server, PENDING)];
   const count = 30;
   for (let i = 0; i < count; i++) {
@@ -34,11 +39,11 @@ test('on a full disk clients come and go; the events about them are dropped and 
     await client.disconnect();
   }
   // A connection is gone a moment after its client has seen the end of it.
-  while ((await metric(server, UNTOLD)) - untold < 3 * count);
+  await until(async () => (await metric(server, UNTOLD)) - untold >= 3 * count, 'the events to be counted');
   assert.equal((await metric(server, UNTOLD)) - untold, 3 * count);
   assert.equal(await metric(server, PENDING), pending, 'room that clients’ events could have had');
   await disk.free();
-  while ((await metric(server, WRITABLE)) === 0);
+  await until(async () => (await metric(server, WRITABLE)) === 1, 'the disk to be written again');
   using client = await RawClient.connect(server.mqttUrl, { clientId: 'later' });
   await client.disconnect();
   await server.stop();

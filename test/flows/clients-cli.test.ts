@@ -96,8 +96,8 @@ test('show reads the history from the archive when it is no longer in the journa
   }
   await using publisher = await connectClient({ url: other.mqttUrl });
   await Promise.all(Array.from({ length: 100 }, () => publisher.publish({ topic: 'fill', payload: 'x'.repeat(4000), qos: 1 })));
-  for (;;) {
-    const metrics = await (await fetch(`${other.httpUrl}/metrics`)).text();
+  for (const signal = AbortSignal.timeout(30_000); ; ) {
+    const metrics = await (await fetch(`${other.httpUrl}/metrics`, { signal })).text();
     if (/^hydrant_archive_segments_total [1-9]/m.test(metrics) && /^hydrant_journal_segments [12]$/m.test(metrics)) break;
   }
   const { history } = JSON.parse((await runHydrant(['clients', 'show', 'old', ...at])).stdout) as { history: { kind: string }[] };
