@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../../src/testing/child.ts';
 import { findEvents, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { startMosquitto } from '../../src/testing/mosquitto.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 const server = await shareServer({ set: { 'sys.interval': '1s' } });
 const connect = (options = {}): Promise<RawClient> => RawClient.connect(server.mqttUrl, options);
@@ -158,9 +161,15 @@ test('an absent session with a subscription to $SYS keeps nothing of it', async 
   await back.ping();
 });
 
-test('sys.interval 0 switches it off', async () => {
-  await using off = await startHydrant({ set: { 'sys.interval': 0 } });
+test('sys.interval 0 switches it off, and SIGHUP brings it back to those who have subscribed', async () => {
+  await using folder = await createTempFolder();
+  const config = join(folder.path, 'hydrant.yaml');
+  await writeFile(config, 'sys: {interval: 0}');
+  await using off = await startHydrant({ args: ['--config', config] });
   using client = await RawClient.connect(off.mqttUrl);
   await client.subscribe('$SYS/#');
   await client.expectQuiet();
+  await writeFile(config, 'sys: {interval: 1s}');
+  off.child.signal('SIGHUP');
+  await client.take('publish', { topic: '$SYS/broker/uptime' });
 });
