@@ -1,6 +1,7 @@
 import { createServer as createTcpServer, type Server } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Door } from '../access/access.ts';
+import type { AdmissionLimits } from '../broker/admission.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Log } from '../core/log.ts';
 import type { HttpServer } from '../http/http-server.ts';
@@ -26,10 +27,10 @@ interface Parts {
  * What the doors with TLS need, checked before anything else is opened; undefined when there is none.
  * @throws HYD_CONFIG when the certificate cannot be used
  */
-export async function openTls(config: Config, log: Log): Promise<TlsDoors | undefined> {
+export async function openTls(config: Config, log: Log, limitsNow?: () => AdmissionLimits): Promise<TlsDoors | undefined> {
   if (!openDoors(config).some(isTlsDoor)) return undefined;
   const { TlsDoors } = await import('./tls-doors.ts');
-  return new TlsDoors(config, log);
+  return new TlsDoors(config, log, limitsNow);
 }
 
 /**

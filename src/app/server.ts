@@ -107,7 +107,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const leftMs = () => Math.max(0, deadlineAtMs - performance.now());
   await using opening = new AsyncDisposableStack();
 
-  const tls = await openTls(config, log);
+  const tls = await openTls(config, log, () => config.limits);
   opening.defer(() => tls?.close());
   const { identity, lock } = await openDataFolder(dataDir, { command: options.command });
   opening.defer(() => lock.release());

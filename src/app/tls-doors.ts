@@ -1,9 +1,13 @@
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket, TlsOptions } from 'node:tls';
+import { Admission, type AdmissionLimits } from '../broker/admission.ts';
+import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Config } from './config-schema.ts';
-import { TlsFailures } from './tls-failures.ts';
+import { failureReason, TlsFailures } from './tls-failures.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
+
+const FORGET_MS = 10_000;
 
 /** What the TLS listeners of a server have in common: certificate, failures, and that the certificate can change while they run. */
 export class TlsDoors {
@@ -12,6 +16,8 @@ export class TlsDoors {
   readonly #log: Log;
   readonly #failures: TlsFailures;
   readonly #handshakeTimeoutMs: number;
+  readonly #admission: Admission;
+  readonly #timer: NodeJS.Timeout;
   readonly #clientCertificates: Config['tls']['clientCertificates'];
   readonly #servers = new Set<Server>();
   /** What is under the connections, from before their handshakes on. */
@@ -22,8 +28,11 @@ export class TlsDoors {
   /** Path of the authorities in force. */
   #ca: string | undefined;
 
-  /** @throws HYD_CONFIG when the files cannot be used */
-  constructor({ tls, limits }: Config, log: Log) {
+  /**
+   * @param limitsNow those in force now; they hold before the handshake, which costs more than everything before CONNECT
+   * @throws HYD_CONFIG when the files cannot be used
+   */
+  constructor({ tls, limits }: Config, log: Log, limitsNow: () => AdmissionLimits = () => limits) {
     this.#files = readTlsFiles(tls, Date.now());
     this.#clientCertificates = tls.clientCertificates;
     this.#ca = tls.ca;
@@ -31,6 +40,8 @@ export class TlsDoors {
     this.#log = log;
     this.#failures = new TlsFailures(log);
     this.failures = this.#failures.counts;
+    this.#admission = new Admission(limitsNow, Date.now);
+    this.#timer = setInterval(() => this.#admission.tick(), FORGET_MS).unref();
     this.#warn();
   }
 
@@ -51,11 +62,7 @@ export class TlsDoors {
   /** Counts the failures of a listener, and gives it the certificates to come. */
   add(listener: string, server: Server): void {
     this.#servers.add(server);
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      if (socket.remoteAddress) this.#addresses.set(socket, socket.remoteAddress);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    server.on('connection', (socket: Socket) => this.#admit(listener, socket));
     server.on('tlsClientError', (error, socket: TLSSocket) => {
       this.#note(listener, socket, error);
       socket.destroy();
@@ -89,12 +96,33 @@ export class TlsDoors {
 
   /** Cuts what is left, handshakes that never end among it. */
   close(): void {
+    clearInterval(this.#timer);
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #admit(listener: string, socket: Socket): void {
+    const remote = socket.remoteAddress ?? 'unknown';
+    const refusal = this.#admission.enter(remote);
+    if (refusal) {
+      this.#failures.note(listener, refusal, { remote, error: 'closed before its handshake' });
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    this.#addresses.set(socket, remote);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#admission.leave(remote);
+    });
   }
 
   #note(listener: string, socket: TLSSocket, error: Error): void {
     const { _parent: below, authorizationError } = socket as unknown as { _parent: Socket; authorizationError: string | null };
-    this.#failures.note(listener, error, { remote: this.#addresses.get(below), verifyError: authorizationError ?? undefined });
+    const remote = this.#addresses.get(below);
+    // What follows from a refusal is not a failure of its own.
+    if (remote === undefined) return;
+    const reason = authorizationError ? 'bad-certificate' : failureReason(error);
+    this.#failures.note(listener, reason, { remote, error: authorizationError ?? errorText(error) });
   }
 
   #warn(): void {

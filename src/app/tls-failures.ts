@@ -1,4 +1,4 @@
-import { errorText, systemCode } from '../core/errors.ts';
+import { systemCode } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 
 /** A line a minute for each reason and door: a port scanner does not fill the log. */
@@ -30,10 +30,8 @@ export class TlsFailures {
     this.#now = now;
   }
 
-  /** @param verifyError why the client's certificate is not good, if that is what is wrong */
-  note(listener: string, error: Error, peer: { remote?: string; verifyError?: string }): void {
-    const { remote, verifyError } = peer;
-    const reason = verifyError ? 'bad-certificate' : reasonOf(error);
+  /** @param reason a stable word, such as those of `failureReason` */
+  note(listener: string, reason: string, seen: { remote?: string; error: string }): void {
     this.counts[reason] = (this.counts[reason] ?? 0) + 1;
     const key = `${listener} ${reason}`;
     const told = this.#told.get(key);
@@ -42,20 +40,13 @@ export class TlsFailures {
       told.since++;
       return;
     }
-    const fields = {
-      listener,
-      reason,
-      remote,
-      error: verifyError ?? errorText(error),
-      times: (told?.since ?? 0) + 1,
-    };
     this.#told.set(key, { atMs: nowMs, since: 0 });
-    this.#log('info', 'a TLS handshake failed', fields);
+    this.#log('info', 'a TLS handshake failed', { listener, reason, ...seen, times: (told?.since ?? 0) + 1 });
   }
 }
 
 /** `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA` and its like are the client's word on our certificate. */
-function reasonOf(error: Error): string {
+export function failureReason(error: Error): string {
   const code = systemCode(error) ?? '';
   return REASONS[code] ?? (code.includes('_ALERT_') ? 'refused-by-client' : 'other');
 }
