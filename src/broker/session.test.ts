@@ -42,3 +42,24 @@ test('a session that is being resumed has no room for anything else, and what is
   assert.deepEqual(sent, ['1', '1 dup', '0']);
   assert.equal(session.room, 8);
 });
+
+test('what waits in memory for a session that has fallen behind is not done with, also when all that was in flight is', () => {
+  const host = { tailSeq: 0, limits: { queuedBytes: 1000, queuedMessages: 2 }, nowMs: () => 0, onSettled() {} };
+  const sent: Delivery[] = [];
+  const sink = { window: 10, writable: true, deliver: (delivery: Delivery) => void sent.push(delivery), deliverOnce() {}, release() {} };
+  const session = new Session(host as unknown as SessionHost, {
+    clientId: 'c',
+    user: 'anonymous',
+    incarnation: 'i',
+    readFrom: 1,
+    persistent: false,
+  });
+  session.resume(sink);
+  for (let seq = 1; seq <= 4; seq++) {
+    host.tailSeq = seq;
+    session.offer(createMessage(seq), { qos: 1, retainAsPublished: false, ids: undefined });
+    sink.writable = false;
+  }
+  session.acknowledge(sent[0]!.packetId);
+  assert.equal(session.cursor, 1);
+});

@@ -222,11 +222,6 @@ export class Session {
     this.#dispatch(message, route, qos, false, undefined, share);
   }
 
-  /** Its client is there, and what was in flight has its turn before anything else. */
-  get isReady(): boolean {
-    return this.sink !== undefined && this.#mode !== 'resuming' && this.#repeats.size === 0;
-  }
-
   /** Room for that many more deliveries now; none before what was in flight has had its turn. */
   get room(): number {
     if (!this.sink?.writable || this.order.full || this.#mode === 'resuming') return 0;
@@ -274,7 +269,7 @@ export class Session {
     }
     if (this.#mode === 'behind' && this.queued === 0) void this.#catchUp();
     for (const feed of this.#feeds) feed.pump();
-    if (this.isReady) for (const membership of this.memberships) membership.onRoom();
+    if (this.memberships.length > 0 && this.sink) for (const membership of this.memberships) membership.onRoom();
   }
 
   /** @internal what was in flight, and what was done above the cursor, when the state was saved */

@@ -33,7 +33,7 @@ export class SharedGroup {
     const joining = new SharedMember(this, session, subscription);
     this.#members.set(session, joining);
     session.memberships = [...session.memberships, joining];
-    if (session.isReady) joining.onRoom();
+    if (session.sink) joining.onRoom();
   }
 
   /** The session is no member any more. What it had begun to get it goes on with. */

@@ -35,7 +35,7 @@ export class SharedMember implements Member, Membership {
   }
 
   get hasRoom(): boolean {
-    return this.#session.isReady && this.#session.room > 0;
+    return this.#session.room > 0;
   }
 
   get writable(): boolean {
