@@ -358,7 +358,7 @@ export class Broker implements SessionsHost {
     statistics.connectedMax = sessions.connectedMax;
     statistics.disconnected = sessions.countAbsent();
     statistics.sessions = sessions.size;
-    statistics.subscriptions = this.#tree.size;
+    statistics.subscriptions = this.#tree.size - this.shares.count;
     statistics.sharedSubscriptions = this.shares.size;
     statistics.retained = this.retained.size;
     return statistics;

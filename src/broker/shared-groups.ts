@@ -24,6 +24,11 @@ export class SharedGroups {
     this.#host = host;
   }
 
+  /** Groups, each with a subscription of its own. */
+  get count(): number {
+    return this.#groups.size;
+  }
+
   /** Subscriptions of members, not of groups. */
   get size(): number {
     let members = 0;

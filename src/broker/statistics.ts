@@ -18,8 +18,9 @@ export interface Statistics extends Traffic {
   /** Sessions of absent clients. */
   disconnected: number;
   sessionsExpired: number;
+  /** Of sessions, but for those to `$share` groups and to the past. */
   subscriptions: number;
-  /** Of them, those of `$share` groups. */
+  /** Of members of `$share` groups. */
   sharedSubscriptions: number;
   retained: number;
   /** Published by clients and over HTTP. */

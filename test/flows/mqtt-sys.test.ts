@@ -68,7 +68,7 @@ test('the numbers are those of what happened', async () => {
   await absent.subscribe(['kept/#', 'more'], 1);
   using publisher = await RawClient.connect(other.mqttUrl, { version: 5 });
   await absent.disconnect();
-  await reader.subscribe('n/#', 1);
+  await reader.subscribe(['n/#', '$share/one/s/#', '$share/one/t', '$share/two/t'], 1);
   for (let i = 0; i < 10; i++) await publisher.deliver('n/1', 'sixteen bytes!!!', { qos: 1 });
   await publisher.deliver('kept/1', 'four', { qos: 1, retain: true });
   for (let i = 0; i < 10; i++) reader.ack('puback', (await reader.take('publish', { topic: 'n/1' })).messageId);
@@ -86,6 +86,7 @@ test('the numbers are those of what happened', async () => {
     'broker/publish/bytes/sent': '160',
     'broker/retained messages/count': '1',
     'broker/subscriptions/count': '4',
+    'broker/shared_subscriptions/count': '3',
     'hydrant/refused/total': '1',
     'hydrant/refused/reasons/reserved_topic': '1',
     // CONNECT 3, SUBSCRIBE 3, DISCONNECT 1, PUBLISH 12, PUBACK 10.
