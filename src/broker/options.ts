@@ -53,7 +53,9 @@ export const limitOptions = z.strictObject({
     100_000,
     'Topics with a retained message; MQTT 5 clients are refused one more, for others it is an event like any that is not retained.',
   ),
-  connectTimeout: duration({ minMs: 100 }).prefault('10s').describe('Time for the CONNECT packet to arrive; a TLS handshake before it has as long (changed at the next start).'),
+  connectTimeout: duration({ minMs: 100 })
+    .prefault('10s')
+    .describe('Time for the CONNECT packet to arrive; a TLS handshake before it has as long (changed at the next start).'),
 });
 
 /** Statistics on `$SYS`. A section of the configuration. */
