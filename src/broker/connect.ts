@@ -108,6 +108,8 @@ function openSession(broker: Broker, client: Client, packet: ConnectPacket, clie
   }
   const session = present ? before : sessions.create({ clientId, user: client.identity.user, persistent: expirySeconds > 0 });
   session.user = client.identity.user;
+  // Its time stops now, in the state too, and not when all this is durable.
+  session.disconnectedMs = undefined;
   sessions.setExpiry(session, expirySeconds);
   client.session = session;
   const { receiveMaximum, topicAliases } = broker.options.limits;
