@@ -25,6 +25,7 @@ export class Sessions implements Iterable<Session> {
   /** The connection that has each client id, from its CONNECT on. */
   readonly #holders = new Map<string, Client>();
   readonly #dirty = new Set<Session>();
+  #internal = 0;
   /** The most clients that were ever connected at once. */
   connectedMax = 0;
   readonly #host: SessionsHost;
@@ -35,8 +36,9 @@ export class Sessions implements Iterable<Session> {
     this.#state = state;
   }
 
+  /** Sessions of clients: those of roles on the bus and of groups are not counted. */
   get size(): number {
-    return this.#byId.size;
+    return this.#byId.size - this.#internal;
   }
 
   get(clientId: string): Session | undefined {
@@ -67,9 +69,7 @@ export class Sessions implements Iterable<Session> {
   /** @param names.readFrom default: what comes */
   create(names: Omit<SessionNames, 'incarnation' | 'readFrom'> & { readFrom?: number }): Session {
     const { readFrom = this.#host.tailSeq + 1 } = names;
-    const session = new Session(this.#host, { ...names, incarnation: createHexId(8), readFrom }, this.#state);
-    this.#byId.set(session.clientId, session);
-    return session;
+    return this.#add(new Session(this.#host, { ...names, incarnation: createHexId(8), readFrom }, this.#state));
   }
 
   /** As the state has it, after a start. */
@@ -86,8 +86,7 @@ export class Sessions implements Iterable<Session> {
     }
     for (const { packetId, seq } of saved.inbound) session.inbound.set(packetId, { seq, durable: true, answer: undefined });
     session.restore(saved);
-    this.#byId.set(clientId, session);
-    return session;
+    return this.#add(session);
   }
 
   /**
@@ -133,7 +132,7 @@ export class Sessions implements Iterable<Session> {
 
   end(session: Session): void {
     this.#host.leaveTree(session);
-    this.#byId.delete(session.clientId);
+    if (this.#byId.delete(session.clientId) && session.internal) this.#internal--;
     this.#dirty.delete(session);
     if (session.persistent) this.#state.removeSession(session.clientId);
   }
@@ -167,5 +166,11 @@ export class Sessions implements Iterable<Session> {
 
   saveAll(): void {
     for (const session of this.#byId.values()) if (session.persistent) this.#state.saveCursor(session);
+  }
+
+  #add(session: Session): Session {
+    this.#byId.set(session.clientId, session);
+    if (session.internal) this.#internal++;
+    return session;
   }
 }

@@ -303,14 +303,15 @@ test('no client can be the session of a group', async () => {
     await assert.rejects(RawClient.connect(server.mqttUrl, { version: 5, clientId }), /CONNACK says 133/);
 });
 
-test('the statistics count shared subscriptions', async () => {
-  await using own = await startHydrant({ set: { 'sys.interval': '1s' } });
+test('the statistics count shared subscriptions, and no limit counts a group as a session', async () => {
+  await using own = await startHydrant({ set: { 'sys.interval': '1s', 'limits.sessions': 4 } });
   const topic = '$SYS/broker/shared_subscriptions/count';
   const watcher = await connect({}, own.mqttUrl);
   await watcher.subscribe(topic, 0);
   for (const text of ['2', '1']) {
     const members = await Promise.all([1, 2].map(() => connect({}, own.mqttUrl)));
     for (const member of members.slice(0, Number(text))) await member.subscribe('$share/g/a', 1);
+    members.push(await connect({}, own.mqttUrl));
     while ((await watcher.take('publish', { topic })).payload.toString() !== text);
     for (const member of members) await member.disconnect();
   }
