@@ -68,8 +68,10 @@ for (const door of doors) {
         await using subscriber = await Peer.connect(door.url, session);
         const granted = await subscriber.client.subscribeAsync(`${prefix}/#`, { qos: 2 });
         assert.equal(granted[0]?.qos, 2);
-        for (const qos of [0, 1, 2] as const) await publisher.client.publishAsync(`${prefix}/live`, `${qos}`, { qos });
+        for (const qos of [1, 2] as const) await publisher.client.publishAsync(`${prefix}/live`, `${qos}`, { qos });
         await publisher.client.publishAsync(`${prefix}/large`, LARGE, { qos: 1 });
+        // Last, so that what came before is acknowledged when this one is there.
+        await publisher.client.publishAsync(`${prefix}/live`, '0', { qos: 0 });
         await subscriber.receive(5);
         got.push(...subscriber.got);
       }

@@ -79,10 +79,12 @@ func main() {
 	check(publisher.Publish(name+"/kept", 1, true, "kept"))
 	subscriber := connect(options("-lasting", true, received))
 	check(subscriber.Subscribe(name+"/#", 2, nil))
-	for qos := byte(0); qos <= 2; qos++ {
+	for qos := byte(1); qos <= 2; qos++ {
 		check(publisher.Publish(name+"/live", qos, false, fmt.Sprint(qos)))
 	}
 	check(publisher.Publish(name+"/large", 1, false, large))
+	// Last, so that what came before is acknowledged when this one is there.
+	check(publisher.Publish(name+"/live", 0, false, "0"))
 	receive(received, 5)
 	subscriber.Disconnect(100)
 
