@@ -1,6 +1,6 @@
-import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { TlsOptions } from 'node:tls';
+import { http, https } from './node-http.ts';
 
 /** One port on which HTTP is served. */
 export interface DoorOptions {
@@ -19,7 +19,7 @@ const KEEP_ALIVE_MS = 72_000;
 export function createDoorServer({ webSocketsOnly, tls }: DoorOptions, serve: RequestListener): Server {
   const handler = webSocketsOnly ? askForUpgrade : serve;
   const times = { keepAliveTimeout: KEEP_ALIVE_MS };
-  return tls ? createHttpsServer({ ...tls, ...times }, handler) : createHttpServer(times, handler);
+  return tls ? https.createServer({ ...tls, ...times }, handler) : http.createServer(times, handler);
 }
 
 function askForUpgrade(_request: IncomingMessage, response: ServerResponse): void {

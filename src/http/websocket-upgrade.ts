@@ -1,9 +1,10 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HydrantError } from '../core/errors.ts';
 import type { ShownCredentials } from '../mqtt/transport.ts';
 import { readAuthorization } from './authentication.ts';
+import { http } from './node-http.ts';
 import { checkOrigin } from './origin.ts';
 import { errorReply } from './reply-error.ts';
 
@@ -59,6 +60,6 @@ function refuse(socket: Duplex, error: unknown): void {
   const text = JSON.stringify(body);
   const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n${more.join('')}\r\n${text}`,
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n${more.join('')}\r\n${text}`,
   );
 }
