@@ -20,6 +20,9 @@ type Refusal = [returnCode: number, reasonCode: number, why: string, reason: str
 /** Characters of a name that nobody has checked. */
 const MAX_NAME = 100;
 
+/** Client ids of roles on the bus and of `$share` groups. */
+const OURS = /^\$(?:bus|share)\//;
+
 const REFUSALS: Record<LoginRefusal, [returnCode: number, reasonCode: number]> = {
   'bad-credentials': [RETURN.badUserNameOrPassword, REASON.badUserNameOrPassword],
   'not-authorized': [RETURN.notAuthorized, REASON.notAuthorized],
@@ -61,6 +64,8 @@ function refuseConnect({ protocolVersion, clientId, clean, will, properties }: C
   // 3.1 wants 1 to 23 characters; longer ones are taken as every other broker does. [MQTT3-3.1.3-8].
   if (clientId === '' && (protocolVersion === 3 || (protocolVersion === 4 && !clean)))
     return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, 'a session that is kept needs a client identifier', 'client-id'];
+  if (OURS.test(clientId))
+    return [RETURN.identifierRejected, REASON.clientIdentifierNotValid, "this client identifier is one of the server's own", 'client-id'];
   if (will && (topicFault(will.topic) || isReserved(will.topic)))
     return [RETURN.serverUnavailable, REASON.topicNameInvalid, `the will cannot be published on ${will.topic}`, 'will'];
   const method = properties?.authenticationMethod;

@@ -235,3 +235,17 @@ test('[MQTT3-3.14.4-3] [MQTT3-4.8.0-1] closes after DISCONNECT and ignores what 
   watcher.publish('late/end', 'end');
   await watcher.expectMessage('late/end', 'end');
 });
+
+test("refuses client ids that are the server's own: a role's or a group's place in the journal is nobody else's", async () => {
+  for (const clientId of ['$bus/archive', '$share/group/a']) {
+    for (const [version, fields] of [
+      [4, { returnCode: 2 }],
+      [5, { reasonCode: 0x85 }],
+    ] as const) {
+      using client = await RawClient.open(server.mqttUrl, version);
+      client.sendConnect({ version, clientId, clean: true });
+      await client.expect('connack', fields);
+      await client.expectClose();
+    }
+  }
+});
