@@ -16,9 +16,6 @@ export interface SessionsHost extends SessionHost {
   onExpired(session: Session): void;
 }
 
-/** Client ids of sessions that no client has: of roles on the bus, and of groups. */
-const OURS = /^\$(?:bus|share)\//;
-
 /** Every session by client id: who has it, how long it lives, and its end. */
 export class Sessions implements Iterable<Session> {
   readonly #byId = new Map<string, Session>();
@@ -106,7 +103,6 @@ export class Sessions implements Iterable<Session> {
 
   /** Whether a user may have this client id: nobody else has it. What `anonymous` left behind is anybody's. */
   isFree(clientId: string, user: string): boolean {
-    if (OURS.test(clientId)) return false;
     const session = this.#byId.get(clientId);
     return !session || session.user === user || this.isExpired(session) || (session.user === 'anonymous' && !session.sink);
   }
