@@ -254,7 +254,7 @@ export class SharedWorld {
         return world.#sessions;
       },
       nowMs: () => world.#nowMs,
-      read: async (_filters: string[], fromSeq: number) => {
+      read: (_filters: string[], fromSeq: number) => {
         let next = fromSeq;
         return {
           read: async (most: number) => {
@@ -262,6 +262,7 @@ export class SharedWorld {
             next += records.length;
             return { records, next, caughtUp: next > world.#tailSeq };
           },
+          close() {},
         };
       },
       takeTurn: <T>(work: () => Promise<T>) => work(),
