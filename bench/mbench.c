@@ -7,7 +7,7 @@
  * Publishers take turns; number i publishes to bench/t<i>. With `topics`, message n goes to bench/t<n % topics>, with `sites` too to
  * bench/s<n % sites>/t<n % topics>. Subscribers take bench/#; with `own`, number i takes bench/t<i> alone; with `filters`, each
  * takes that many filters with wildcards, such that `matches` of them, of different subscribers, match each of the topics. Stalled
- * subscribers subscribe and then read no more.
+ * subscribers subscribe and then neither read nor send any more.
  *
  * A message is outstanding until it has been acknowledged (QoS 1: PUBACK, QoS 2: PUBCOMP) *and* delivered to everybody that it
  * is for, stalled ones aside; at most `window` are outstanding. With a `rate` (messages a second) the window is not looked at.
@@ -382,6 +382,7 @@ static void send_pings(double seconds) {
   static long sent;
   for (long due = seconds * client_count / opt.ping; sent < due; sent++) {
     Client *c = clients + sent % client_count;
+    if (c->role == STALLED) continue;
     append(c, ping, 2);
     flush(c);
   }
