@@ -286,7 +286,7 @@ export class Broker implements SessionsHost {
     return this.#clock.now();
   }
 
-  read(filters: readonly string[], fromSeq: number): Promise<EventReader> {
+  read(filters: readonly string[], fromSeq: number): EventReader {
     return this.#catchUp.read(filters, fromSeq);
   }
 

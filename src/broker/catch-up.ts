@@ -2,13 +2,16 @@ import type { History } from '../bus/history.ts';
 import { HydrantError } from '../core/errors.ts';
 import { parseMoment } from '../core/time-range.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { ReadResult } from '../journal/reader.ts';
+import type { JournalReader, ReadResult } from '../journal/reader.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import { filterFault } from '../wire/topic.ts';
 
 /** Reads forward until it has caught up. */
 export interface EventReader {
+  /** An empty result that is not caught up means: call again. After an error too, it goes on where it was. */
   read(maxRecords: number): Promise<ReadResult>;
+  /** Lets go of what it has open, until it is read again. */
+  close(): void;
 }
 
 /** Where a subscription to the past begins: a moment in milliseconds, or a sequence. */
@@ -43,12 +46,8 @@ export class CatchUp {
     return this.#journal.seqAt(timeMs);
   }
 
-  async read(filters: readonly string[], fromSeq: number): Promise<EventReader> {
-    const lost = this.#journal.trimmedThrough;
-    if (fromSeq > lost) return this.#journal.read(filters, fromSeq);
-    if (this.#history) return new ArchiveFirst(this.#journal, this.#history, filters, fromSeq, lost + 1);
-    this.#onGap(lost + 1 - fromSeq);
-    return this.#journal.read(filters, lost + 1);
+  read(filters: readonly string[], fromSeq: number): EventReader {
+    return new PastReader({ journal: this.#journal, history: this.#history, filters, onGap: this.#onGap }, fromSeq);
   }
 
   /** Runs some work when fewer than 16 others do the same. */
@@ -97,37 +96,86 @@ export function readSince(text: string, nowMs: number): Since {
   return /^\d{1,15}$/.test(text) ? { seq: Number(text) } : { timeMs: parseMoment(text, { nowMs }) };
 }
 
-/** From the archive up to where the journal begins, then from the journal. */
-class ArchiveFirst implements EventReader {
-  readonly #journal: Journal;
-  readonly #filters: readonly string[];
-  readonly #toSeq: number;
-  #events: AsyncIterator<JournalRecord[]> | undefined;
-  #rest: JournalRecord[] = [];
-  #reader: EventReader | undefined;
-  #next: number;
+interface PastParts {
+  journal: Journal;
+  history: History | undefined;
+  filters: readonly string[];
+  onGap: (events: number) => void;
+}
 
-  constructor(journal: Journal, history: History, filters: readonly string[], fromSeq: number, toSeq: number) {
-    this.#journal = journal;
-    this.#filters = filters;
-    this.#toSeq = toSeq;
+/** Reads the journal, and from the archive what the journal no longer has: it may lose segments while a slow reader is on its way. */
+class PastReader implements EventReader {
+  readonly #parts: PastParts;
+  /** Everything below was handed on, or does not match. */
+  #next: number;
+  #reader: JournalReader | undefined;
+  #events: AsyncIterator<JournalRecord[]> | undefined;
+  /** Where `#events` end. */
+  #toSeq = 0;
+  /** Of the archive, and not handed on yet. */
+  #rest: JournalRecord[] = [];
+
+  constructor(parts: PastParts, fromSeq: number) {
+    this.#parts = parts;
     this.#next = fromSeq;
-    this.#events = history.read(filters, { fromSeq, toSeq })[Symbol.asyncIterator]() as AsyncIterator<JournalRecord[]>;
   }
 
   async read(maxRecords: number): Promise<ReadResult> {
-    if (this.#reader) return this.#reader.read(maxRecords);
     if (this.#rest.length === 0) {
-      const batch = await this.#events!.next();
-      if (batch.done) {
-        this.#reader = this.#journal.read(this.#filters, this.#toSeq);
-        return this.#reader.read(maxRecords);
-      }
-      this.#rest = batch.value;
+      if (this.#next > this.#parts.journal.trimmedThrough) return this.#readJournal(maxRecords);
+      await this.#readArchive();
     }
     const records = this.#rest.splice(0, maxRecords);
     for (const record of records) record.arrivalMs = Date.parse(record.ts);
     if (records.length > 0) this.#next = records.at(-1)!.seq + 1;
     return { records, next: this.#next, caughtUp: false };
+  }
+
+  close(): void {
+    const events = this.#events;
+    this.#events = undefined;
+    events?.return?.().catch(() => {});
+  }
+
+  async #readJournal(maxRecords: number): Promise<ReadResult> {
+    const { journal, filters } = this.#parts;
+    this.close();
+    this.#reader ??= journal.read(filters, this.#next);
+    const result = await this.#reader.read(maxRecords);
+    if (this.#next > journal.trimmedThrough) {
+      this.#next = result.next;
+      return result;
+    }
+    // Its segment was removed meanwhile, and the reader may have passed over what was in it.
+    this.#reader = undefined;
+    return { records: [], next: this.#next, caughtUp: false };
+  }
+
+  async #readArchive(): Promise<void> {
+    const { journal, history, filters, onGap } = this.#parts;
+    this.#reader = undefined;
+    if (!history) {
+      onGap(journal.trimmedThrough + 1 - this.#next);
+      this.#next = journal.trimmedThrough + 1;
+      return;
+    }
+    if (!this.#events) {
+      this.#toSeq = journal.trimmedThrough + 1;
+      this.#events = history.read(filters, { fromSeq: this.#next, toSeq: this.#toSeq })[Symbol.asyncIterator]() as AsyncIterator<
+        JournalRecord[]
+      >;
+    }
+    try {
+      const batch = await this.#events.next();
+      if (!batch.done) {
+        this.#rest = batch.value;
+        return;
+      }
+      this.#next = this.#toSeq;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.#events = undefined;
   }
 }

@@ -44,11 +44,18 @@ export class HistoryFeed {
       .catch((error) => this.#host.onReadError(this.#session, error))
       .finally(() => {
         this.#reading = false;
+        if (this.#stopped || !this.#session.sink) this.rest();
       });
+  }
+
+  /** Nobody is there: lets go of what is open. It goes on where it was. */
+  rest(): void {
+    this.#reader?.close();
   }
 
   stop(): void {
     this.#stopped = true;
+    this.rest();
   }
 
   async #read(): Promise<void> {
@@ -62,7 +69,7 @@ export class HistoryFeed {
 
   async #readMore(): Promise<void> {
     const { filter, reading } = this.subscription;
-    this.#reader ??= await this.#host.read([filter], await this.#host.startOf(reading!));
+    this.#reader ??= this.#host.read([filter], await this.#host.startOf(reading!));
     const reader = this.#reader;
     const result = await this.#host.takeTurn(() => reader.read(READ_RECORDS));
     this.#pending = result.records;

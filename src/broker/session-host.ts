@@ -34,7 +34,7 @@ export interface SessionHost {
   /** Sequence of the last event that was fanned out. */
   readonly tailSeq: number;
   readonly limits: { queuedBytes: number; queuedMessages: number };
-  read(filters: readonly string[], fromSeq: number): Promise<EventReader>;
+  read(filters: readonly string[], fromSeq: number): EventReader;
   /** The first sequence at or after a point in the past. */
   startOf(since: Since): Promise<number>;
   /** Bounds how many sessions read the disk at once. */

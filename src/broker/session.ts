@@ -60,8 +60,6 @@ export class Session {
   readonly #queue = new WaitingQueue();
   /** Done, but above where reading is: passed over. */
   readonly #skip = new Set<number>();
-  /** Counts changes of the subscriptions: what was read with the old ones is read again. */
-  #changes = 0;
   /** In flight since an earlier connection and yet to be sent again: no more at once than this one takes [MQTT-3.3.4-9]. */
   readonly #repeats = new Set<Delivery>();
   readonly #feeds = new Set<HistoryFeed>();
@@ -134,7 +132,7 @@ export class Session {
   resume(sink: Sink): void {
     this.sink = sink;
     this.disconnectedMs = undefined;
-    this.#reader = undefined;
+    this.#dropReader();
     if (this.inflight.size === 0) {
       this.#goOn();
       return;
@@ -167,7 +165,8 @@ export class Session {
     else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
     this.#queue.keepRetained();
     this.#repeats.clear();
-    this.#reader = undefined;
+    this.#dropReader();
+    for (const feed of this.#feeds) feed.rest();
     this.#mode = 'offline';
     this.sink = undefined;
     this.disconnectedMs = this.#host.nowMs();
@@ -182,7 +181,7 @@ export class Session {
     const before = this.subscriptions.get(subscription.name);
     if (before) this.#end(before);
     this.subscriptions.set(subscription.name, subscription);
-    this.#changes++;
+    this.#dropReader();
     this.#state?.saveSubscription(this, subscription);
     if (subscription.reading) this.#feed(subscription);
   }
@@ -192,7 +191,7 @@ export class Session {
     if (!subscription) return undefined;
     this.subscriptions.delete(name);
     this.#end(subscription);
-    this.#changes++;
+    this.#dropReader();
     return subscription;
   }
 
@@ -307,7 +306,7 @@ export class Session {
   #fallBehind(seq: number): void {
     this.#mode = 'behind';
     this.#readFrom = seq;
-    this.#reader = undefined;
+    this.#dropReader();
   }
 
   #goOn(): void {
@@ -446,7 +445,7 @@ export class Session {
     this.#reading = true;
     const sink = this.sink;
     try {
-      while (this.sink === sink && this.#mode === 'behind' && this.queued === 0 && this.room > 0) await this.#readOn(sink);
+      while (this.sink === sink && this.#mode === 'behind' && this.queued === 0 && this.room > 0) await this.#readOn();
     } catch (error) {
       this.#host.onReadError(this, error);
     } finally {
@@ -456,24 +455,26 @@ export class Session {
     if (this.sink !== sink && this.#mode === 'behind') this.pump();
   }
 
-  async #readOn(sink: Sink | undefined): Promise<void> {
-    const changes = this.#changes;
+  async #readOn(): Promise<void> {
     const subscriptions = [...this.subscriptions.values(), ...this.ended].filter(({ shared }) => !shared);
-    const reader = this.#reader ?? (await this.#host.read([...new Set(subscriptions.map(({ filter }) => filter))], this.#readFrom));
-    const result = await this.#host.takeTurn(() => reader.read(Math.max(1, Math.min(READ_RECORDS, this.room))));
-    if (this.sink !== sink || this.#changes !== changes || this.#mode !== 'behind') {
-      this.#reader = undefined;
-      return;
-    }
+    const reader = this.#reader ?? this.#host.read([...new Set(subscriptions.map(({ filter }) => filter))], this.#readFrom);
     this.#reader = reader;
+    const result = await this.#host.takeTurn(() => reader.read(Math.max(1, Math.min(READ_RECORDS, this.room))));
+    if (this.#reader !== reader) return;
     for (const record of result.records) this.#deliverMissed(record, subscriptions);
     this.#readFrom = result.next;
     if (result.caughtUp && result.next > this.#host.tailSeq) {
       this.#mode = 'live';
-      this.#reader = undefined;
+      this.#dropReader();
       this.#forgetEnded();
       this.#skip.clear();
     }
+  }
+
+  /** Also when the subscriptions change: what it has not handed on yet is read again with the new ones. */
+  #dropReader(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
   }
 
   /** Reading has passed all that they counted for. */

@@ -79,7 +79,7 @@ class Link implements Sink {
 /** Sessions and groups on a journal and a state of their own, and what a group promises, checked at every step. */
 export class SharedWorld {
   readonly peers = Array.from({ length: PEERS }, (_, i) => new Peer(`c${i}`));
-  readonly #store = new HandStore();
+  #store = new HandStore();
   readonly #records: JournalRecord[] = [];
   #sessions!: Sessions;
   #shares!: SharedGroups;
@@ -204,11 +204,11 @@ export class SharedWorld {
   }
 
   async crash(): Promise<void> {
-    this.#store.crash();
+    this.#store = this.#store.crash();
     this.#holders.clear();
     this.#acknowledgedSince.clear();
     for (const peer of this.peers) {
-      if (peer.session) peer.session.sink = undefined;
+      if (peer.link) peer.link.writable = false;
       peer.session = peer.link = undefined;
     }
     this.#begin();
@@ -240,8 +240,11 @@ export class SharedWorld {
   }
 
   #begin(): void {
-    const state = new SessionState(this.#store.asStore);
+    const store = this.#store;
+    const state = new SessionState(store.asStore);
     const world = this;
+    const unlessDead = <T>(work: Promise<T>): Promise<T> =>
+      work.then((result) => (world.#store === store ? result : new Promise(() => {})));
     const host = {
       get tailSeq() {
         return world.#tailSeq;
@@ -251,7 +254,7 @@ export class SharedWorld {
       wills: { lose() {}, remove() {} },
       sessionState: state,
       get sessions() {
-        return world.#sessions;
+        return sessions;
       },
       nowMs: () => world.#nowMs,
       read: (_filters: string[], fromSeq: number) => {
@@ -265,13 +268,13 @@ export class SharedWorld {
           close() {},
         };
       },
-      takeTurn: <T>(work: () => Promise<T>) => work(),
-      fetch: async (seqs: number[]) => new Map(seqs.map((seq) => [seq, world.#records[seq - 1]!])),
-      onSettled: (session: Session) => world.#sessions.touch(session),
+      takeTurn: <T>(work: () => Promise<T>) => unlessDead(work()),
+      fetch: (seqs: number[]) => unlessDead(Promise.resolve(new Map(seqs.map((seq) => [seq, world.#records[seq - 1]!])))),
+      onSettled: (session: Session) => sessions.touch(session),
       onDropped: (_session: Session, reason: string) => assert.equal(reason, 'expired'),
       onReadError: (_session: Session, error: unknown) => assert.fail(String(error)),
       leaveTree: (session: Session) => {
-        if (session.subscriptions.has(GROUP)) world.#shares.leave(session, GROUP);
+        if (session.subscriptions.has(GROUP)) shares.leave(session, GROUP);
       },
       subscribe: (session: Session, filter: string, options: Omit<Subscription, 'name' | 'filter' | 'begin'>) => {
         const subscription: Subscription = { name: filter, filter, begin: world.#tailSeq, ...options };
@@ -279,8 +282,10 @@ export class SharedWorld {
         return subscription;
       },
     };
-    this.#sessions = new Sessions(host as unknown as SessionsHost, state);
-    this.#shares = new SharedGroups(host as unknown as SharedGroupsHost);
+    const sessions = new Sessions(host as unknown as SessionsHost, state);
+    const shares = new SharedGroups(host as unknown as SharedGroupsHost);
+    this.#sessions = sessions;
+    this.#shares = shares;
   }
 
   /** A group that has lost its last member owes nothing to the next. */
