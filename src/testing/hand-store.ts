@@ -4,20 +4,22 @@ import type { StateStore } from '../core/state-store.ts';
 
 /** A state store that commits when it is told to, and loses what it has not when it crashes. */
 export class HandStore {
-  readonly #db = new DatabaseSync(':memory:');
+  readonly #db: DatabaseSync;
+  #dead = false;
   #writes: [string, SQLInputValue[]][] = [];
   #waiting: (() => void)[] = [];
 
-  constructor() {
-    for (const step of STATE_STEPS) this.#db.exec(step);
+  constructor(db?: DatabaseSync) {
+    this.#db = db ?? new DatabaseSync(':memory:');
+    if (!db) for (const step of STATE_STEPS) this.#db.exec(step);
   }
 
   write(sql: string, ...values: SQLInputValue[]): void {
-    this.#writes.push([sql, values]);
+    if (!this.#dead) this.#writes.push([sql, values]);
   }
 
   onDurable(callback: () => void): void {
-    this.#waiting.push(callback);
+    if (!this.#dead) this.#waiting.push(callback);
   }
 
   async all(sql: string): Promise<unknown[]> {
@@ -34,8 +36,11 @@ export class HandStore {
     for (const callback of this.#waiting.splice(0)) callback();
   }
 
-  crash(): void {
+  /** What was committed; this one takes nothing any more. */
+  crash(): HandStore {
+    this.#dead = true;
     this.#writes = [];
     this.#waiting = [];
+    return new HandStore(this.#db);
   }
 }
