@@ -8,6 +8,7 @@ import type { StoredEvent } from '../wire/event.ts';
 import { CatchUp, type EventReader } from './catch-up.ts';
 
 const HEAD = 12;
+const MINUTE_MS = 60_000;
 
 interface Past {
   catchUp: CatchUp;
@@ -18,6 +19,7 @@ interface Past {
   /** Readings of the archive that are open. */
   open: number;
   gaps: number[];
+  onSeqAt?: () => void;
 }
 
 /** A journal up to 12 whose first events are in the archive alone; both give two at a time. */
@@ -28,6 +30,10 @@ function createPast(options: { trimmedThrough: number; hasArchive?: boolean }): 
     get trimmedThrough() {
       return past.trimmedThrough;
     },
+    get segments() {
+      return [{ first: past.trimmedThrough + 1, minMs: MINUTE_MS }];
+    },
+    seqAt: async () => past.trimmedThrough + 1,
     read(_: unknown, fromSeq: number) {
       let next = fromSeq;
       return {
@@ -53,6 +59,10 @@ function createPast(options: { trimmedThrough: number; hasArchive?: boolean }): 
       } finally {
         past.open--;
       }
+    },
+    async seqAt() {
+      past.onSeqAt?.();
+      return 1;
     },
   } as unknown as History;
   past.catchUp = new CatchUp(journal, options.hasArchive === false ? undefined : history, (events) => past.gaps.push(events));
@@ -113,4 +123,12 @@ test('counts what neither the journal nor an archive has as a gap', async () => 
   const past = createPast({ trimmedThrough: 5, hasArchive: false });
   assert.deepEqual(await readAll(past.catchUp.read(['#'], 3)), ALL.slice(5));
   assert.deepEqual(past.gaps, [3]);
+});
+
+test('finds where the past begins also when the journal lets go of just that while it looks', async () => {
+  const past = createPast({ trimmedThrough: 0 });
+  past.onSeqAt = () => {
+    past.trimmedThrough = 5;
+  };
+  assert.equal(await past.catchUp.startOf({ timeMs: 0 }), 1);
 });

@@ -37,13 +37,12 @@ export class CatchUp {
   /** The first sequence of a stretch of the past; above the head when nothing is that young. */
   async startOf(since: Since): Promise<number> {
     if ('seq' in since) return Math.max(1, since.seq);
-    const { timeMs } = since;
-    const oldest = this.#journal.segments[0];
-    if (this.#history && (!oldest || oldest.minMs > timeMs)) {
-      const seq = await this.#history.seqAt(timeMs);
-      if (seq !== undefined && (!oldest || seq < oldest.first)) return seq;
+    for (;;) {
+      const lost = this.#journal.trimmedThrough;
+      const seq = await this.#firstSince(since.timeMs);
+      // What the journal let go of meanwhile may have been passed over in both places.
+      if (this.#journal.trimmedThrough === lost) return seq;
     }
-    return this.#journal.seqAt(timeMs);
   }
 
   read(filters: readonly string[], fromSeq: number): EventReader {
@@ -76,6 +75,15 @@ export class CatchUp {
       }
     }
     return found;
+  }
+
+  async #firstSince(timeMs: number): Promise<number> {
+    const oldest = this.#journal.segments[0];
+    if (this.#history && (!oldest || oldest.minMs > timeMs)) {
+      const seq = await this.#history.seqAt(timeMs);
+      if (seq !== undefined && (!oldest || seq < oldest.first)) return seq;
+    }
+    return this.#journal.seqAt(timeMs);
   }
 }
 
