@@ -142,7 +142,7 @@ export class ClientTable {
       since: new Date(client?.connectedMs ?? disconnectedMs ?? 0).toISOString(),
       ...(client ? { remote: client.connection.remote, door: client.transport.kind, protocol: client.protocol } : {}),
       subscriptions: session.subscriptions.size,
-      inFlight: session.inflight.size,
+      inFlight: session.inFlight.size,
       queued: session.queued,
       behind: session.subscriptions.size > 0 ? Math.max(0, this.#broker.tailSeq - session.cursor) : 0,
       sessionExpirySeconds: Number.isFinite(expirySeconds) ? expirySeconds : null,

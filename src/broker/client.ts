@@ -105,14 +105,14 @@ export class Client implements ConnectionHandler, Sink {
       case 'publish':
         return this.publishing.onPublish(packet, session);
       case 'puback':
-        session.acknowledge(packet.messageId!);
+        session.inFlight.acknowledge(packet.messageId!);
         return;
       case 'pubrec':
         return this.#onPubrec(packet, session);
       case 'pubrel':
         return this.publishing.onPubrel(packet, session);
       case 'pubcomp':
-        session.completed(packet.messageId!);
+        session.inFlight.completed(packet.messageId!);
         return;
       case 'subscribe':
         return subscribe(this.#broker, this, session, packet);
@@ -267,7 +267,7 @@ export class Client implements ConnectionHandler, Sink {
       return;
     }
     // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
-    queueMicrotask(() => (qos === 1 ? this.session?.acknowledge(packetId) : this.session?.completed(packetId)));
+    queueMicrotask(() => (qos === 1 ? this.session?.inFlight.acknowledge(packetId) : this.session?.inFlight.completed(packetId)));
   }
 
   release(delivery: Delivery): void {
@@ -276,8 +276,8 @@ export class Client implements ConnectionHandler, Sink {
 
   #onPubrec(packet: AckPacket, session: Session): void {
     const messageId = packet.messageId!;
-    if ((packet.reasonCode ?? 0) >= 0x80) session.completed(messageId);
-    else if (!session.received(messageId)) this.answerUnknown('pubrel', messageId);
+    if ((packet.reasonCode ?? 0) >= 0x80) session.inFlight.completed(messageId);
+    else if (!session.inFlight.received(messageId)) this.answerUnknown('pubrel', messageId);
   }
 
   #onDisconnect(packet: DisconnectPacket, session: Session): void {

@@ -89,7 +89,7 @@ export class SessionState {
   /** How far it has come. QoS 2 deliveries below the cursor are forgotten in the same commit, never before. */
   saveCursor(session: Session): void {
     const { clientId, cursor } = session;
-    const sent = [...session.inflight.values()].filter((delivery) => delivery.qos === 1 && delivery.tracked && delivery.stage === 'sent');
+    const sent = [...session.inFlight].filter((delivery) => delivery.qos === 1 && delivery.tracked && delivery.stage === 'sent');
     const inflight = sent.map((delivery) => [delivery.packetId, delivery.seq, delivery.route]);
     this.#store.write(
       'UPDATE sessions SET cursor = ?, done = ?, inflight = ? WHERE client = ?',

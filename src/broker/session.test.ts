@@ -62,7 +62,7 @@ test('what waits in memory for a session that has fallen behind is not done with
     session.offer(createMessage(seq), { qos: 1, retainAsPublished: false, ids: undefined });
     sink.writable = false;
   }
-  session.acknowledge(sent[0]!.packetId);
+  session.inFlight.acknowledge(sent[0]!.packetId);
   assert.equal(session.cursor, 1);
 });
 
@@ -105,7 +105,7 @@ test('a subscription made while reading waits for acknowledgements counts for al
   while (sent.length < 2) await Promise.resolve();
   await nextTurn();
   session.subscribe({ name: '+', filter: '+', ...FILTER });
-  session.acknowledge(sent[0]!.packetId);
+  session.inFlight.acknowledge(sent[0]!.packetId);
   while (sent.length < 3) await Promise.resolve();
   assert.deepEqual(readers, [
     { filters: ['a'], from: 1, closed: true },
@@ -118,7 +118,7 @@ test('what a session reads is closed when its client goes', async () => {
   const session = new Session(host, { clientId: 'c', user: 'anonymous', incarnation: 'i', readFrom: 1, persistent: false });
   session.subscribe({ name: 'a', filter: 'a', ...FILTER });
   session.resume({ window: 2, writable: true, deliver() {}, deliverOnce() {}, release() {} });
-  while (session.inflight.size < 2) await Promise.resolve();
+  while (session.inFlight.size < 2) await Promise.resolve();
   session.detach();
   assert.deepEqual(readers, [{ filters: ['a'], from: 1, closed: true }]);
 });
@@ -130,7 +130,7 @@ test('what a subscription to the past reads is closed when its client goes', asy
   const sink: Sink = { window: 2, writable: true, deliver() {}, deliverOnce() {}, release() {} };
   session.resume(sink);
   session.subscribe({ name: '$history/4/a', filter: 'a', reading: { seq: 4 }, ...FILTER });
-  while (session.inflight.size < 2) await Promise.resolve();
+  while (session.inFlight.size < 2) await Promise.resolve();
   await nextTurn();
   session.detach();
   assert.deepEqual(readers, [{ filters: ['a'], from: 4, closed: true }]);

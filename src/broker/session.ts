@@ -1,8 +1,9 @@
 import type { JournalRecord } from '../journal/record.ts';
 import type { QoS } from '../wire/event.ts';
 import type { EventReader } from './catch-up.ts';
-import { type Delivery, DeliveryOrder, type Share, TAKEN } from './delivery.ts';
+import type { Delivery, DeliveryOrder, Share } from './delivery.ts';
 import { HistoryFeed } from './history-feed.ts';
+import { InFlight } from './in-flight.ts';
 import { Message } from './message.ts';
 import type { Membership, SessionHost, Sink } from './session-host.ts';
 import type { SessionState } from './session-state.ts';
@@ -38,8 +39,7 @@ export class Session {
   ended: Subscription[] = [];
   /** Packet ids of inbound QoS 2 publishes between PUBLISH and PUBREL. */
   readonly inbound = new Map<number, { seq: number; durable: boolean; answer: (() => void) | undefined }>();
-  readonly inflight = new Map<number, Delivery>();
-  readonly order = new DeliveryOrder();
+  readonly inFlight: InFlight;
   /** Takes everything at least once, QoS 0 events too: a role on the bus, not an MQTT client. */
   readonly reliable: boolean;
   /** Not a client's: a role's on the bus, or a `$share` group's. What is in flight may be done in any order; the cursor goes on without it. */
@@ -60,12 +60,9 @@ export class Session {
   readonly #queue = new WaitingQueue();
   /** Done, but above where reading is: passed over. */
   readonly #skip = new Set<number>();
-  /** In flight since an earlier connection and yet to be sent again: no more at once than this one takes [MQTT-3.3.4-9]. */
-  readonly #repeats = new Set<Delivery>();
   readonly #feeds = new Set<HistoryFeed>();
   /** Of the past, sent before a crash: their feed passes over them. */
   readonly #pastSent = new Set<number>();
-  #nextPacketId = 1;
 
   constructor(host: SessionHost, names: SessionNames, state?: SessionState) {
     this.#host = host;
@@ -77,24 +74,25 @@ export class Session {
     this.reliable = names.reliable ?? false;
     this.internal = names.internal ?? false;
     this.#readFrom = names.readFrom;
+    this.inFlight = new InFlight(this, host, state);
   }
 
   /** Every event up to here that concerns this session is done with. */
   get cursor(): number {
     const unread = this.#queue.firstSeq ?? (this.#mode === 'live' ? this.#host.tailSeq + 1 : this.#readFrom);
-    return Math.min(this.order.lowest ?? unread, unread) - 1;
+    return Math.min(this.inFlight.order.lowest ?? unread, unread) - 1;
   }
 
   /** The journal is needed above here: for what is to be read, and to send again what is in flight. */
   get neededAbove(): number {
     let needed = this.cursor;
-    for (const { seq, tracked, share } of this.inflight.values()) if (seq > 0 && seq <= needed && (tracked || share)) needed = seq - 1;
+    for (const { seq, tracked, share } of this.inFlight) if (seq > 0 && seq <= needed && (tracked || share)) needed = seq - 1;
     return needed;
   }
 
   /** Sequences above the cursor that are done. */
   get doneAbove(): number[] {
-    return [...new Set([...this.order.doneAbove(), ...this.#skip])];
+    return [...new Set([...this.inFlight.order.doneAbove(), ...this.#skip])];
   }
 
   get queued(): number {
@@ -109,12 +107,12 @@ export class Session {
       return;
     }
     if (this.#mode === 'live') {
-      if (this.queued === 0 && this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      if (this.queued === 0 && this.#hasRoom()) this.inFlight.send(message, route, qos);
       else if (this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
       else if (message.seq > 0) this.#fallBehind(message.seq);
       else this.#host.onDropped(this, 'queue-full');
     } else if (message.seq === 0 && this.sink) {
-      if (this.#hasRoom()) this.#dispatch(message, route, qos, false);
+      if (this.#hasRoom()) this.inFlight.send(message, route, qos);
       else if (this.#mode === 'resuming' && this.#mayQueue(message)) this.#queue.push({ message, route, retained: false });
       else this.#host.onDropped(this, 'queue-full');
     }
@@ -124,7 +122,7 @@ export class Session {
   offerRetained(message: Message, route: Route): void {
     const qos = this.#granted(message.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(message, route, true);
-    else if (this.queued === 0 && this.#hasRoom()) this.#dispatch(message, route, qos, true);
+    else if (this.queued === 0 && this.#hasRoom()) this.inFlight.send(message, route, qos, { retained: true });
     else this.#queue.push({ message, route, retained: true });
   }
 
@@ -133,22 +131,17 @@ export class Session {
     this.sink = sink;
     this.disconnectedMs = undefined;
     this.#dropReader();
-    if (this.inflight.size === 0) {
+    if (this.inFlight.size === 0) {
       this.#goOn();
       return;
     }
     this.#mode = 'resuming';
-    const lost = [...this.inflight.values()].filter((delivery) => !delivery.message && delivery.stage !== 'released');
-    const fetched =
-      lost.length > 0 ? this.#host.fetch(lost.map((delivery) => delivery.seq)) : Promise.resolve(new Map<number, JournalRecord>());
+    const { lost } = this.inFlight;
+    const fetched = lost.length > 0 ? this.#host.fetch(lost) : Promise.resolve(new Map<number, JournalRecord>());
     fetched.then(
       (records) => {
         if (this.sink !== sink) return;
-        for (const delivery of this.inflight.values()) {
-          const record = records.get(delivery.seq);
-          delivery.message ??= record && Message.restored(record);
-          this.#repeats.add(delivery);
-        }
+        this.inFlight.prepareRepeat(records);
         this.#goOn();
       },
       (error) => {
@@ -164,16 +157,12 @@ export class Session {
     if (first !== undefined) this.#readFrom = first;
     else if (this.#mode === 'live') this.#readFrom = this.#host.tailSeq + 1;
     this.#queue.keepRetained();
-    this.#repeats.clear();
     this.#dropReader();
     for (const feed of this.#feeds) feed.rest();
     this.#mode = 'offline';
     this.sink = undefined;
     this.disconnectedMs = this.#host.nowMs();
-    for (const delivery of this.inflight.values()) {
-      if (delivery.share) this.#leaveShared(delivery);
-      if (delivery.tracked || (delivery.share && delivery.seq > 0)) delivery.message = undefined;
-    }
+    this.inFlight.detach();
     for (const membership of this.memberships) membership.onAbsent();
   }
 
@@ -213,58 +202,42 @@ export class Session {
   deliverPast(record: JournalRecord, route: Route, order: DeliveryOrder): void {
     const qos = this.#granted(record.qos, route.qos);
     if (qos === 0) this.sink?.deliverOnce(Message.restored(record), route, false);
-    else if (!this.#pastSent.delete(record.seq)) this.#dispatch(Message.restored(record), route, qos, false, order);
+    else if (!this.#pastSent.delete(record.seq)) this.inFlight.send(Message.restored(record), route, qos, { past: order });
   }
 
   /** Sends what a `$share` group gives to this session; it must have room. */
   deliverShared(message: Message, route: Route, qos: 1 | 2, share: Share): void {
-    this.#dispatch(message, route, qos, false, undefined, share);
+    this.inFlight.send(message, route, qos, { share });
   }
 
   /** Room for that many more deliveries now; none before what was in flight has had its turn. */
   get room(): number {
-    if (!this.sink?.writable || this.order.full || this.#mode === 'resuming') return 0;
-    return Math.max(0, this.sink.window - this.inflight.size);
+    return this.sink && !this.isResuming ? this.inFlight.room(this.sink) : 0;
   }
 
-  /** PUBACK, or a role's `ack()`. False when there is no such delivery. */
-  acknowledge(packetId: number): boolean {
-    const delivery = this.inflight.get(packetId);
-    if (delivery?.qos !== 1) return false;
-    this.#settle(delivery);
-    return true;
+  /** What was in flight is yet to be sent again. */
+  get isResuming(): boolean {
+    return this.#mode === 'resuming';
   }
 
-  /** PUBREC. False when there is no such delivery. */
-  received(packetId: number): boolean {
-    const delivery = this.inflight.get(packetId);
-    if (delivery?.qos !== 2) return false;
-    if (delivery.stage === 'sent') {
-      delivery.stage = 'released';
-      delivery.message = undefined;
-      this.#repeats.delete(delivery);
-      if (this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);
-    }
-    this.#whenDurable(delivery, () => this.sink?.release(delivery));
-    return true;
-  }
-
-  /** PUBCOMP, or a PUBREC that refuses the message. */
-  completed(packetId: number): boolean {
-    const delivery = this.inflight.get(packetId);
-    if (delivery?.qos !== 2) return false;
-    this.#settle(delivery);
-    return true;
+  /** @internal a delivery is acknowledged for good */
+  onDone(delivery: Delivery): void {
+    // Reading has yet to pass here, and the order forgets what is done.
+    if (delivery.tracked && this.#mode !== 'live' && delivery.seq >= this.#readFrom) this.#skip.add(delivery.seq);
+    this.inFlight.order.settle();
+    delivery.share?.finish();
+    this.#host.onSettled(this);
+    this.pump();
   }
 
   /** Goes on with what waits, as far as the sink takes it. */
   pump(): void {
-    if (this.#repeats.size > 0 && this.#mode !== 'resuming') this.#repeat();
+    if (!this.isResuming) this.inFlight.repeat();
     while (this.#hasRoom()) {
       const waiting = this.#queue.shift();
       if (!waiting) break;
       const { message, route, retained } = waiting;
-      this.#dispatch(message, route, this.#granted(message.qos, route.qos) as 1 | 2, retained);
+      this.inFlight.send(message, route, this.#granted(message.qos, route.qos) as 1 | 2, { retained });
     }
     if (this.#mode === 'behind' && this.queued === 0) void this.#catchUp();
     for (const feed of this.#feeds) feed.pump();
@@ -273,11 +246,8 @@ export class Session {
 
   /** @internal what was in flight, and what was done above the cursor, when the state was saved */
   restore(saved: { deliveries: Delivery[]; done: number[]; pastDone: number[] }): void {
-    for (const delivery of saved.deliveries) {
-      this.inflight.set(delivery.packetId, delivery);
-      if (delivery.tracked) this.#track(delivery);
-      else if (!delivery.retained && !delivery.share) this.#pastSent.add(delivery.seq);
-    }
+    this.inFlight.restore(saved.deliveries);
+    for (const { tracked, retained, share, seq } of saved.deliveries) if (!tracked && !retained && !share) this.#pastSent.add(seq);
     for (const seq of saved.done) this.#skip.add(seq);
     for (const seq of saved.pastDone) this.#pastSent.add(seq);
     for (const subscription of this.subscriptions.values()) if (subscription.reading) this.#feed(subscription);
@@ -311,119 +281,6 @@ export class Session {
 
   #goOn(): void {
     this.#mode = this.#readFrom > this.#host.tailSeq ? 'live' : 'behind';
-    this.pump();
-  }
-
-  #track(delivery: Delivery): void {
-    if (!this.internal) this.order.add(delivery);
-  }
-
-  /** @param past the order of the feed that it belongs to */
-  #dispatch(message: Message, route: Route, qos: 1 | 2, retained: boolean, past?: DeliveryOrder, share?: Share): void {
-    const expired = message.secondsLeft(this.#host);
-    if (expired !== undefined && expired <= 0) {
-      this.#host.onDropped(this, 'expired');
-      return;
-    }
-    const delivery: Delivery = {
-      packetId: this.#takePacketId(),
-      seq: message.seq,
-      qos,
-      stage: 'sent',
-      message,
-      route,
-      retained,
-      tracked: !retained && !past && !share && message.seq > 0,
-      share,
-      dup: false,
-    };
-    this.inflight.set(delivery.packetId, delivery);
-    if (delivery.tracked) this.#track(delivery);
-    else past?.add(delivery);
-    const claimed = qos === 2 && share?.claim() === true;
-    if (qos === 2 && message.seq > 0 && (this.persistent || claimed)) {
-      delivery.stage = 'waiting';
-      if (this.persistent) this.#state?.saveDelivery(this, delivery);
-      this.#whenDurable(delivery, () => this.#sendFirst(delivery));
-    } else this.#send(delivery);
-  }
-
-  #send(delivery: Delivery): void {
-    this.sink!.deliver(delivery);
-    if (delivery.share && delivery.qos === 2) this.#takeShared(delivery);
-  }
-
-  #takeShared(delivery: Delivery): void {
-    delivery.share!.finish();
-    delivery.share = TAKEN;
-  }
-
-  /** Nobody is there: another member gets it. What was sent at QoS 2 stays with this session. */
-  #leaveShared(delivery: Delivery): void {
-    if (delivery.qos === 2 && delivery.stage !== 'waiting') this.#takeShared(delivery);
-    else if (delivery.share!.giveBack()) {
-      this.inflight.delete(delivery.packetId);
-      if (delivery.qos === 2 && this.persistent) this.#state?.removeDelivery(this, delivery);
-    }
-  }
-
-  #sendFirst(delivery: Delivery): void {
-    if (delivery.stage !== 'waiting' || !this.sink || !delivery.message || this.#mode === 'resuming') return;
-    delivery.stage = 'sent';
-    // In flight in the order of sending, which is the order of sending again [MQTT-4.6.0-1].
-    this.inflight.delete(delivery.packetId);
-    this.inflight.set(delivery.packetId, delivery);
-    this.#send(delivery);
-  }
-
-  /** State second, wire last. */
-  #whenDurable(delivery: Delivery, act: () => void): void {
-    const sink = this.sink;
-    const when = (): void => {
-      if (this.sink === sink && this.inflight.get(delivery.packetId) === delivery) act();
-    };
-    if ((this.persistent || delivery.stage === 'waiting') && delivery.seq > 0 && this.#state) this.#state.onDurable(when);
-    else when();
-  }
-
-  #repeat(): void {
-    for (const delivery of this.#repeats) {
-      if (!this.sink || this.inflight.size - this.#repeats.size >= this.sink.window) return;
-      this.#repeats.delete(delivery);
-      this.#sendAgain(delivery);
-    }
-  }
-
-  /** [MQTT-4.4.0-1]: with the packet id it had, in the order it was sent, DUP set on what was sent before. */
-  #sendAgain(delivery: Delivery): void {
-    if (delivery.stage === 'released') {
-      this.#whenDurable(delivery, () => this.sink?.release(delivery));
-      return;
-    }
-    if (!delivery.message) {
-      this.#host.onDropped(this, 'missing');
-      this.#settle(delivery);
-      return;
-    }
-    if (delivery.stage === 'waiting') {
-      this.#whenDurable(delivery, () => this.#sendFirst(delivery));
-      return;
-    }
-    delivery.dup = true;
-    this.sink!.deliver(delivery);
-  }
-
-  #settle(delivery: Delivery): void {
-    this.inflight.delete(delivery.packetId);
-    this.#repeats.delete(delivery);
-    delivery.message = undefined;
-    delivery.stage = 'done';
-    if (delivery.qos === 2 && this.persistent && delivery.seq > 0) this.#state?.saveDelivery(this, delivery);
-    // Reading has yet to pass here, and the order forgets what is done.
-    if (delivery.tracked && this.#mode !== 'live' && delivery.seq >= this.#readFrom) this.#skip.add(delivery.seq);
-    this.order.settle();
-    delivery.share?.finish();
-    this.#host.onSettled(this);
     this.pump();
   }
 
@@ -487,17 +344,10 @@ export class Session {
   }
 
   #deliverMissed(record: JournalRecord, subscriptions: Subscription[]): void {
-    if (this.order.has(record.seq) || this.#skip.delete(record.seq)) return;
+    if (this.inFlight.order.has(record.seq) || this.#skip.delete(record.seq)) return;
     const route = joinRoutes(matching(subscriptions, record.topic), record, this.clientId);
     if (!route) return;
     const qos = this.#granted(record.qos, route.qos);
-    if (qos > 0) this.#dispatch(Message.restored(record), route, qos as 1 | 2, false);
-  }
-
-  #takePacketId(): number {
-    while (this.inflight.has(this.#nextPacketId)) this.#nextPacketId = (this.#nextPacketId % 65_535) + 1;
-    const packetId = this.#nextPacketId;
-    this.#nextPacketId = (packetId % 65_535) + 1;
-    return packetId;
+    if (qos > 0) this.inFlight.send(Message.restored(record), route, qos as 1 | 2);
   }
 }

@@ -114,7 +114,7 @@ export class SharedDistributor implements Sink {
   finish(delivery: Delivery): void {
     if (this.closed) return;
     this.#held--;
-    this.#session.acknowledge(delivery.packetId);
+    this.#session.inFlight.acknowledge(delivery.packetId);
     this.#rest();
   }
 
@@ -208,7 +208,7 @@ export class SharedDistributor implements Sink {
   #passOver(delivery: Delivery, reason: 'expired' | 'no-suitable-member'): void {
     this.#options.host.onDropped(this.#session, reason);
     queueMicrotask(() => {
-      if (!this.closed) this.#session.acknowledge(delivery.packetId);
+      if (!this.closed) this.#session.inFlight.acknowledge(delivery.packetId);
     });
   }
 

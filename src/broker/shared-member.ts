@@ -31,7 +31,7 @@ export class SharedMember implements Member, Membership {
   }
 
   get load(): number {
-    return this.#session.inflight.size;
+    return this.#session.inFlight.size;
   }
 
   get hasRoom(): boolean {

@@ -64,14 +64,14 @@ class Link implements Sink {
     const [packetId, delivery] = [...this.open][which % this.open.size] ?? [];
     if (packetId === undefined) return;
     if (delivery!.qos === 2 && !delivery!.released) {
-      assert.ok(this.#session.received(packetId));
+      assert.ok(this.#session.inFlight.received(packetId));
       return;
     }
     this.open.delete(packetId);
-    if (delivery!.qos === 2) assert.ok(this.#session.completed(packetId));
+    if (delivery!.qos === 2) assert.ok(this.#session.inFlight.completed(packetId));
     else {
       this.#world.acknowledged(delivery!.seq);
-      assert.ok(this.#session.acknowledge(packetId));
+      assert.ok(this.#session.inFlight.acknowledge(packetId));
     }
   }
 }
@@ -234,7 +234,7 @@ export class SharedWorld {
         }
       }
     }
-    for (const session of this.#sessions) assert.deepEqual([...session.inflight.values()], [], `${session.clientId} still waits`);
+    for (const session of this.#sessions) assert.deepEqual([...session.inFlight], [], `${session.clientId} still waits`);
     const missing = [...this.#owed].filter((seq) => !this.#acknowledged.has(seq) && !this.#taken.has(seq));
     assert.deepEqual(this.#shares.size > 0 ? missing : [], [], 'events that nobody in the group got');
   }
