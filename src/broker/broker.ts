@@ -2,18 +2,15 @@ import { type Access, openAccess } from '../access/access.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { History } from '../bus/history.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { crashPoint } from '../core/crash-point.ts';
 import { HydrantError } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { StateStore } from '../core/state-store.ts';
 import type { Hold } from '../journal/holds.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../journal/record.ts';
-import type { Connection } from '../mqtt/connection.ts';
 import type { Transport } from '../mqtt/transport.ts';
 import type { Event } from '../wire/event.ts';
-import { LineClock } from '../wire/line.ts';
-import { assertTopic, hasMoreLevels, matchFilter } from '../wire/topic.ts';
+import { assertTopic, hasMoreLevels } from '../wire/topic.ts';
 import { Admission } from './admission.ts';
 import { backlogFloor } from './backlog.ts';
 import { createEmbeddedBus } from './bus-driver.ts';
@@ -35,6 +32,7 @@ import { addTraffic, count, createStatistics, type Statistics, type Traffic } fr
 import { joinRoutes, type Subscription } from './subscription.ts';
 import { SubscriptionTree } from './subscription-tree.ts';
 import { SysTree } from './sys-tree.ts';
+import { Tail } from './tail.ts';
 import { Wills } from './wills.ts';
 
 export interface BrokerParts {
@@ -55,10 +53,6 @@ export interface BrokerParts {
 const TICK_MS = 500;
 /** How long clients have at the end to take their last bytes. */
 const GOODBYE_MS = 1000;
-/** Encoded bytes waiting for the disk above which publishers are not read, and below which they are again. */
-const CONGESTED_BYTES = 8 * 1024 * 1024;
-const RELIEVED_BYTES = 4 * 1024 * 1024;
-
 /**
  * Opens the broker on a journal and its state: sessions, retained messages and wills are as they were acknowledged. Closing it
  * leaves journal and store open: who opened them closes them.
@@ -85,11 +79,10 @@ export class Broker implements SessionsHost {
   /** The embedded engine behind the bus port. */
   readonly bus: Bus;
   readonly statistics = createStatistics();
-  tailSeq: number;
+  readonly tail: Tail;
   readonly #journal: Journal;
   readonly #store: StateStore;
   readonly #clock: Clock;
-  readonly #lineClock = new LineClock();
   readonly #tree = new SubscriptionTree<Session>();
   readonly #catchUp: CatchUp;
   readonly #projections: Projections;
@@ -101,7 +94,6 @@ export class Broker implements SessionsHost {
   /** Of connections that have ended. */
   readonly #ended: Traffic = { packetsIn: 0, packetsOut: 0, bytesIn: 0, bytesOut: 0 };
   readonly #sys: SysTree;
-  readonly #heldBack = new Set<Connection>();
   readonly #timer: NodeJS.Timeout;
   #closing = false;
 
@@ -114,19 +106,27 @@ export class Broker implements SessionsHost {
     this.#store = parts.store;
     this.#clock = parts.clock ?? systemClock;
     this.#hold = parts.journal.hold('sessions');
-    this.tailSeq = parts.journal.head;
     this.sessionState = new SessionState(parts.store);
     this.sessions = new Sessions(this, this.sessionState);
     this.shares = new SharedGroups(this);
     this.events = new ClientEvents({
       isOn: () => this.options.clients.events,
       nowMs: () => performance.now(),
-      publish: (event) => this.#tell(new Message(event)),
+      publish: (event) => this.tail.tell(new Message(event)),
       onUntold: (events) => count(this.statistics.dropped, 'own-event', events),
     });
     this.refusals = new Refusals(this.statistics, this.log, this.events);
     this.retained = new Retained(parts.store);
     this.#projections = new Projections(parts.store, this.retained, this.sessions, this.sessionState);
+    this.tail = new Tail({
+      journal: parts.journal,
+      tree: this.#tree,
+      projections: this.#projections,
+      statistics: this.statistics,
+      options: this.options,
+      nowMs: () => this.nowMs(),
+      log: this.log,
+    });
     this.wills = new Wills(parts.store, (will) =>
       this.bus.publish({ ...will, retain: will.retain && !this.isRetainedFull(will.topic, will.payload) }),
     );
@@ -137,13 +137,15 @@ export class Broker implements SessionsHost {
         intervalMs: () => this.options.sys.interval,
         read: () => ({ statistics: this.stats(), version: parts.version, journal: journalSize(parts.journal) }),
         hasReaders: () => this.#tree.begins('$SYS'),
-        publish: (message) => this.#fanOut(message),
+        publish: (message) => this.tail.fanOut(message),
       },
       performance.now(),
     );
     this.#timer = setInterval(() => this.#onTick(), TICK_MS).unref();
-    parts.journal.onCommit = (records) => this.#onCommit(records as Message[]);
-    parts.journal.onLost = (records, error) => this.#onLost(records as Message[], error);
+  }
+
+  get tailSeq(): number {
+    return this.tail.seq;
   }
 
   get maxExpiryMs(): number {
@@ -180,20 +182,7 @@ export class Broker implements SessionsHost {
   publish(message: Message): void {
     this.statistics.messagesIn++;
     this.statistics.payloadBytesIn += message.payload.length;
-    this.#take(message);
-  }
-
-  #take(message: Message, isOwn = false): void {
-    if (isOwn ? !this.#isExcluded(message) : this.#isJournalled(message)) {
-      this.#journal.append(message);
-      return;
-    }
-    this.statistics.unjournalled++;
-    message.arrivalMs = this.nowMs();
-    message.ts = this.#lineClock.next(message.arrivalMs);
-    this.#projections.apply(message);
-    this.#fanOut(message);
-    message.publisher?.onDurable(message);
+    this.tail.take(message);
   }
 
   /** One topic more would be kept than `limits.retained` allows. */
@@ -213,17 +202,6 @@ export class Broker implements SessionsHost {
       );
     if (retain && this.isRetainedFull(topic, payload))
       throw new HydrantError('HYD_TOO_LARGE', `no more than ${retained} retained messages are kept (limits.retained)`);
-  }
-
-  /** True while the disk is behind: publishers should not be read. */
-  get congested(): boolean {
-    return this.#journal.state === 'ok' && this.#journal.pendingBytes > CONGESTED_BYTES;
-  }
-
-  /** Stops reading from a publisher until the disk has caught up. */
-  holdBack(connection: Connection): void {
-    connection.pauseReading();
-    this.#heldBack.add(connection);
   }
 
   /**
@@ -380,68 +358,9 @@ export class Broker implements SessionsHost {
     await this.#store.commit();
   }
 
-  #isJournalled(message: Message): boolean {
-    if (message.qos === 0 && !this.options.journal.qos0 && !message.retain) return false;
-    return !this.#isExcluded(message);
-  }
-
-  #isExcluded({ topic }: Message): boolean {
-    const { exclude } = this.options.journal;
-    return exclude.length > 0 && exclude.some((filter) => matchFilter(filter, topic));
-  }
-
-  /** The one tail: everything that is now on disk, in sequence order. */
-  #onCommit(messages: Message[]): void {
-    crashPoint('tail.before-fanout');
-    for (const message of messages) {
-      this.tailSeq = message.seq;
-      this.#projections.apply(message);
-      this.#fanOut(message);
-    }
-    crashPoint('wire.before-ack');
-    for (const message of messages) {
-      message.publisher?.onDurable(message);
-      message.publisher = undefined;
-    }
-    if (this.#heldBack.size > 0 && this.#journal.pendingBytes < RELIEVED_BYTES) this.#relieve();
-  }
-
   #leave(session: Session, subscription: Subscription): void {
     if (subscription.shared) this.shares.leave(session, subscription.name);
     else this.#tree.remove(session, subscription);
-  }
-
-  #fanOut(message: Message): void {
-    for (const { owner, subscriptions } of this.#tree.match(message.topic)) {
-      const route = joinRoutes(subscriptions, message, owner.clientId);
-      if (route) owner.offer(message, route);
-    }
-  }
-
-  #onLost(messages: Message[], error: HydrantError): void {
-    this.log('error', 'events could not be written; none of them was acknowledged', { events: messages.length, error: error.message });
-    for (const message of messages) {
-      if (message.publisher) message.publisher.onLost(message);
-      else count(this.statistics.dropped, 'journal-failed');
-    }
-    this.#relieve();
-  }
-
-  #relieve(): void {
-    const held = [...this.#heldBack];
-    this.#heldBack.clear();
-    for (const connection of held) connection.resumeReading();
-  }
-
-  /** The server's own events: nobody waits for them, and a disk that is full has better things to take. */
-  #tell(message: Message): void {
-    this.statistics.ownEvents++;
-    try {
-      if (this.#journal.state === 'ok') return this.#take(message, true);
-    } catch (error) {
-      if (!(error instanceof HydrantError)) throw error;
-    }
-    count(this.statistics.dropped, 'own-event');
   }
 
   #onAccessChange(): void {

@@ -70,7 +70,7 @@ export class Publishing implements Publisher {
       if (qos === 2) session.inbound.delete(messageId);
       this.#giveBack(qos, messageId, error.code === 'HYD_JOURNAL_FULL' ? 'journal-full' : 'journal-failed');
     }
-    if (this.#broker.congested) this.#broker.holdBack(this.#client.connection);
+    if (this.#broker.tail.congested) this.#broker.tail.holdBack(this.#client.connection);
   }
 
   onPubrel(packet: AckPacket, session: Session): void {
