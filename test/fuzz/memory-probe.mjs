@@ -9,6 +9,14 @@ if (isMainThread) {
       await nextTurn();
     }
     const { heapUsed, external, rss, arrayBuffers } = process.memoryUsage();
-    console.log(JSON.stringify({ event: 'memory', bytes: heapUsed + external, rss, resources: process.getActiveResourcesInfo(), extra: { heapUsed, external, arrayBuffers } }));
+    console.log(
+      JSON.stringify({
+        event: 'memory',
+        bytes: heapUsed + external,
+        rss,
+        resources: process.getActiveResourcesInfo(),
+        extra: { heapUsed, external, arrayBuffers },
+      }),
+    );
   });
 }
