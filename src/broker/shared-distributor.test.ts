@@ -11,7 +11,7 @@ import { type Member, SharedDistributor } from './shared-distributor.ts';
 function createGroup() {
   const acknowledged: number[] = [];
   const dropped: string[] = [];
-  const session = { persistent: false, pump() {}, acknowledge: (packetId: number) => acknowledged.push(packetId) };
+  const session = { persistent: false, pump() {}, inFlight: { acknowledge: (packetId: number) => acknowledged.push(packetId) } };
   const distributor = new SharedDistributor(session as unknown as Session, {
     host: { nowMs: () => 0, onDropped: (_session: Session, reason: string) => dropped.push(reason) } as unknown as SessionHost,
     state: {} as SessionState,
