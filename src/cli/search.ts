@@ -42,7 +42,7 @@ export async function searchHistory(options: SearchOptions, io: Io): Promise<Sea
   const search = scan(catalogue, {
     sinceMs: options.range.sinceMs,
     untilMs: options.range.untilMs,
-    filters: options.filters,
+    filters: options.filters.length > 0 ? options.filters : ['#'],
     where: where && ((event) => where.matches(event)),
     limit: options.limit,
     maxScan: options.maxScan,

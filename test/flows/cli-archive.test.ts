@@ -16,7 +16,7 @@ const rows = <T>(text: string): T[] =>
     .map((line) => JSON.parse(line) as T);
 
 before(async () => {
-  server = await startHydrant({ set: { 'journal.rotate.bytes': '64KiB' } });
+  server = await startHydrant({ set: { 'journal.rotate.bytes': '64KiB', 'clients.events': false } });
   at = ['--data', server.data];
   const input = Array.from({ length: COUNT }, (_, i) => `payload number ${i}`).join('\n');
   assert.equal((await runHydrant(['pub', '--url', server.mqttUrl, '-t', 'a/b', '-l', '-q', '1'], { input })).code, 0);

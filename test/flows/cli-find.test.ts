@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { RawClient } from '../../src/testing/raw-client.ts';
 import { createTempFolder, type TempFolder } from '../../src/testing/temp-folder.ts';
 
 // `hydrant find` on the folder of a running server, then of the stopped one.
@@ -17,7 +18,7 @@ const lines = (text: string): string[] => text.split('\n').filter((line) => line
 before(async () => {
   folder = await createTempFolder();
   data = join(folder.path, 'data');
-  server = await startHydrant({ data });
+  server = await startHydrant({ data, set: { 'clients.events': false } });
   const input = Array.from({ length: COUNT }, (_, i) => JSON.stringify({ i, t: i % 40 })).join('\n');
   const sent = await runHydrant(['pub', '--url', server.mqttUrl, '-t', 'plant/7/temp', '-l', '-q', '1'], { input });
   assert.equal(sent.code, 0, sent.stderr);
@@ -108,4 +109,20 @@ test('the stopped server’s folder says the same; a damaged line is reported, l
   assert.equal(lines(damaged.stdout).length, COUNT + 1);
   assert.equal(damaged.code, 3);
   assert.match(damaged.stderr, new RegExp(`^damaged: .*${segment} at byte \\d+: .*\\n {2}fix: Run \`hydrant archive verify\``));
+});
+
+test('topics that begin with $ are found by name, and are not in what is found without a filter', async () => {
+  await using other = await startHydrant();
+  for (const topic of ['$own/a', 'plain/a']) await fetch(`${other.httpUrl}/t/${topic}`, { method: 'POST', body: 'x' });
+  await (await RawClient.connect(other.mqttUrl)).disconnect();
+  const topics = async (...args: string[]) => {
+    const { stdout } = await runHydrant(['find', ...args, '-d', other.data, '-o', 'ndjson']);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { topic: string }).topic);
+  };
+  assert.deepEqual(await topics(), ['plain/a']);
+  assert.deepEqual(await topics('$own/#'), ['$own/a']);
+  assert.match((await topics('$hydrant/#')).join(' '), /connected .*disconnected$/);
 });

@@ -11,7 +11,7 @@ let server: HydrantServer;
 let at: string[];
 
 before(async () => {
-  server = await startHydrant();
+  server = await startHydrant({ set: { 'clients.events': false } });
   at = ['--data', server.data, '--url', server.mqttUrl];
   const input = Array.from({ length: COUNT }, (_, i) => String(i)).join('\n');
   await runHydrant(['pub', '--url', server.mqttUrl, '-t', 'seq/a', '-l', '-q', '1'], { input });

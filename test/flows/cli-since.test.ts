@@ -15,7 +15,7 @@ const publish = (from: number, to: number) => {
 const numbers = (text: string): number[] => text.trim().split('\n').map(Number);
 
 before(async () => {
-  server = await startHydrant();
+  server = await startHydrant({ set: { 'clients.events': false } });
   url = ['--url', server.mqttUrl];
   assert.equal((await publish(0, PAST)).code, 0);
 });

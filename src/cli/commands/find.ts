@@ -31,7 +31,7 @@ export const find = defineCommand<FindOptions>({
     ["hydrant find 'a/b' --limit 1", 'the first one ever'],
   ],
   define(command) {
-    addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; all when none is given'))
+    addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; default #, which is all but topics that begin with $'))
       .option('-w, --where <cel>', 'only events for which this expression is true')
       .option('-n, --limit <count>', 'matches to print, at most', wholeNumber(1))
       .option('--max-scan <count>', 'events to look at, at most', wholeNumber(1))

@@ -44,7 +44,7 @@ export const replay = defineCommand<ReplayCommandOptions>({
     ["hydrant replay 'orders/#' --since 2026-11-01 --rate 500/s --resume", 'go on where it was interrupted'],
   ],
   define(command) {
-    addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; all when none is given'))
+    addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; default #, which is all but topics that begin with $'))
       .option('-w, --where <cel>', 'only events for which this expression is true')
       .option('-n, --limit <count>', 'events to replay, at most', wholeNumber(1))
       .addOption(
