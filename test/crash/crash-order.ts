@@ -48,6 +48,8 @@ export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
         assert.ok(count < MOST_TRIES, `${point}: still dying at its ${count}th time`);
         const crash = `${point}:${count}`;
         const outcome = await provoke(wait, crash, data, id);
+        // The start passes there too: nobody had been promised anything yet.
+        if (!outcome) continue;
         died = outcome.died;
         if (died && !wait.answered(outcome.wire)) unanswered++;
         id = await checkPromises(wait, crash, data, id, outcome.wire);
@@ -86,8 +88,19 @@ async function checkPromises<Wire>(wait: Wait<Wire>, crash: string, data: string
   return next;
 }
 
-async function provoke<Wire>(wait: Wait<Wire>, crash: string, data: string, id: string): Promise<{ wire: Wire; died: boolean }> {
-  await using server = await startHydrant({ data, set: wait.set, env: { HYDRANT_CRASH: crash } });
+/** Undefined when the server died while it started. */
+async function provoke<Wire>(
+  wait: Wait<Wire>,
+  crash: string,
+  data: string,
+  id: string,
+): Promise<{ wire: Wire; died: boolean } | undefined> {
+  const starting = startHydrant({ data, set: wait.set, env: { HYDRANT_CRASH: crash } });
+  await using server = await starting.catch((error: Error) => {
+    if (!error.message.includes('"signal":"SIGKILL"')) throw error;
+    return undefined;
+  });
+  if (!server) return undefined;
   const wire = await wait.act({ server, url: server.mqttUrl, data, id });
   return { wire, died: await hasDied(server) };
 }
