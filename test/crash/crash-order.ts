@@ -32,7 +32,7 @@ export interface Wait<Wire> {
   check(given: Try, wire: Wire): Promise<void>;
 }
 
-const MOST_TRIES = 12;
+const MOST_TRIES = 25;
 let tries = 0;
 
 export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
