@@ -33,6 +33,7 @@ export interface Wait<Wire> {
 }
 
 const MOST_TRIES = 25;
+const MOST_ROUNDS = 3;
 let tries = 0;
 
 export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
@@ -41,6 +42,15 @@ export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
     const data = folder.path;
     let id = await prepareFirst(wait, data);
     for (const point of wait.points) {
+      let unanswered = 0;
+      const isShown = (): boolean => !wait.before.includes(point) || unanswered > 0;
+      // How often a start and its clock pass a point differs from try to try, so a round may miss the moment that counts.
+      for (let round = 0; round < MOST_ROUNDS && (round === 0 || !isShown()); round++) unanswered += await runRound(point);
+      assert.ok(isShown(), `${point} comes after the answer was sent`);
+    }
+
+    /** Dies at the point's first, second, … time until the server survives. @returns how often it died without an answer */
+    async function runRound(point: string): Promise<number> {
       let unanswered = 0;
       const most = wait.once && point !== wait.points[0] ? 1 : MOST_TRIES;
       let died = true;
@@ -57,7 +67,7 @@ export function testWait<Wire>(title: string, wait: Wait<Wire>): void {
         assert.ok(wait.answered(outcome.wire), `it lived and gave no answer: ${JSON.stringify(outcome.wire)}`);
         assert.ok(count > 1, `${point} was never passed`);
       }
-      if (wait.before.includes(point)) assert.ok(unanswered > 0, `${point} comes after the answer was sent`);
+      return unanswered;
     }
   });
 }
