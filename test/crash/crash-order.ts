@@ -98,7 +98,7 @@ async function checkPromises<Wire>(wait: Wait<Wire>, crash: string, data: string
   return next;
 }
 
-/** Undefined when the server died while it started. */
+/** Undefined when the server died before anybody came. */
 async function provoke<Wire>(
   wait: Wait<Wire>,
   crash: string,
@@ -111,8 +111,13 @@ async function provoke<Wire>(
     return undefined;
   });
   if (!server) return undefined;
-  const wire = await wait.act({ server, url: server.mqttUrl, data, id });
-  return { wire, died: await hasDied(server) };
+  try {
+    const wire = await wait.act({ server, url: server.mqttUrl, data, id });
+    return { wire, died: await hasDied(server) };
+  } catch (error) {
+    if (await hasDied(server)) return undefined;
+    throw error;
+  }
 }
 
 /** Whether the server has been killed; one that serves a new client has not. */
