@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
+import { errorText } from '../../src/core/errors.ts';
 import { describeCase, type Finding, runCases } from './run.ts';
 import { makeCase } from './script.ts';
 import { Subject } from './subject.ts';
+
+const WARM_UP_CASES = 200;
 
 const USAGE = `npm run fuzz -- [--seconds N] [--seed N] [--case M]
 
@@ -35,7 +38,7 @@ for (const number of [seed, only ?? 0, seconds ?? 0]) {
 }
 
 console.log(`seed ${seed}`);
-const findings = await (only === undefined ? fuzz(seconds ?? 60) : replay(only));
+const findings = await (only === undefined ? fuzz(seconds ?? 60) : replay(only)).catch((error) => [{ text: errorText(error), cases: [] }]);
 for (const { cases, text } of findings) {
   console.log(`\n${text}`);
   for (const index of cases.slice(0, 5)) console.log(`  npm run fuzz -- --seed ${seed} --case ${index}`);
@@ -45,13 +48,12 @@ process.exit(findings.length > 0 ? 1 : 0);
 async function fuzz(length: number): Promise<Finding[]> {
   await using subject = await Subject.start();
   // Caches, compiled code and the first few sessions are no leak.
-  const warmUp = await runCases(subject, { seed, cases: 200 });
+  const warmUp = await runCases(subject, { seed, cases: WARM_UP_CASES });
+  if (warmUp.findings.length > 0) return warmUp.findings;
   await subject.remember();
-  const { played, findings } = await runCases(subject, { seed, first: 200, seconds: length });
-  findings.unshift(...warmUp.findings);
-  console.log(
-    `${played + warmUp.played} cases, ${subject.canary.beats} beats of the canary, the slowest ${Math.round(subject.canary.slowestMs)} ms`,
-  );
+  const { played, findings } = await runCases(subject, { seed, first: WARM_UP_CASES, seconds: length });
+  const { beats, slowestMs } = subject.canary;
+  console.log(`${played + WARM_UP_CASES} cases, ${beats} beats of the canary, the slowest ${Math.round(slowestMs)} ms`);
   if (findings.length > 0) return findings;
   console.log(await subject.checkLeftovers());
   await subject.checkRestart();

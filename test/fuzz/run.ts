@@ -25,6 +25,8 @@ export interface Finding {
 
 /** So many kinds of them are enough to begin with. */
 const MOST_FINDINGS = 10;
+/** A server that is about to end has ended within this time, milliseconds. */
+const LAST_WORDS_MS = 1000;
 
 /** Plays cases against a server while its canary beats. Resolves with how many were played and what was found. */
 export async function runCases(subject: Subject, options: RunOptions): Promise<{ played: number; findings: Finding[] }> {
@@ -54,17 +56,26 @@ export async function runCases(subject: Subject, options: RunOptions): Promise<{
   await Promise.all(Array.from({ length: lanes }, lane));
   over = true;
   await beating;
-  return { played: next - first, findings: [...findings.values()] };
+  const found = [...findings.values()];
+  const end = found.length > 0 ? await serverEnd(subject) : undefined;
+  // All else follows from that.
+  if (end) return { played: next - first, findings: [{ text: end, cases: [...new Set(found.flatMap((finding) => finding.cases))] }] };
+  return { played: next - first, findings: found };
+}
+
+async function serverEnd({ server: { child } }: Subject): Promise<string | undefined> {
+  const exit = await Promise.race([child.exited, wait(LAST_WORDS_MS, undefined)]);
+  return exit && `the server ended: ${JSON.stringify(exit)}\n${child.text()}`;
 }
 
 async function beat(subject: Subject, isOver: () => boolean, note: (text: string) => void): Promise<void> {
   let complaints = 0;
-  while (!isOver()) {
+  for (let last = false; !last; ) {
+    last = isOver();
     try {
       await subject.canary.beat();
     } catch (error) {
-      const { exit } = subject.server.child;
-      note(exit ? `the server ended: ${JSON.stringify(exit)}\n${subject.server.child.text()}` : `the canary: ${errorText(error)}`);
+      note(`the canary: ${errorText(error)}`);
       return;
     }
     for (const line of subject.complaints.slice(complaints)) note(`the server logged: ${line}`);
