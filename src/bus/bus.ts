@@ -10,7 +10,7 @@ export interface Capabilities {
   readonly outOfOrderAck: boolean;
   /** `group` shares a subscription's work between instances. */
   readonly group: boolean;
-  /** A durable subscriber sees a QoS 2 event once, also across crashes. */
+  /** A durable subscriber sees a QoS 2 event once, also across crashes: on an engine that wants it, with an `inbox`. */
   readonly exactlyOnce: boolean;
 }
 
@@ -29,6 +29,34 @@ export interface PublishOptions {
 /** Where a subscription begins: only what comes, a moment (milliseconds since 1970), or a sequence (first one delivered). */
 export type StartAt = 'live' | { timeMs: number } | { seq: number };
 
+/** A stretch of time of which a subscriber may have missed events; milliseconds since 1970. */
+export interface Gap {
+  /** `session-lost`: the engine had forgotten the subscriber when it came back. */
+  reason: 'session-lost';
+  /** The last sign of the engine before. */
+  fromMs: number;
+  untilMs: number;
+}
+
+/**
+ * What a durable subscriber keeps of its session on an engine that numbers deliveries (MQTT packet identifiers), so that QoS 2 is exactly once
+ * across crashes. Deliveries carry `inbound`, `incarnation:packetId`; whoever stores the event with it before `ack()` knows which are out.
+ */
+export interface Inbox {
+  /** The session as records name it; undefined before there was one. */
+  readonly incarnation: string | undefined;
+  /** Filters that the engine has for this subscriber, as last noted. */
+  readonly filters: readonly string[];
+  /** Whether a delivery with this packet identifier was stored and not released yet. */
+  has(packetId: number): boolean;
+  /** Resolves once it is forgotten durably: only then may PUBCOMP leave (MQTT 5 §4.3.3). */
+  release(packetId: number): Promise<void>;
+  /** Another session begins: packet identifiers of the one before mean nothing. Resolves once that is durable. */
+  begin(incarnation: string): Promise<void>;
+  /** Resolves once durable. */
+  noteFilters(filters: readonly string[]): Promise<void>;
+}
+
 export interface SubscribeOptions {
   /** Name of a durable subscriber: its place survives restarts. Default: none, it ends with the iterator. */
   durable?: string;
@@ -41,6 +69,12 @@ export interface SubscribeOptions {
   maxInFlight?: number;
   /** Default `live`. Counts only when the durable is made. */
   startAt?: StartAt;
+  /** What the engine retains when the subscription is made: `skip` (default) or `keep`. */
+  retained?: 'skip' | 'keep';
+  /** Only with `durable`; an engine that needs none ignores it. Default: none, then QoS 2 is exactly once within this process. */
+  inbox?: Inbox;
+  /** Told when events may have been missed. Deliveries that follow it come after the gap. */
+  onGap?: (gap: Gap) => void;
   signal?: AbortSignal;
 }
 

@@ -40,6 +40,9 @@ export interface ObjectStore extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What readers need of a store: a local one, a remote one, or several as one. */
+export type ReadableStore = Pick<ObjectStore, 'get' | 'stream' | 'head' | 'list' | 'close'>;
+
 const MAX_KEY_BYTES = 1024;
 const MAX_LEVEL_BYTES = 200;
 
