@@ -4,7 +4,7 @@ import { HydrantError, systemCode } from '../core/errors.ts';
 import type { TimeRange } from '../core/time-range.ts';
 import { listSegmentFiles, readSegmentEnds, type SegmentFile } from '../journal/segment-files.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
-import type { ObjectStore } from '../storage/store.ts';
+import type { ReadableStore } from '../storage/store.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import { type ArchiveKey, type Codec, DAY_MS, HIVE_PREFIX, HOUR_MS, parseArchiveKey } from './keys.ts';
 import { holdsAll, type SeqRange, SeqSet } from './seq-set.ts';
@@ -44,7 +44,7 @@ export interface Listing {
 }
 
 export interface CatalogueOptions {
-  store: ObjectStore;
+  store: ReadableStore;
   journalDir?: string;
 }
 
@@ -65,7 +65,7 @@ export async function openCatalogue(dataDir: string): Promise<Catalogue> {
 
 /** What there is to read: sealed objects and the segments that are not sealed yet, each event once. */
 export class Catalogue {
-  readonly store: ObjectStore;
+  readonly store: ReadableStore;
   readonly #journalDir: string | undefined;
   readonly #manifests = new Map<string, { manifest: Manifest; bytes: number }>();
   #cachedBytes = 0;

@@ -1,6 +1,6 @@
 import { HydrantError } from '../core/errors.ts';
 import type { SegmentIndex } from '../journal/segment-index.ts';
-import type { ObjectStore } from '../storage/store.ts';
+import type { ReadableStore } from '../storage/store.ts';
 import type { Manifest, ManifestBlock } from '../wire/manifest.ts';
 import type { Piece } from './catalogue.ts';
 import { type Chunk, PieceGone, type Selection, selectedOffsets, usesIndex } from './chunks.ts';
@@ -13,7 +13,7 @@ import { wholeLines } from './whole-lines.ts';
 
 /** The blocks of an object that may hold what is asked for. Undefined when its manifest says that nothing of it can match. */
 export async function readObject(
-  store: ObjectStore,
+  store: ReadableStore,
   piece: Piece,
   manifest: Manifest,
   selection: Selection,
@@ -30,7 +30,7 @@ export async function readObject(
  * All lines of an object of which nothing is known but its name.
  * @throws PieceGone
  */
-export async function* readWhole(store: ObjectStore, piece: Piece): AsyncGenerator<Chunk> {
+export async function* readWhole(store: ReadableStore, piece: Piece): AsyncGenerator<Chunk> {
   try {
     yield* wholeLines(unpackStream(store.stream(piece.name), piece.codec));
   } catch (error) {
@@ -74,7 +74,7 @@ function isWanted(block: PlacedBlock, piece: Piece, selection: Selection): boole
   return selection.untilMs === undefined || Date.parse(block.minTs) < selection.untilMs;
 }
 
-async function objectIndex(store: ObjectStore, piece: Piece, manifest: Manifest): Promise<SegmentIndex | undefined> {
+async function objectIndex(store: ReadableStore, piece: Piece, manifest: Manifest): Promise<SegmentIndex | undefined> {
   if (piece.indexKey === undefined) return undefined;
   const bytes = await store.get(piece.indexKey).catch((error) => {
     if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') return undefined;
@@ -85,7 +85,7 @@ async function objectIndex(store: ObjectStore, piece: Piece, manifest: Manifest)
 }
 
 async function* readBlocks(
-  store: ObjectStore,
+  store: ReadableStore,
   piece: Piece,
   manifest: Manifest,
   blocks: PlacedBlock[],

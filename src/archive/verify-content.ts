@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { readSegmentEnds } from '../journal/segment-files.ts';
-import type { ObjectStore } from '../storage/store.ts';
+import type { ReadableStore } from '../storage/store.ts';
 import { decodeLine } from '../wire/line.ts';
 import type { Manifest } from '../wire/manifest.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
@@ -30,7 +30,7 @@ export interface VerifyContext {
  * @throws HYD_OBJECT_MISSING when it goes meanwhile
  */
 export async function verifyObject(
-  store: ObjectStore,
+  store: ReadableStore,
   object: StoredObject,
   manifest: Manifest,
   day: string,
@@ -73,7 +73,7 @@ export async function verifyObject(
 
 /** Reads an object without a manifest to its end. Returns whether its lines have sequences, as only ours do. */
 export async function verifyPlain(
-  store: ObjectStore,
+  store: ReadableStore,
   object: StoredObject,
   day: string,
   { report, onRead }: VerifyContext,
