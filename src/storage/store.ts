@@ -66,3 +66,11 @@ function keyFault(key: string): string | undefined {
   }
   return undefined;
 }
+
+/** The order of the keys' bytes, which UTF-16 has too, but for characters above U+FFFF. */
+export function compareKeys(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const SURROGATE = /[\ud800-\udfff]/;

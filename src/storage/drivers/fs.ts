@@ -4,7 +4,7 @@ import { type FileHandle, link, mkdir, open, readdir, rmdir, stat, unlink } from
 import { dirname, join, relative, resolve } from 'node:path';
 import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
 import { syncFolder } from '../../core/files.ts';
-import { assertKey, type ByteRange, type ObjectBody, type ObjectInfo, type ObjectStore } from '../store.ts';
+import { assertKey, type ByteRange, compareKeys, type ObjectBody, type ObjectInfo, type ObjectStore } from '../store.ts';
 
 const TEMP_PREFIX = '.put-';
 const CHUNK_BYTES = 1024 * 1024;
@@ -107,7 +107,7 @@ class FsStore implements ObjectStore {
       const key = folder + entry.name + (entry.isDirectory() ? '/' : '');
       if (key.startsWith(prefix) || (key.endsWith('/') && prefix.startsWith(key))) keys.push(key);
     }
-    return keys.sort(compareBytes);
+    return keys.sort(compareKeys);
   }
 
   async delete(key: string): Promise<void> {
@@ -249,14 +249,6 @@ async function readFully(file: FileHandle, into: Buffer, at: number): Promise<nu
   }
   return done;
 }
-
-/** The order of the keys' bytes, which UTF-16 has too, but for characters above U+FFFF. */
-function compareBytes(a: string, b: string): number {
-  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-const SURROGATE = /[\ud800-\udfff]/;
 
 function isMissing(error: unknown): boolean {
   const code = systemCode(error);
