@@ -10,7 +10,15 @@ import { Message } from './message.ts';
 import type { Session } from './session.ts';
 import { SharedDistributor } from './shared-distributor.ts';
 
-const CAPABILITIES: Capabilities = Object.freeze({ nakDelay: true, startAt: true, outOfOrderAck: true, group: true, exactlyOnce: false });
+const CAPABILITIES: Capabilities = Object.freeze({
+  nakDelay: true,
+  startAt: true,
+  outOfOrderAck: true,
+  group: true,
+  handOver: true,
+  properties: true,
+  exactlyOnce: false,
+});
 const MAX_IN_FLIGHT = 1000;
 /** Client ids of durable subscribers … */
 const PREFIX = '$bus/';

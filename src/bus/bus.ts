@@ -10,6 +10,10 @@ export interface Capabilities {
   readonly outOfOrderAck: boolean;
   /** `group` shares a subscription's work between instances. */
   readonly group: boolean;
+  /** What a member of a group naks, or has when it closes, goes to another. Else a nak comes back to it, and the engine decides about the rest. */
+  readonly handOver: boolean;
+  /** Events keep id, source, content type and properties on their way. */
+  readonly properties: boolean;
   /** A durable subscriber sees a QoS 2 event once, also across crashes: on an engine that wants it, with an `inbox`. */
   readonly exactlyOnce: boolean;
 }
@@ -18,7 +22,7 @@ export interface Capabilities {
 export interface Receipt {
   /** The event's id: the publisher's own, or the record's identity `journal-epoch-seq`. */
   id: string;
-  /** Sequence in the engine's journal. */
+  /** Sequence in the engine's journal; where it tells none, a count of what this bus published. */
   seq: number;
 }
 
@@ -33,8 +37,8 @@ export type StartAt = 'live' | { timeMs: number } | { seq: number };
 export interface Gap {
   /** `session-lost`: the engine had forgotten the subscriber when it came back. */
   reason: 'session-lost';
-  /** The last sign of the engine before. */
-  fromMs: number;
+  /** The last sign of the engine before; undefined when this process had none: what the subscriber stored last says more. */
+  fromMs: number | undefined;
   untilMs: number;
 }
 
@@ -61,8 +65,9 @@ export interface SubscribeOptions {
   /** Name of a durable subscriber: its place survives restarts. Default: none, it ends with the iterator. */
   durable?: string;
   /**
-   * Share the work with every other subscriber of this group, all with the same filters and the same `durable`, if any: each event goes to one
-   * of them. What one naks, or leaves unacknowledged when it closes, goes to another.
+   * Share the work with every other subscriber of this group, all with the same filters: each event goes to one of them. Where
+   * `capabilities.handOver`, what one naks, or leaves unacknowledged when it closes, goes to another, and a `durable` is the whole group's;
+   * elsewhere it is each member's own.
    */
   group?: string;
   /** Deliveries out and not yet acknowledged, at most. Default 1 000. */

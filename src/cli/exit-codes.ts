@@ -23,6 +23,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   HYD_EXPRESSION: EXIT.usage,
   HYD_CONNECT: EXIT.connect,
   HYD_REFUSED: EXIT.connect,
+  HYD_TAKEN_OVER: EXIT.connect,
   HYD_LOGIN: EXIT.connect,
   HYD_TIMEOUT: EXIT.timeout,
   HYD_ABORTED: EXIT.interrupted,

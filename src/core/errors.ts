@@ -26,6 +26,7 @@ export const ERRORS = {
   HYD_ABORTED: { retryable: true, fix: 'The caller stopped it; call again when it is wanted.' },
   HYD_CONNECT: { retryable: true, fix: 'Check that the server runs and that the URL is right.' },
   HYD_REFUSED: { retryable: false, fix: 'Check the account and what it may publish or read.' },
+  HYD_TAKEN_OVER: { retryable: false, fix: 'Stop the other reader, or give each one a client id of its own.' },
   HYD_LOGIN: { retryable: false, fix: 'Give the name and password of an account, or a token that is valid now.' },
   HYD_BUSY: { retryable: true, fix: 'Try again in a few seconds.' },
   HYD_SLOWED: { retryable: true, fix: 'Correct the password that some program at this address uses, then wait a little.' },
@@ -58,11 +59,11 @@ export class HydrantError extends Error {
   readonly retryable: boolean;
   readonly fix: string;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; fix?: string } = {}) {
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; fix?: string; retryable?: boolean } = {}) {
     super(message, { cause: options.cause });
     this.name = 'HydrantError';
     this.code = code;
-    this.retryable = ERRORS[code].retryable;
+    this.retryable = options.retryable ?? ERRORS[code].retryable;
     this.fix = options.fix ?? ERRORS[code].fix;
   }
 }

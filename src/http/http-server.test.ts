@@ -16,7 +16,15 @@ import { type HttpServer, openHttpServer } from './http-server.ts';
 
 /** A bus in the hands of the test: what is published is noted, subscribers get what the test gives. */
 class TestBus implements Bus {
-  readonly capabilities = { nakDelay: true, startAt: true, outOfOrderAck: true, group: true, exactlyOnce: true };
+  readonly capabilities = {
+    nakDelay: true,
+    startAt: true,
+    outOfOrderAck: true,
+    group: true,
+    handOver: true,
+    properties: true,
+    exactlyOnce: true,
+  };
   readonly published: Event[] = [];
   readonly asked: { filters: string[]; options: SubscribeOptions | undefined }[] = [];
   failWith: Error | undefined;

@@ -1,0 +1,72 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { Log } from '../../core/log.ts';
+import type { Bus, SubscribeOptions, Subscription } from '../bus.ts';
+
+export interface MqttBusOptions {
+  /** `mqtt://host:1883`, `mqtts://…`, `ws://host/path` or `wss://…`, at least one; after a failure the next one is tried. May carry user name and password. */
+  urls: readonly string[];
+  username?: string;
+  password?: string | Uint8Array;
+  /** 5 (default): falls back to 4 when the server refuses it. 4 is MQTT 3.1.1: no event properties, no groups. */
+  version?: 4 | 5;
+  /** Before the random client ids of what is not durable. Default `hydrant-`. */
+  clientIdPrefix?: string;
+  /** Default 60. A link that is half open is found within 1.5 times this. */
+  keepAliveSeconds?: number;
+  /** MQTT 5: how long the server keeps what a durable has not fetched. Default 7 days: a long weekend and the repair after it. */
+  sessionExpirySeconds?: number;
+  /** Publishes of QoS 1 and 2 out at once; the server's Receive Maximum lowers it. Default 1 000. */
+  maxInFlight?: number;
+  /** Bytes of messages that wait for a slow reader before nothing more is read. Default 16 MiB. */
+  maxQueuedBytes?: number;
+  /** For the whole of one attempt to connect, milliseconds. Default 10 000. */
+  connectTimeoutMs?: number;
+  /** For `close()` to settle what was published, milliseconds. Default 5 000; the rest is rejected with HYD_CLOSED. */
+  closeTimeoutMs?: number;
+  /** Certificates for mqtts: and wss:. */
+  tls?: TlsOptions;
+  log?: Log;
+  /** Of a test: what backing off is made of. */
+  timing?: Partial<Timing>;
+}
+
+/** What time and chance the driver sees. */
+export interface Timing {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** From 0 up to 1. */
+  random(): number;
+  /** Resolves after the time, and when the signal aborts; never rejects. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** One connection of the bus, for logs and metrics. */
+export interface LinkStatus {
+  readonly clientId: string;
+  /** Where it is connected; undefined while it is not. User name and password are left out. */
+  readonly url: string | undefined;
+  /** When that began, milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Why the last attempt failed or the last connection ended. */
+  readonly lastError: Error | undefined;
+  /** Connections made so far. */
+  readonly connects: number;
+}
+
+export interface MqttSubscription extends Subscription {
+  readonly status: LinkStatus;
+}
+
+/** A bus over somebody else's MQTT broker. */
+export interface MqttBus extends Bus {
+  /** The connections open or being opened: one to publish, once something was, and one of each subscription. */
+  readonly links: readonly LinkStatus[];
+  /**
+   * Resolves once the subscription stands, however long the server cannot be reached; `signal` ends the wait. A durable is a session of the
+   * server under exactly that client id; each member of a group has a `durable` of its own, if any. The iterator throws HYD_TAKEN_OVER when
+   * somebody else connects under that client id.
+   * @throws HYD_REFUSED (login or filters refused, or the durable is being read here), HYD_UNSUPPORTED (`startAt`; `group` where the server
+   * has no shared subscriptions), HYD_CONNECT when TLS fails, HYD_FILTER, HYD_ABORTED, HYD_CLOSED
+   */
+  subscribe(filters: string[], options?: SubscribeOptions): Promise<MqttSubscription>;
+}
