@@ -1,9 +1,7 @@
 import { join } from 'node:path';
 import { AccountAccess } from '../access/account-access.ts';
 import type { AccessSettings } from '../access/settings.ts';
-import { Catalogue } from '../archive/catalogue.ts';
 import { createHistory } from '../archive/history.ts';
-import { openSealer, type Sealer } from '../archive/sealer.ts';
 import { openBroker } from '../broker/broker.ts';
 import { ClientTable } from '../broker/client-table.ts';
 import { STATE_STEPS } from '../broker/session-state.ts';
@@ -14,13 +12,12 @@ import { type HttpServer, openHttpServer } from '../http/http-server.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import { webSocketTransport } from '../mqtt/transport.ts';
-import { createFsStore } from '../storage/drivers/fs.ts';
-import type { ObjectStore } from '../storage/store.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
 import type { LockFacts } from './folder-lock.ts';
 import { isTlsDoor, openDoors } from './listener-options.ts';
 import { type ListenerUrls, openListeners, openTls } from './listeners.ts';
+import { openArchive } from './open-archive.ts';
 import { createOperatorToken } from './operator-token.ts';
 import { readinessFaults } from './readiness.ts';
 import { serverSamples } from './server-metrics.ts';
@@ -115,10 +112,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   // Nothing may be removed before the broker has said what its absent clients still need.
   const untilBroker = journal.hold('the broker is opening');
   const store = opening.use(new StateStore(join(dataDir, 'state.db'), { steps: STATE_STEPS, log }));
-  const objects = createFsStore(join(dataDir, 'archive'));
-  const sealer = await openServerSealer(options, journal, objects);
-  if (sealer) opening.use(sealer);
-  const history = createHistory(new Catalogue({ store: objects }), [...(identity.previous ?? []), identity.journal], log);
+  const archive = await openArchive({ dataDir, config, journal, log });
+  opening.defer(() => archive.close({ deadlineMs: leftMs() }));
+  const history = createHistory(archive.catalogue, [...(identity.previous ?? []), identity.journal], log);
   const { sessions, limits, sys, clients } = config;
   const access = new AccountAccess(options.access, { log });
   opening.defer(() => access.close());
@@ -136,7 +132,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     acceptWebSocket: (websocket, { socket }, shown) => broker.accept(webSocketTransport(websocket, socket, shown)),
     onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: `http:${user}`, user, remote: address }, reason, what),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
-    metrics: createMetrics(() => serverSamples({ journal, broker, sealer, http, tls })),
+    metrics: createMetrics(() => serverSamples({ journal, broker, sealer: archive.sealer, http, tls })),
     maxBodyBytes: limits.packetBytes,
     log,
   });
@@ -157,7 +153,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       broker.options.journal = next.journal;
       broker.options.sys = next.sys;
       broker.options.clients = next.clients;
-      sealer?.configure(sealedPart(next));
+      archive.configure(next);
       useCertificates?.();
       config = next;
       access.apply(nextAccess);
@@ -178,26 +174,4 @@ function openServerJournal({ dataDir, config, log }: ServerOptions, journalId: s
     rotate: { bytes: rotate.bytes, ageMs: rotate.age, idleMs: rotate.idle },
     log,
   });
-}
-
-/** Without an archive nothing is ever removed from the journal: it is then all there is. */
-async function openServerSealer(options: ServerOptions, journal: Journal, store: ObjectStore): Promise<Sealer | undefined> {
-  const { enabled, layout, codec } = options.config.archive;
-  if (enabled)
-    return openSealer({
-      journal,
-      store,
-      workDir: join(options.dataDir, 'sealing'),
-      layout,
-      codec,
-      ...sealedPart(options.config),
-      log: options.log,
-    });
-  journal.hold('the archive is off');
-  return undefined;
-}
-
-function sealedPart({ archive }: Config): Parameters<Sealer['configure']>[0] {
-  const { bytes, age } = archive.retention;
-  return { exclude: archive.exclude, retention: { bytes: bytes || undefined, ageMs: age || undefined } };
 }
