@@ -13,3 +13,10 @@ export function resolveDataDir(flag: string | undefined, env: NodeJS.ProcessEnv,
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'hydrant');
   return join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'hydrant');
 }
+
+/** Where what can be fetched again is kept: `$XDG_CACHE_HOME/hydrant`, `~/.cache/hydrant`, on macOS `~/Library/Caches/hydrant`. */
+export function resolveCacheDir(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string {
+  const home = env.HOME || homedir();
+  if (platform === 'darwin') return join(home, 'Library', 'Caches', 'hydrant');
+  return join(env.XDG_CACHE_HOME || join(home, '.cache'), 'hydrant');
+}

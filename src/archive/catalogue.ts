@@ -5,6 +5,7 @@ import type { TimeRange } from '../core/time-range.ts';
 import { listSegmentFiles, readSegmentEnds, type SegmentFile } from '../journal/segment-files.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ReadableStore } from '../storage/store.ts';
+import { createUnionStore, type NamedStore } from '../storage/union.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import { type ArchiveKey, type Codec, DAY_MS, HIVE_PREFIX, HOUR_MS, parseArchiveKey } from './keys.ts';
 import { holdsAll, type SeqRange, SeqSet } from './seq-set.ts';
@@ -51,16 +52,32 @@ export interface CatalogueOptions {
 const MAX_CACHED_BYTES = 32 * 1024 * 1024;
 /** Days that are listed one by one. */
 const MAX_DAYS = 40;
+/** Years begin with 1 or 2. */
+const DAY_PREFIXES = ['1', '2'];
 
 /**
- * The catalogue of a data folder, of a running or a stopped server; only ever reads.
- * @throws HYD_DATA_MISSING when there is neither a journal nor an archive
+ * The catalogue of a data folder, of a running or a stopped server; only ever reads. A folder of days that the seed program left is taken
+ * as it is.
+ * @param remote where objects of the folder go, or with an undefined folder the whole archive; both are read as one
+ * @throws HYD_DATA_MISSING when the folder is not there, or has neither a journal nor an archive and there is no remote store
  */
-export async function openCatalogue(dataDir: string): Promise<Catalogue> {
+export async function openCatalogue(dataDir: string | undefined, remote?: NamedStore): Promise<Catalogue> {
+  if (dataDir === undefined) return new Catalogue({ store: createUnionStore(remote ? [remote] : []) });
   const [journalDir, archiveDir] = [join(dataDir, 'journal'), join(dataDir, 'archive')];
-  const found = await Promise.all([journalDir, archiveDir].map((dir) => stat(dir).catch(() => undefined)));
-  if (!found[0] && !found[1]) throw new HydrantError('HYD_DATA_MISSING', `${dataDir} has neither a journal nor an archive`);
-  return new Catalogue({ store: createFsStore(archiveDir), journalDir });
+  const [own, ...found] = await Promise.all([dataDir, journalDir, archiveDir].map((dir) => stat(dir).catch(() => undefined)));
+  const isData = found.some((folder) => folder !== undefined);
+  if (!own || (!isData && !remote && !(await holdsDays(dataDir)))) {
+    throw new HydrantError('HYD_DATA_MISSING', `${dataDir} has neither a journal nor an archive`);
+  }
+  const folder = isData ? archiveDir : dataDir;
+  const local = createFsStore(folder);
+  const store = remote ? createUnionStore([{ name: folder, store: local }, remote]) : local;
+  return new Catalogue({ store, journalDir });
+}
+
+async function holdsDays(dir: string): Promise<boolean> {
+  for (const prefix of DAY_PREFIXES) for await (const { key } of createFsStore(dir).list(prefix)) if (parseArchiveKey(key)) return true;
+  return false;
 }
 
 /** What there is to read: sealed objects and the segments that are not sealed yet, each event once. */
@@ -153,8 +170,7 @@ export class Catalogue {
 
   async #groups(range: TimeRange | undefined): Promise<Group[]> {
     const groups = new Map<string, Group>();
-    // Years begin with 1 or 2.
-    for (const prefix of [...hourPrefixes(range), '1', '2']) {
+    for (const prefix of [...hourPrefixes(range), ...DAY_PREFIXES]) {
       for await (const { key, bytes } of this.store.list(prefix)) {
         const parsed = parseArchiveKey(key);
         if (!parsed) continue;

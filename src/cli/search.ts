@@ -1,5 +1,4 @@
-import { resolveDataDir } from '../app/data-dir.ts';
-import { openCatalogue } from '../archive/catalogue.ts';
+import type { Catalogue } from '../archive/catalogue.ts';
 import { type Damage, type Scan, type ScanOptions, type ScanStatistics, scan } from '../archive/scan.ts';
 import type { TimeRange } from '../core/time-range.ts';
 import { escapeText } from './escape.ts';
@@ -11,12 +10,10 @@ export interface SearchOptions extends Pick<ScanOptions, 'limit' | 'maxScan'> {
   filters: readonly string[];
   range: TimeRange;
   where?: string;
-  data?: string;
 }
 
-/** A search through the data folder, for the commands that make one. */
+/** A search through an archive, for the commands that make one. */
 export interface Search {
-  dataDir: string;
   records: Scan;
   progress: Progress;
   /** Says on stderr what was left out, and with `always` or on a terminal what was read. True when something was left out. */
@@ -26,12 +23,10 @@ export interface Search {
 const DAMAGES_SHOWN = 20;
 
 /**
- * @throws HYD_DATA_MISSING, HYD_FILTER, HYD_EXPRESSION; while iterating those of `scan`
+ * @throws HYD_FILTER, HYD_EXPRESSION; while iterating those of `scan`
  */
-export async function searchHistory(options: SearchOptions, io: Io): Promise<Search> {
+export async function searchHistory(catalogue: Catalogue, options: SearchOptions, io: Io): Promise<Search> {
   const where = options.where === undefined ? undefined : await compileWhere(options.where);
-  const dataDir = resolveDataDir(options.data, io.env);
-  const catalogue = await openCatalogue(dataDir);
   const progress = new Progress(io, 'reading', 'B');
   let damages = 0;
   const onDamaged = (damage: Damage): void => {
@@ -52,7 +47,6 @@ export async function searchHistory(options: SearchOptions, io: Io): Promise<Sea
   });
   const startMs = performance.now();
   return {
-    dataDir,
     records: search,
     progress,
     report({ always }) {

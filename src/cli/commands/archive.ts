@@ -2,17 +2,17 @@ import type { ArchiveItem, ArchivePeriod } from '../../archive/ls.ts';
 import type { Problem } from '../../archive/verify-report.ts';
 import { parseTimeRange } from '../../core/time-range.ts';
 import { formatSize } from '../../core/units.ts';
-import { type Call, type CommandDefinition, defineCommand } from '../command.ts';
+import { addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
+import { type CommandDefinition, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { write } from '../io.ts';
-import { addTimeRange, dataOption, type Format, outputOption, tzOption } from '../options.ts';
+import { addTimeRange, type Format, outputOption, tzOption } from '../options.ts';
 import { formatCount, Progress } from '../progress.ts';
 import { chosenFormat, printRows, type RowColumn } from '../rows.ts';
 
-interface ArchiveOptions {
+interface ArchiveOptions extends PlaceOptions {
   since?: string;
   until?: string;
-  data?: string;
   output?: Format;
   tz: string;
 }
@@ -56,14 +56,13 @@ const ls = defineCommand<ArchiveOptions & { long?: boolean }>({
     ["hydrant archive ls -o ndjson | jq -s 'map(.events) | add'", 'how many events are kept'],
   ],
   define(command) {
-    addTimeRange(command)
-      .option('-l, --long', 'each object and segment')
-      .addOption(dataOption())
-      .addOption(outputOption())
-      .addOption(tzOption());
+    addTimeRange(command).option('-l, --long', 'each object and segment').addOption(outputOption()).addOption(tzOption());
+    addPlaceOptions(command);
   },
   async run({ options, io }) {
-    const { catalogue, range } = await open(options, io);
+    const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
+    await using place = await openArchivePlace(options, io);
+    const { catalogue } = place;
     const { listItems, summarize } = await import('../../archive/ls.ts');
     const format = chosenFormat(io, options.output);
     if (options.long) await printRows(io, format, ITEM_COLUMNS, listItems(catalogue, range));
@@ -82,12 +81,12 @@ const verify = defineCommand<Omit<ArchiveOptions, 'since' | 'until' | 'tz'>>({
     ['hydrant archive verify', 'exit 0 and one line when all is well'],
     ["hydrant archive verify -o ndjson | jq -r 'select(.kind).name' | sort -u", 'the files to restore from a backup'],
   ],
-  define: (command) => void command.addOption(dataOption()).addOption(outputOption()),
+  define: (command) => void addPlaceOptions(command.addOption(outputOption())),
   async run({ options, io }) {
-    const { catalogue } = await open({ ...options, tz: 'UTC' }, io);
+    await using place = await openArchivePlace(options, io);
     const { verifyArchive } = await import('../../archive/verify.ts');
     const progress = new Progress(io, 'verify', 'B');
-    const result = await verifyArchive(catalogue, {
+    const result = await verifyArchive(place.catalogue, {
       signal: io.signal,
       onProgress: ({ bytesDone, bytesTotal }) => progress.update(bytesDone, bytesTotal),
     }).finally(() => progress.clear());
@@ -113,12 +112,3 @@ export const archive: CommandDefinition = {
   examples: [],
   commands: [ls, verify],
 };
-
-async function open(options: ArchiveOptions, io: Call<unknown>['io']) {
-  const [{ resolveDataDir }, { openCatalogue }] = await Promise.all([
-    import('../../app/data-dir.ts'),
-    import('../../archive/catalogue.ts'),
-  ]);
-  const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
-  return { catalogue: await openCatalogue(resolveDataDir(options.data, io.env)), range };
-}

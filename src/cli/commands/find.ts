@@ -1,18 +1,18 @@
 import { parseTimeRange } from '../../core/time-range.ts';
 import { assertFilter } from '../../wire/topic.ts';
+import { addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
-import { addTimeRange, dataOption, type Format, outputOption, tzOption, wholeNumber } from '../options.ts';
+import { addTimeRange, type Format, outputOption, tzOption, wholeNumber } from '../options.ts';
 import { chosenFormat } from '../rows.ts';
 
-interface FindOptions {
+interface FindOptions extends PlaceOptions {
   since?: string;
   until?: string;
   where?: string;
   limit?: number;
   maxScan?: number;
   output?: Format;
-  data?: string;
   tz: string;
   verbose?: boolean;
 }
@@ -36,15 +36,16 @@ export const find = defineCommand<FindOptions>({
       .option('-n, --limit <count>', 'matches to print, at most', wholeNumber(1))
       .option('--max-scan <count>', 'events to look at, at most', wholeNumber(1))
       .addOption(outputOption(['table', 'ndjson', 'json', 'raw']))
-      .addOption(dataOption())
       .addOption(tzOption())
       .option('-v, --verbose', 'say at the end what was read');
+    addPlaceOptions(command);
   },
   async run({ args, options, io }) {
     for (const filter of args) assertFilter(filter);
     const { searchHistory } = await import('../search.ts');
     const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
-    const search = await searchHistory({ ...options, filters: args, range }, io);
+    await using place = await openArchivePlace(options, io);
+    const search = await searchHistory(place.catalogue, { ...options, filters: args, range }, io);
     const { createEventWriter } = await import('../event-output.ts');
     const { timeFormatter } = await import('../time-text.ts');
     const writer = createEventWriter(io, chosenFormat(io, options.output), { time: timeFormatter(options.tz) });

@@ -3,13 +3,14 @@ import { HydrantError } from '../../core/errors.ts';
 import { parseTimeRange, type TimeRange } from '../../core/time-range.ts';
 import type { QoS } from '../../wire/event.ts';
 import { assertFilter, assertTopic } from '../../wire/topic.ts';
+import { addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
 import { type Call, defineCommand } from '../command.ts';
 import { addConnectionOptions, type ConnectionOptions, parseQos, resolveConnection } from '../connection-options.ts';
 import { EXIT } from '../exit-codes.ts';
 import { write } from '../io.ts';
-import { addTimeRange, dataOption, perSecond, speedFactor, tzOption, wholeNumber } from '../options.ts';
+import { addTimeRange, perSecond, speedFactor, tzOption, wholeNumber } from '../options.ts';
 
-interface ReplayCommandOptions extends ConnectionOptions {
+interface ReplayCommandOptions extends ConnectionOptions, PlaceOptions {
   since?: string;
   until?: string;
   where?: string;
@@ -22,7 +23,6 @@ interface ReplayCommandOptions extends ConnectionOptions {
   dryRun?: boolean;
   resume?: boolean;
   checkpoint?: string;
-  data?: string;
   tz: string;
 }
 
@@ -59,8 +59,8 @@ export const replay = defineCommand<ReplayCommandOptions>({
       .option('--dry-run', 'count what would be published, publish nothing')
       .option('--resume', 'go on from the checkpoint of the same command')
       .option('--checkpoint <file>', 'where to note how far it came (default: in DATA/replay)')
-      .addOption(dataOption())
       .addOption(tzOption());
+    addPlaceOptions(command);
     addConnectionOptions(command);
   },
   run: runReplay,
@@ -82,12 +82,14 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
     import('../replay/pace.ts'),
     import('../replay/checkpoint.ts'),
   ]);
+  await using place = await openArchivePlace(options, io);
   const search = (from: TimeRange): ReturnType<typeof searchHistory> =>
-    searchHistory({ filters: args, where: options.where, limit: options.limit, data: options.data, range: from }, io);
+    searchHistory(place.catalogue, { filters: args, where: options.where, limit: options.limit, range: from }, io);
   if (options.dryRun) return dryRun(await search(range), options, io);
   const { resolveDataDir } = await import('../../app/data-dir.ts');
   const replayArgs = {
     url: target.url,
+    from: options.from,
     filters: args,
     since: options.since,
     until: options.until,
