@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { accessOptions, aclOption, presetOption } from '../access/options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
+import { s3Options } from '../storage/options.ts';
 import { filterFault } from '../wire/topic.ts';
 import { listenerOptions, tlsOptions } from './listener-options.ts';
 
@@ -80,6 +81,7 @@ export const configSchema = z.strictObject({
           age: duration().prefault(0).describe('Remove objects whose events are all older than this; 0 = keep for ever.'),
         })
         .prefault({}),
+      s3: s3Options.prefault({}),
     })
     .prefault({}),
   sessions: sessionOptions.prefault({}),

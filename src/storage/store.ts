@@ -7,6 +7,8 @@ export interface ObjectInfo {
   key: string;
   bytes: number;
   modifiedMs: number;
+  /** Hex digits that whoever put the object has left with it. Only from `head`, and only where the store keeps such notes. */
+  sha256?: string;
 }
 
 /** Bytes from `start` up to and without `end`; past the object's end there is simply less. */
@@ -54,6 +56,11 @@ const MAX_LEVEL_BYTES = 200;
 export function assertKey(key: string): void {
   const why = keyFault(key);
   if (why) throw new HydrantError('HYD_OBJECT_KEY', `object key ${JSON.stringify(key)}: ${why}`);
+}
+
+/** Whether every driver can hold this key. */
+export function isKey(key: string): boolean {
+  return keyFault(key) === undefined;
 }
 
 function keyFault(key: string): string | undefined {
