@@ -1,5 +1,6 @@
 import type { LoginRefusal } from '../access/access.ts';
 import { createHexId } from '../core/id.ts';
+import { eventProps } from '../mqtt/event-properties.ts';
 import type { ConnackPacket, ConnectPacket } from '../mqtt/packet.ts';
 import type { QoS } from '../wire/event.ts';
 import { topicFault } from '../wire/topic.ts';
@@ -7,7 +8,6 @@ import { credentialsOf, TOKEN_METHOD } from './authentication.ts';
 import type { Broker } from './broker.ts';
 import type { Client } from './client.ts';
 import { topicLevel } from './client-events.ts';
-import { eventProps } from './message.ts';
 import { REASON, RETURN } from './reasons.ts';
 import { isReserved } from './reserved-topics.ts';
 import { Sending } from './sending.ts';

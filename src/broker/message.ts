@@ -1,5 +1,5 @@
 import type { JournalRecord } from '../journal/record.ts';
-import type { PublishPacket, UserProperties } from '../mqtt/packet.ts';
+import { publishProperties } from '../mqtt/event-properties.ts';
 import { encodePublish } from '../mqtt/publish-bytes.ts';
 import type { Event, EventProps, QoS } from '../wire/event.ts';
 
@@ -106,38 +106,4 @@ export class Message implements JournalRecord {
     const expiry = this.props?.expiry;
     return expiry === undefined ? undefined : expiry - Math.floor((clock.nowMs() - this.arrivalMs) / 1000);
   }
-}
-
-/** What a PUBLISH of MQTT 5 says of an event beside topic, payload and user properties. */
-export function publishProperties(
-  event: Event,
-  expirySeconds?: number,
-  subscriptionIds?: number[],
-): NonNullable<PublishPacket['properties']> {
-  const { props, contentType } = event;
-  const properties: NonNullable<PublishPacket['properties']> = {};
-  if (props?.format !== undefined) properties.payloadFormatIndicator = props.format === 1;
-  const expiry = expirySeconds ?? props?.expiry;
-  if (expiry !== undefined) properties.messageExpiryInterval = expiry;
-  if (props?.reply !== undefined) properties.responseTopic = props.reply;
-  if (props?.correlation !== undefined) properties.correlationData = Buffer.from(props.correlation, 'base64');
-  if (contentType !== undefined) properties.contentType = contentType;
-  if (subscriptionIds && subscriptionIds.length > 0) properties.subscriptionIdentifier = subscriptionIds as unknown as number;
-  return properties;
-}
-
-/** What a PUBLISH packet (or a will) says beside topic and payload, as an event carries it. */
-export function eventProps(
-  properties: PublishPacket['properties'] | undefined,
-  userProperties: UserProperties | undefined,
-): { contentType?: string; props?: EventProps } {
-  if (!properties && !userProperties) return {};
-  const props: EventProps = {};
-  if (properties?.payloadFormatIndicator !== undefined) props.format = properties.payloadFormatIndicator ? 1 : 0;
-  if (properties?.messageExpiryInterval !== undefined) props.expiry = properties.messageExpiryInterval;
-  if (properties?.responseTopic !== undefined) props.reply = properties.responseTopic;
-  if (properties?.correlationData !== undefined) props.correlation = Buffer.from(properties.correlationData).toString('base64');
-  if (userProperties && userProperties.length > 0) props.user = userProperties;
-  const found = Object.keys(props).length > 0 ? { props } : {};
-  return properties?.contentType === undefined ? found : { ...found, contentType: properties.contentType };
 }

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { HydrantError } from '../core/errors.ts';
+import { eventProps } from '../mqtt/event-properties.ts';
 import type { AckPacket, PublishPacket } from '../mqtt/packet.ts';
 import { hasMoreLevels, topicFault } from '../wire/topic.ts';
 import type { Broker } from './broker.ts';
 import { Client } from './client.ts';
-import { eventProps, Message, type Publisher } from './message.ts';
+import { Message, type Publisher } from './message.ts';
 import { Rate } from './rate.ts';
 import { REASON } from './reasons.ts';
 import { isReserved } from './reserved-topics.ts';

@@ -1,6 +1,6 @@
-import { publishProperties } from '../../broker/message.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { PublishRequest } from '../../mqtt/client.ts';
+import { publishProperties } from '../../mqtt/event-properties.ts';
 import type { QoS } from '../../wire/event.ts';
 import { topicFault } from '../../wire/topic.ts';
 import { connect } from '../connect.ts';
