@@ -4,7 +4,7 @@ import { crashPoint } from '../core/crash-point.ts';
 import type { Log } from '../core/log.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore } from '../storage/store.ts';
-import { decodeManifest, type Manifest, type ManifestPart } from '../wire/manifest.ts';
+import { decodeManifest, extendPart, type Manifest, type ManifestPart } from '../wire/manifest.ts';
 import type { CheckedDay } from './check-day.ts';
 import { covers, readDays } from './find-sealed.ts';
 import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
@@ -163,11 +163,7 @@ function dayManifest(base: string, sealed: SealedPart[], checked: CheckedDay, no
   for (const { manifest } of sealed) {
     const own = manifest.parts[0]!;
     const before = parts.at(-1);
-    if (before?.epoch === own.epoch && before.lastSeq + 1 === own.firstSeq) {
-      before.lastSeq = own.lastSeq;
-      before.count += own.count;
-      before.absent.push(...own.absent);
-    } else parts.push(structuredClone(own));
+    if (!before || !extendPart(before, own)) parts.push(structuredClone(own));
     for (const block of manifest.blocks) blocks.push({ ...block, part: parts.length - 1, offset: offset + block.offset });
     offset += manifest.bytes;
   }

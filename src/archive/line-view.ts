@@ -4,6 +4,7 @@ const HEAD = Buffer.from('{"v":1,"ts":"');
 const MIDDLE = Buffer.from('","topic":"');
 const DATA = Buffer.from('","data":');
 const SEQ = Buffer.from(',"seq":');
+const DUP = Buffer.from(',"dup":true');
 const MIN_TS = 20;
 const MAX_TS = 40;
 
@@ -65,15 +66,23 @@ export class LineView {
     return Number.isNaN(ms) ? Date.parse(this.ts()) : ms;
   }
 
+  /** Whether the topic begins with `$`. */
+  get isInternal(): boolean {
+    return this.#bytes[this.#topicStart] === DOLLAR;
+  }
+
+  /** Whether the line says that its publisher had sent it before. The text cannot stand inside a JSON string. */
+  isDup(): boolean {
+    const from = this.#dataEnd();
+    return from !== -1 && this.#bytes.subarray(from, this.#end).includes(DUP);
+  }
+
   /** 0 when the line carries none. */
   seq(): number {
     let at = this.#topicEnd;
     if (!matches(this.#bytes, at, DATA)) return this.#slowSeq();
-    at += DATA.length;
-    if (this.#bytes[at] === QUOTE) {
-      at = this.#bytes.indexOf(QUOTE, at + 1) + 1;
-      if (at === 0 || at > this.#end) return 0;
-    } else at += 4;
+    at = this.#dataEnd();
+    if (at === -1) return 0;
     if (!matches(this.#bytes, at, SEQ)) return this.#bytes[at] === COMMA ? this.#slowSeq() : 0;
     let seq = 0;
     for (at += SEQ.length; at < this.#end; at++) {
@@ -82,6 +91,14 @@ export class LineView {
       seq = seq * 10 + digit;
     }
     return seq;
+  }
+
+  /** Where the payload's text ends; -1 when that cannot be told. */
+  #dataEnd(): number {
+    const at = this.#topicEnd + DATA.length;
+    if (this.#bytes[at] !== QUOTE) return at + 4;
+    const end = this.#bytes.indexOf(QUOTE, at + 1) + 1;
+    return end === 0 || end > this.#end ? -1 : end;
   }
 
   #slowSeq(): number {
@@ -96,6 +113,7 @@ export class LineView {
 const QUOTE = 34;
 const BACKSLASH = 92;
 const COMMA = 44;
+const DOLLAR = 36;
 
 function matches(bytes: Buffer, at: number, text: Buffer): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;

@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '../core/crash-point.ts';
 import { SegmentIndex } from '../journal/segment-index.ts';
+import { decodeGap, GAP_TOPIC } from '../wire/gap.ts';
 import { checkLineCrc, decodeLine } from '../wire/line.ts';
-import type { AbsentRange } from '../wire/manifest.ts';
-import { SEGMENT_TOPIC } from '../wire/segment.ts';
+import type { AbsentRange, ManifestGap } from '../wire/manifest.ts';
+import { decodeSegmentHeader, type EpochStart, SEGMENT_TOPIC } from '../wire/segment.ts';
 import { compileExclude, type ExcludeOptions } from './exclude.ts';
 import type { Codec } from './keys.ts';
 import { LineView, splitGlued } from './line-view.ts';
@@ -38,6 +39,11 @@ export interface SealedRun {
   firstSeq: number;
   lastSeq: number;
   absent: AbsentRange[];
+  /** Lines marked `dup`. */
+  dup: number;
+  gaps: ManifestGap[];
+  /** When the epoch began with this segment. */
+  start?: EpochStart;
   /** Undefined when every sequence is absent. */
   object?: WrittenObject;
   indexPath?: string;
@@ -62,12 +68,15 @@ export function sealSegment(job: SealSegmentJob): SealedRun[] {
 }
 
 const HOUR_CHARS = 13;
+/** In a manifest; more of one hour are found by their topic. */
+const MAX_GAPS = 1000;
 
 interface SealLine {
   seq: number;
   topic: string;
   ts: string;
   ms: number;
+  dup: boolean;
 }
 
 class Sealing {
@@ -101,24 +110,36 @@ class Sealing {
     if (checkLineCrc(bytes, start, end) !== 'good') return false;
     let line: SealLine;
     if (this.#view.read(bytes, start, end))
-      line = { seq: this.#view.seq(), topic: this.#view.topic(), ts: this.#view.ts(), ms: this.#view.tsMs() };
+      line = { seq: this.#view.seq(), topic: this.#view.topic(), ts: this.#view.ts(), ms: this.#view.tsMs(), dup: this.#view.isDup() };
     else {
       try {
         const event = decodeLine(bytes, start, end);
-        line = { seq: event.seq, topic: event.topic, ts: event.ts, ms: Date.parse(event.ts) };
+        line = { seq: event.seq, topic: event.topic, ts: event.ts, ms: Date.parse(event.ts), dup: event.dup === true };
       } catch {
         return false;
       }
     }
-    if (line.seq === 0) return line.topic === SEGMENT_TOPIC;
+    if (line.seq === 0) {
+      if (line.topic === SEGMENT_TOPIC && this.#runs.length === 0) this.#run.start = decodeSegmentHeader(bytes, start, end).start;
+      return line.topic === SEGMENT_TOPIC;
+    }
     // What is above the segment's last sequence was written again into the next one.
     if (line.seq > this.#job.last) return true;
     if (line.seq < this.#expected) return false;
     this.#missing(line.seq - 1);
     this.#expected = line.seq + 1;
     if (this.#excludes(line.topic)) addAbsent(this.#run.absent, line.seq, line.seq, 'excluded');
-    else this.#keep(bytes, start, end, line);
+    else {
+      this.#keep(bytes, start, end, line);
+      if (line.dup) this.#run.dup++;
+      if (line.topic === GAP_TOPIC) this.#noteGap(bytes, start, end, line.seq);
+    }
     return true;
+  }
+
+  #noteGap(bytes: Buffer, start: number, end: number, seq: number): void {
+    const gap = decodeGap(decodeLine(bytes, start, end));
+    if (gap && this.#run.gaps.length < MAX_GAPS) this.#run.gaps.push({ seq, ...gap });
   }
 
   #keep(bytes: Buffer, start: number, end: number, line: SealLine): void {
@@ -148,7 +169,7 @@ class Sealing {
 
   #begin(): void {
     const firstSeq = this.#runs.length === 0 ? this.#job.first : this.#runs.at(-1)!.lastSeq + 1;
-    this.#run = { hour: '', firstSeq, lastSeq: 0, absent: [], damagedLines: 0 };
+    this.#run = { hour: '', firstSeq, lastSeq: 0, absent: [], dup: 0, gaps: [], damagedLines: 0 };
     const { codec, level, blockBytes } = this.#job;
     this.#writer = new ObjectWriter(this.#path(firstSeq, 'object'), { codec, level, blockBytes });
     this.#index = new SegmentIndex({ maxTopics: this.#job.maxTopics });

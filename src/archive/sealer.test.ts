@@ -8,6 +8,7 @@ import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { ArchiveFolder } from '../testing/archive-folder.ts';
 import { collect } from '../testing/collect.ts';
+import { gapEvent } from '../wire/gap.ts';
 import { decodeManifest } from '../wire/manifest.ts';
 import { unpackStream } from './unpack-stream.ts';
 
@@ -43,7 +44,15 @@ for (const codec of ['gzip', 'zstd'] as const) {
     const [manifest] = await manifestsOf(folder);
     assert.equal(`dt=2026-11-20/hour=10/${manifest!.object}`, object);
     assert.deepEqual(manifest!.parts, [
-      { journal: segment!.journal, epoch: segment!.epoch, firstSeq: 1, lastSeq: 500, count: 500, absent: [] },
+      {
+        journal: segment!.journal,
+        epoch: segment!.epoch,
+        firstSeq: 1,
+        lastSeq: 500,
+        count: 500,
+        absent: [],
+        start: { opened: '2026-11-20T10:59:59.990Z' },
+      },
     ]);
     assert.equal(manifest!.codec, codec);
     assert.equal(manifest!.rawBytes, lines.length);
@@ -61,6 +70,25 @@ for (const codec of ['gzip', 'zstd'] as const) {
     assert.equal(sealer.statistics.pending, 0);
   });
 }
+
+test('a manifest says how many events were marked as repeats, which gaps of a broker its lines tell of, and how the epoch began', async () => {
+  await using folder = await ArchiveFolder.create();
+  const gap = { reason: 'session-lost', broker: 'mqtt://b', from: '2026-11-20T09:00:00Z', until: '2026-11-20T10:00:00Z' };
+  for (let i = 0; i < 3; i++) await folder.append('a', `,"dup":true ${i}`, { dup: i === 1, id: 'x,"dup":true', qos: 1 });
+  await folder.appendAll([gapEvent(gap, 'me')]);
+  await folder.restart();
+  await folder.append('b', '', { dup: true, source: 's' });
+  folder.nowMs += 3_600_000;
+  await folder.append('c');
+  await folder.seal();
+  const parts = (await manifestsOf(folder)).map((manifest) => manifest.parts[0]!);
+  const [first, second, third] = parts.sort((a, b) => a.firstSeq - b.firstSeq);
+  assert.deepEqual([first!.dup, second!.dup, third!.dup], [1, 1, undefined]);
+  assert.deepEqual(first!.gaps, [{ seq: 4, ...gap }]);
+  assert.deepEqual(first!.start, { opened: '2026-11-20T10:00:00.000Z' });
+  assert.deepEqual(second!.start?.previous, { epoch: first!.epoch, last: 4, closed: '2026-11-20T10:00:00.000Z' });
+  assert.deepEqual([second!.gaps, third!.start], [undefined, undefined]);
+});
 
 test('segments that close later are sealed by themselves', async () => {
   await using folder = await ArchiveFolder.create();

@@ -95,13 +95,13 @@ export class CommitQueue {
   }
 
   /** @param next the sequence that would be given out next */
-  async close(next: number): Promise<void> {
+  async close(next: number, nowMs: number): Promise<void> {
     if (this.state === 'full') this.#giveUp('no space was freed before closing');
     await this.drain();
     clearTimeout(this.#retry);
     if (this.#dead) return;
     const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
-    this.#worker.postMessage({ close: true, next } satisfies WriterRequest);
+    this.#worker.postMessage({ close: true, next, closedMs: nowMs } satisfies WriterRequest);
     await ended;
   }
 

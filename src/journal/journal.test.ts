@@ -11,7 +11,7 @@ import { indexPath } from './index-file.ts';
 import { type Journal, type JournalOptions, openJournal } from './journal.ts';
 import { readMark } from './mark.ts';
 import type { JournalRecord } from './record.ts';
-import { listSegmentFiles } from './segment-files.ts';
+import { listSegmentFiles, readSegmentHeader } from './segment-files.ts';
 
 const JOURNAL = '00112233445566aa';
 
@@ -160,6 +160,36 @@ test('numbering goes on without a jump after an orderly close, and above the res
     [...numbers(10), 'a', 'b'],
   );
   await third.close();
+});
+
+test('the first segment of an epoch says when it began, where the one before ended, and when that was closed', async () => {
+  await using folder = await createTempFolder('hydrant-journal');
+  const dir = join(folder.path, 'journal');
+  const clock = new FakeClock('2026-11-20T10:00:00Z');
+  const open = () => openJournal(dir, { journalId: JOURNAL, clock });
+  const starts = async () => {
+    const files = await listSegmentFiles(dir);
+    return await Promise.all(files.map(async ({ path }) => (await readSegmentHeader(path)).header!.start));
+  };
+  const first = await open();
+  await append(first, ['a', 'b']);
+  await first.rotate();
+  await append(first, ['c']);
+  clock.advance(60_000);
+  await first.close();
+  const second = await open();
+  await append(second, ['d']);
+  const mark = await readFile(join(dir, 'mark'));
+  await second.close();
+  await writeFile(join(dir, 'mark'), mark);
+  await using third = await open();
+  await append(third, ['e']);
+  assert.deepEqual(await starts(), [
+    { opened: '2026-11-20T10:00:00.000Z' },
+    undefined,
+    { opened: '2026-11-20T10:01:00.000Z', previous: { epoch: first.epoch, last: 3, closed: '2026-11-20T10:01:00.000Z' } },
+    { opened: '2026-11-20T10:01:00.000Z', previous: { epoch: second.epoch, last: 4 } },
+  ]);
 });
 
 test('segments go only when nobody holds them, oldest first, and the newest never', () =>

@@ -6,12 +6,13 @@ import { syncFolder } from '../core/files.ts';
 import { createHexId } from '../core/id.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { LineEncoder } from '../wire/line.ts';
+import type { EpochStart } from '../wire/segment.ts';
 import { type Batch, CommitQueue, type JournalState } from './commit-queue.ts';
 import { type Hold, Holds } from './holds.ts';
 import { IndexCache } from './index-cache.ts';
 import { JournalReader } from './reader.ts';
 import type { JournalRecord } from './record.ts';
-import { recoverJournal } from './recovery.ts';
+import { type Recovered, recoverJournal } from './recovery.ts';
 import { mustRotate, ROTATE_DEFAULTS, type RotatePolicy } from './rotate.ts';
 import { Segment, type SegmentInfo } from './segment.ts';
 
@@ -38,7 +39,7 @@ export async function openJournal(dir: string, options: JournalOptions): Promise
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await syncFolder(dirname(dir));
   const recovered = await recoverJournal(dir, options.journalId, log);
-  return new Journal(dir, options, recovered.segments.map(Segment.recovered), recovered.next);
+  return new Journal(dir, options, recovered);
 }
 
 /** Append-only segments of archive lines with group commit. One writer, one tail, any number of readers. */
@@ -64,13 +65,14 @@ export class Journal {
   readonly #timer: NodeJS.Timeout;
   #segments: Segment[];
   #current: Segment | undefined;
+  #start: EpochStart;
   #next: number;
   #head: number;
   #closing: Promise<void> | undefined;
   #finishing = new Set<Promise<void>>();
   #damaged = 0;
 
-  constructor(dir: string, options: JournalOptions, segments: Segment[], next: number) {
+  constructor(dir: string, options: JournalOptions, recovered: Recovered) {
     this.id = options.journalId;
     this.#dir = dir;
     this.#clock = options.clock ?? systemClock;
@@ -78,9 +80,10 @@ export class Journal {
     this.#rotate = { ...ROTATE_DEFAULTS, ...options.rotate };
     this.#maxPendingBytes = options.maxPendingBytes ?? 64 * 1024 * 1024;
     this.#maxTopics = options.maxTopics;
-    this.#segments = segments;
-    this.#next = next;
-    this.#head = segments.at(-1)?.last ?? 0;
+    this.#segments = recovered.segments.map(Segment.recovered);
+    this.#next = recovered.next;
+    this.#head = this.#segments.at(-1)?.last ?? 0;
+    this.#start = { opened: new Date(this.#clock.now()).toISOString(), previous: recovered.previous };
     this.#indexes = new IndexCache((segment, offset, error) => this.reportDamage(segment.path, offset, error));
     this.#queue = new CommitQueue({
       onCommitted: (batch) => this.#onCommitted(batch),
@@ -244,7 +247,7 @@ export class Journal {
 
   async #close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#queue.close(this.#next);
+    await this.#queue.close(this.#next, this.#clock.now());
     await this.#current?.saveIndex().catch(() => {});
     await Promise.all(this.#finishing);
     await Promise.all(this.#segments.map((segment) => segment.close()));
@@ -254,10 +257,17 @@ export class Journal {
     const current = this.#current;
     if (current && !mustRotate(this.#rotate, this.#rotateState(current), nowMs)) return current;
     this.#retire();
-    const segment = Segment.create(this.#dir, { journal: this.id, epoch: this.epoch, first: this.#next }, nowMs, this.#maxTopics);
+    const segment = this.#create(this.#next, nowMs);
     this.#segments.push(segment);
     this.#current = segment;
     return segment;
+  }
+
+  /** How the epoch began stands in each segment that may be its first on disk. */
+  #create(first: number, nowMs: number): Segment {
+    const { id: journal, epoch } = this;
+    const isFirst = !this.#segments.some((segment) => segment.epoch === epoch && segment.last >= segment.first);
+    return Segment.create(this.#dir, { journal, epoch, first, ...(isFirst && { start: this.#start }) }, nowMs, this.#maxTopics);
   }
 
   #rotateState(segment: Segment): { bytes: number; events: number; firstMs: number; lastMs: number } {
@@ -305,7 +315,7 @@ export class Journal {
   #relocate(batches: Batch[]): void {
     const old = batches[0]!.segment;
     const first = batches[0]!.records[0]!.seq;
-    const segment = Segment.create(this.#dir, { journal: this.id, epoch: this.epoch, first }, this.#clock.now(), this.#maxTopics);
+    const segment = this.#create(first, this.#clock.now());
     for (const [i, batch] of batches.entries()) {
       batch.segment = segment;
       batch.opens = batch.fresh = i === 0;
@@ -329,7 +339,12 @@ export class Journal {
   }
 
   #lose(batches: Batch[], error: HydrantError): void {
+    const last = this.#segments.findLast((segment) => segment.last >= segment.first && segment.journal === this.id);
     this.epoch = createHexId(4);
+    this.#start = {
+      opened: new Date(this.#clock.now()).toISOString(),
+      previous: last && { epoch: last.epoch, last: last.last },
+    };
     for (const segment of new Set(batches.map((batch) => batch.segment))) {
       segment.index = undefined;
       segment.written = segment.bytes;

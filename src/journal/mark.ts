@@ -15,6 +15,8 @@ export interface Mark {
   seq: number;
   /** Set by an orderly close: the next sequence to give out, without a jump. */
   next?: number;
+  /** When that was, milliseconds since 1970. */
+  closedMs?: number;
 }
 
 const MARK_BYTES = 256;

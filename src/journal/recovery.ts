@@ -4,7 +4,8 @@ import { writeFileAtomic } from '../core/atomic-file.ts';
 import { syncFolder } from '../core/files.ts';
 import type { Log } from '../core/log.ts';
 import { decodeLine } from '../wire/line.ts';
-import { encodeMark, markPath, readMark } from './mark.ts';
+import type { EpochStart } from '../wire/segment.ts';
+import { encodeMark, type Mark, markPath, readMark } from './mark.ts';
 import { RESERVED_BLOCK } from './rotate.ts';
 import { readSegmentEnds, readSegmentHeader, readSegmentNames, type SegmentFile } from './segment-files.ts';
 
@@ -18,6 +19,8 @@ export interface Recovered {
   segments: RecoveredSegment[];
   /** The first sequence that may be given out now. */
   next: number;
+  /** The epoch that was written last, by this journal. */
+  previous?: EpochStart['previous'];
   /** Bytes that were cut from above the durable mark and kept aside. */
   tornBytes: number;
 }
@@ -65,7 +68,15 @@ export async function recoverJournal(dir: string, journal: string, log: Log): Pr
     file.last = later ? Math.min(ends.last, later.first - 1) : ends.last;
     if (file.last >= file.first) segments.push({ ...file, minMs: ends.minMs, maxMs: ends.maxMs });
   }
-  return { segments, next, tornBytes };
+  return { segments, next, previous: previousEpoch(segments, journal, mark), tornBytes };
+}
+
+function previousEpoch(segments: readonly RecoveredSegment[], journal: string, mark: Mark | undefined): EpochStart['previous'] {
+  const newest = segments.at(-1);
+  if (newest?.journal !== journal) return undefined;
+  const { epoch, last, path } = newest;
+  const closed = mark?.segment === basename(path) && mark.seq === last && mark.closedMs !== undefined;
+  return { epoch, last, ...(closed && { closed: new Date(mark.closedMs!).toISOString() }) };
 }
 
 async function readOwnSegments(dir: string, journal: string): Promise<SegmentFile[]> {

@@ -56,7 +56,7 @@ export class Segment implements SegmentInfo {
   }
 
   /** A segment to be written; its file is made with its first group commit. */
-  static create(dir: string, names: Pick<SegmentHeader, 'journal' | 'epoch' | 'first'>, nowMs: number, maxTopics?: number): Segment {
+  static create(dir: string, names: Omit<SegmentHeader, 'reserved'>, nowMs: number, maxTopics?: number): Segment {
     const header = { ...names, reserved: names.first + RESERVED_BLOCK - 1 };
     const segment = new Segment(join(dir, segmentName(header)), header, encodeSegmentHeader(header, nowMs));
     segment.index = new SegmentIndex({ maxTopics });

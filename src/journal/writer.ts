@@ -17,7 +17,7 @@ export interface WriteJob {
   fresh: boolean;
 }
 
-export type WriterRequest = WriteJob | { close: true; next: number };
+export type WriterRequest = WriteJob | { close: true; next: number; closedMs: number };
 
 export type WriterReply =
   | { ok: true; seq: number; closed?: undefined }
@@ -58,9 +58,9 @@ class SegmentWriter {
   }
 
   /** The mark becomes durable and says how numbering goes on. */
-  close(next: number): void {
+  close(next: number, closedMs: number): void {
     if (this.#fd !== -1) {
-      this.#writeMark({ segment: basename(this.#path), offset: this.#offset, seq: this.#seq, next });
+      this.#writeMark({ segment: basename(this.#path), offset: this.#offset, seq: this.#seq, next, closedMs });
       fsyncSync(this.#markFd);
       closeSync(this.#fd);
     }
@@ -142,7 +142,7 @@ const writer = new SegmentWriter();
 parentPort!.on('message', (request: WriterRequest) => {
   let reply: WriterReply;
   if ('close' in request) {
-    writer.close(request.next);
+    writer.close(request.next, request.closedMs);
     reply = { closed: true };
   } else reply = writer.write(request);
   parentPort!.postMessage(reply);

@@ -11,6 +11,15 @@ const absentSchema = z.object({
   reason: z.enum(['excluded', 'damaged']),
 });
 
+/** `$hydrant/gap`, see wire/gap.ts. */
+const gapSchema = z.object({ seq: count, reason: z.string(), broker: z.string(), from: z.string(), until: z.string() });
+
+/** See `EpochStart`. */
+const startSchema = z.object({
+  opened: z.string(),
+  previous: z.object({ epoch: z.string(), last: count, closed: z.string().optional() }).optional(),
+});
+
 /** A run of sequences of one epoch, all of which are either lines of the object or listed as absent. */
 const partSchema = z.object({
   journal: z.string().regex(/^[0-9a-f]{16}$/),
@@ -20,6 +29,12 @@ const partSchema = z.object({
   /** Lines in the object. */
   count,
   absent: z.array(absentSchema),
+  /** Lines marked `dup`. */
+  dup: count.optional(),
+  /** Gaps of a broker that its lines tell of. */
+  gaps: z.array(gapSchema).optional(),
+  /** With the first lines of an epoch. */
+  start: startSchema.optional(),
 });
 
 /** A gzip member or zstd frame of whole lines that is decoded by itself. */
@@ -67,6 +82,18 @@ export type ManifestPart = z.output<typeof partSchema>;
 export type ManifestBlock = z.output<typeof blockSchema>;
 export type AbsentRange = z.output<typeof absentSchema>;
 export type TopicDigest = z.output<typeof topicsSchema>;
+export type ManifestGap = z.output<typeof gapSchema>;
+
+/** Makes `part` the one run of sequences that it and the next one of its epoch are. False when they do not follow each other. */
+export function extendPart(part: ManifestPart, next: ManifestPart): boolean {
+  if (part.journal !== next.journal || part.epoch !== next.epoch || part.lastSeq + 1 !== next.firstSeq) return false;
+  part.lastSeq = next.lastSeq;
+  part.count += next.count;
+  part.absent.push(...next.absent);
+  if (part.dup !== undefined || next.dup !== undefined) part.dup = (part.dup ?? 0) + (next.dup ?? 0);
+  if (next.gaps) part.gaps = [...(part.gaps ?? []), ...next.gaps];
+  return true;
+}
 
 export function encodeManifest(manifest: Manifest): Buffer {
   return Buffer.from(`${JSON.stringify(manifest)}\n`);

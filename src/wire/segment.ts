@@ -14,6 +14,16 @@ export interface SegmentHeader {
   first: number;
   /** No sequence up to here will ever be given out by another segment of a later start. */
   reserved: number;
+  /** In the first segment of an epoch. */
+  start?: EpochStart;
+}
+
+/** How an epoch began: what is missing at the end of the one before, or was never archived between them, can then be seen. */
+export interface EpochStart {
+  /** When its journal was opened, RFC 3339. */
+  opened: string;
+  /** The epoch before: the last sequence that it had on disk, and when it was closed in order. */
+  previous?: { epoch: string; last: number; closed?: string };
 }
 
 export const SEGMENT_TOPIC = '$hydrant/segment';
