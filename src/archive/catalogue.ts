@@ -7,7 +7,7 @@ import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import { createUnionStore, type NamedStore } from '../storage/union.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
-import { type ArchiveKey, type Codec, DAY_MS, HIVE_PREFIX, HOUR_MS, parseArchiveKey } from './keys.ts';
+import { type ArchiveKey, DAY_MS, HIVE_PREFIX, HOUR_MS, type ObjectCodec, parseArchiveKey, widestFirst } from './keys.ts';
 import { holdsAll, type SeqRange, SeqSet } from './seq-set.ts';
 
 /** One thing to read: a segment, an object, or one part of a day's object. */
@@ -15,7 +15,7 @@ export interface Piece {
   /** Path of a segment or key of an object. */
   name: string;
   kind: 'segment' | 'object';
-  codec: Codec | 'plain';
+  codec: ObjectCodec | 'plain';
   /** Empty when nobody knows: a day that the seed program wrote. */
   journal: string;
   epoch: string;
@@ -119,7 +119,7 @@ export class Catalogue {
       pieces.push(piece);
       if (isInRange(piece, options.range)) inRange.push(piece);
     };
-    const hours = groups.filter((group) => group.layout === 'hive');
+    const hours = groups.filter((group) => group.layout === 'hive').sort(widestFirst);
     if (!options.sealedFirst) for (const piece of segments) add(piece);
     for (const group of groups) if (group.layout === 'daily') for (const piece of await this.#dayPieces(group, options.range)) add(piece);
     for (const group of hours) if (group.manifestKey) for (const piece of hourPieces(group)) add(piece);
@@ -215,7 +215,11 @@ function hourPrefixes({ sinceMs, untilMs = Date.now() + DAY_MS }: TimeRange = {}
   return prefixes;
 }
 
-type Group = ArchiveKey & { objects: { key: string; bytes: number; codec: Codec | 'plain' }[]; manifestKey?: string; indexKey?: string };
+type Group = ArchiveKey & {
+  objects: { key: string; bytes: number; codec: ObjectCodec | 'plain' }[];
+  manifestKey?: string;
+  indexKey?: string;
+};
 
 function objectPiece(group: Group, object: Group['objects'][number]): Piece {
   return {

@@ -9,21 +9,21 @@ import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from 
 export async function findSealed(store: ObjectStore, segments: readonly SegmentInfo[], log: Log): Promise<SegmentInfo[]> {
   if (segments.length === 0) return [];
   const sizes = new Map<string, number>();
-  const places: HivePlace[] = [];
+  const places: (HivePlace & { base: string })[] = [];
   for await (const { key, bytes } of store.list(HIVE_PREFIX)) {
     const parsed = parseArchiveKey(key);
     if (parsed?.layout !== 'hive') continue;
     sizes.set(key, bytes);
     if (parsed.file === 'manifest') places.push(parsed);
   }
-  places.sort((a, b) => a.first - b.first);
+  places.sort((a, b) => a.first - b.first || b.last - a.last);
   const days = new Map<number, Manifest[]>();
   const found: SegmentInfo[] = [];
   for (const segment of segments) {
     let next = segment.first;
     for (const place of places) {
-      if (place.journal !== segment.journal || place.epoch !== segment.epoch || place.first !== next) continue;
-      if (await isWhole(store, placeBase(place), sizes, log)) next = place.last + 1;
+      if (place.journal !== segment.journal || place.epoch !== segment.epoch || place.first > next || place.last < next) continue;
+      if (await isWhole(store, place.base, sizes, log)) next = place.last + 1;
     }
     let isSealed = next > segment.last;
     for (let dayMs = dayOf(segment.minMs); !isSealed && dayMs <= segment.maxMs; dayMs += DAY_MS) {
@@ -69,9 +69,9 @@ async function readManifest(store: ObjectStore, key: string, log: Log): Promise<
   }
 }
 
-/** Whether a day's object holds a sealed part, which it does as a whole or not at all. */
-export function covers(day: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
-  return day.parts.some(
+/** Whether an object that was put together holds a sealed part, which it does as a whole or not at all. */
+export function covers(joined: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
+  return joined.parts.some(
     ({ journal, epoch, firstSeq, lastSeq }) =>
       journal === part.journal && epoch === part.epoch && firstSeq <= part.first && part.last <= lastSeq,
   );

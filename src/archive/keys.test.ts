@@ -23,6 +23,15 @@ test('keys of hours say journal, epoch, sequences, hour and what the file is', (
   ]) {
     assert.equal(parseArchiveKey(`${BASE}.${ending}`)?.file, file);
   }
+  // What compaction made of the same sequences is told apart, so that both can be there for a while.
+  const parquet = `${BASE}.parquet`;
+  assert.deepEqual(parseArchiveKey(parquet), { ...place, base: parquet, file: 'object', codec: 'parquet' });
+  for (const [ending, file] of [
+    ['manifest.json', 'manifest'],
+    ['idx', 'index'],
+  ]) {
+    assert.deepEqual(parseArchiveKey(`${parquet}.${ending}`), { ...place, base: parquet, file, codec: 'plain' });
+  }
 });
 
 test('keys of days are the seed program’s, below their year or beside each other', () => {
@@ -43,6 +52,9 @@ test('what is none of the archive’s files is left alone (archive defect 6)', (
     '20261120.json.gz.gz',
     '2026/20261340.json',
     `${BASE}.tmp`,
+    BASE,
+    `${BASE}.parquet.ndjson.gz`,
+    `${BASE}.parquet.damaged`,
     `quarantine/${BASE}.idx.0a`,
     'dt=2026-11-20/readme',
   ]) {

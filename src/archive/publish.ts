@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { ObjectBody, ObjectStore } from '../storage/store.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../wire/manifest.ts';
 import { QUARANTINE_PREFIX } from './keys.ts';
-import { unpackStream } from './unpack-stream.ts';
+import { unpackObject } from './unpack-object.ts';
 
 const ONCE = { ifNoneMatch: true } as const;
 
@@ -24,7 +24,7 @@ export class Publisher {
   async object(key: string, body: ObjectBody, expected: Pick<Manifest, 'sha256' | 'rawSha256' | 'codec'>): Promise<void> {
     await this.#put(key, body, async () => {
       if ((await hashOf(this.#store.stream(key))) === expected.sha256) return 'same';
-      const raw = await hashOf(unpackStream(this.#store.stream(key), expected.codec)).catch((error) => {
+      const raw = await hashOf(unpackObject(this.#store, key, expected.codec)).catch((error) => {
         if (error instanceof HydrantError && error.code === 'HYD_OBJECT_DAMAGED') return undefined;
         throw error;
       });

@@ -4,11 +4,10 @@ import type { ReadableStore } from '../storage/store.ts';
 import type { Manifest, ManifestBlock } from '../wire/manifest.ts';
 import type { Piece } from './catalogue.ts';
 import { type Chunk, PieceGone, type Selection, selectedOffsets, usesIndex } from './chunks.ts';
-import { unpackBlock } from './codec.ts';
 import { unpackIndex } from './object-index.ts';
 import { holdsAll } from './seq-set.ts';
 import { mayMatch } from './topic-digest.ts';
-import { unpackStream } from './unpack-stream.ts';
+import { createUnpack, unpackObject } from './unpack-object.ts';
 import { wholeLines } from './whole-lines.ts';
 
 /** The blocks of an object that may hold what is asked for. Undefined when its manifest says that nothing of it can match. */
@@ -32,7 +31,7 @@ export async function readObject(
  */
 export async function* readWhole(store: ReadableStore, piece: Piece): AsyncGenerator<Chunk> {
   try {
-    yield* wholeLines(unpackStream(store.stream(piece.name), piece.codec));
+    yield* wholeLines(unpackObject(store, piece.name, piece.codec));
   } catch (error) {
     if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
     throw error;
@@ -93,6 +92,7 @@ async function* readBlocks(
   index: SegmentIndex | undefined,
 ): AsyncGenerator<Chunk> {
   const places = index && selectedOffsets(index, selection.filters);
+  const unpack = createUnpack(store, piece.name, manifest);
   let at = 0;
   for (const block of blocks) {
     let starts: number[] | undefined;
@@ -105,7 +105,7 @@ async function* readBlocks(
     let bytes: Buffer;
     try {
       const packed = await store.get(piece.name, { start: block.offset, end: block.offset + block.bytes });
-      bytes = unpackBlock(packed, manifest.codec, block.rawBytes);
+      bytes = await unpack(packed, block);
     } catch (error) {
       if (!(error instanceof HydrantError)) throw error;
       if (error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });

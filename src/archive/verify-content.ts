@@ -5,18 +5,17 @@ import type { ReadableStore } from '../storage/store.ts';
 import { decodeLine } from '../wire/line.ts';
 import type { Manifest } from '../wire/manifest.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
-import { unpackBlock } from './codec.ts';
-import type { Codec } from './keys.ts';
+import type { ObjectCodec } from './keys.ts';
 import { LineChecker } from './line-checker.ts';
 import { readPiece } from './read-piece.ts';
-import { unpackStream } from './unpack-stream.ts';
+import { createUnpack, unpackObject } from './unpack-object.ts';
 import { dayText, type VerifyReport } from './verify-report.ts';
 import { wholeLines } from './whole-lines.ts';
 
 export interface StoredObject {
   key: string;
   bytes: number;
-  codec: Codec | 'plain';
+  codec: ObjectCodec | 'plain';
 }
 
 /** Where findings go, and who is told of each stretch that was read. */
@@ -42,16 +41,24 @@ export async function verifyObject(
   if (bytes !== manifest.bytes) report.problem('size', day, key, `it has ${bytes} bytes, its manifest says ${manifest.bytes}`);
   const hash = createHash('sha256');
   const rawHash = createHash('sha256');
+  const unpack = createUnpack(store, key, manifest);
+  let at = 0;
   let offset = 0;
   let lines = 0;
+  /** What is stored between blocks and around them: a Parquet file has a beginning and a footer. */
+  const hashUpTo = async (end: number): Promise<void> => {
+    if (end > at) hash.update(await store.get(key, { start: at, end }));
+  };
   for (const [part, { firstSeq, lastSeq, absent }] of manifest.parts.entries()) {
     const checker = createChecker(firstSeq, absent, day, key, report);
     for (const block of manifest.blocks.filter((own) => own.part === part)) {
+      await hashUpTo(block.offset);
       const packed = await store.get(key, { start: block.offset, end: block.offset + block.bytes });
       hash.update(packed);
+      at = block.offset + block.bytes;
       onRead(packed.length);
       try {
-        const raw = unpackBlock(packed, manifest.codec, block.rawBytes);
+        const raw = await unpack(packed, block);
         rawHash.update(raw);
         checker.check(raw, offset);
       } catch (error) {
@@ -63,6 +70,7 @@ export async function verifyObject(
     checker.finish(lastSeq, offset);
     lines += checker.lines;
   }
+  await hashUpTo(manifest.bytes);
   report.count(day, { events: lines });
   if (lines !== manifest.count) report.problem('count', day, key, `it has ${lines} readable lines, its manifest says ${manifest.count}`);
   if (hash.digest('hex') !== manifest.sha256) report.problem('hash', day, key, 'its sha256 is not the one in its manifest');
@@ -83,7 +91,7 @@ export async function verifyPlain(
   let events = 0;
   let sequenced = false;
   try {
-    for await (const chunk of wholeLines(unpackStream(store.stream(key), codec))) {
+    for await (const chunk of wholeLines(unpackObject(store, key, codec))) {
       for (let start = 0; start < chunk.bytes.length; ) {
         const newline = chunk.bytes.indexOf(10, start);
         const end = newline === -1 ? chunk.bytes.length : newline;

@@ -4,7 +4,7 @@ import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
 import { PieceGone } from './chunks.ts';
 import { covers } from './find-sealed.ts';
-import { type ArchiveKey, parseArchiveKey, QUARANTINE_PREFIX } from './keys.ts';
+import { type ArchiveKey, parseArchiveKey, QUARANTINE_PREFIX, widestFirst } from './keys.ts';
 import { holdsAll, SeqSet } from './seq-set.ts';
 import { findFaults, type SequenceRun } from './sequence-check.ts';
 import { type StoredObject, type VerifyContext, verifyObject, verifyPlain, verifySegment } from './verify-content.ts';
@@ -36,6 +36,8 @@ class Verification {
   readonly #runs: SequenceRun[] = [];
   readonly #segmentLines = new Map<string, number>();
   readonly #composed: Manifest[] = [];
+  /** The object of an hour that was read last. */
+  #compacted: { manifest: Manifest; fromMs: number } | undefined;
   readonly #withoutObject: { manifest: Manifest; key: string; day: string }[] = [];
   readonly #seen = new Set<string>();
   #missed = false;
@@ -77,7 +79,7 @@ class Verification {
     for (const group of groups) await this.#group(group);
   }
 
-  /** Days first: what they hold is left over, not twice, in an object that a crash or this moment has not removed yet. */
+  /** Days, and what hours were put together to, first: what they hold is left over, not twice, in an object that is not removed yet. */
   async #groups(): Promise<Group[]> {
     const groups = new Map<string, Group>();
     for await (const { key, bytes } of this.#catalogue.store.list()) {
@@ -95,7 +97,7 @@ class Verification {
       else if (parsed.file === 'manifest') group.manifestKey = key;
     }
     const found = [...groups.values()].filter((group) => group.objects.length > 0 || group.manifestKey !== undefined);
-    return [...found.filter((group) => group.layout === 'daily'), ...found.filter((group) => group.layout === 'hive')];
+    return [...found.filter((group) => group.layout === 'daily'), ...found.filter((group) => group.layout === 'hive').sort(widestFirst)];
   }
 
   async #segment(piece: Piece): Promise<void> {
@@ -118,10 +120,11 @@ class Verification {
       const manifest = group.manifestKey === undefined ? undefined : await this.#manifest(group.manifestKey, day);
       const own = manifest && group.objects.find(({ key }) => basename(key) === manifest.object);
       if (manifest) {
-        if (group.layout === 'hive' && this.#composed.some((other) => covers(other, group))) return;
+        if (this.#isLeftOver(group)) return;
         if (own || manifest.object === null) {
           if (own) await verifyObject(this.#catalogue.store, own, manifest, day, this.#context);
           if (group.layout === 'daily') this.#composed.push(manifest);
+          else if (own?.bytes === manifest.bytes) this.#compacted = { manifest, fromMs: group.fromMs };
           this.#addRuns(group, manifest, day);
         } else this.#withoutObject.push({ manifest, key: group.manifestKey!, day });
       }
@@ -132,6 +135,12 @@ class Verification {
       if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_MISSING') throw error;
       this.#missed = true;
     }
+  }
+
+  #isLeftOver(group: Group): boolean {
+    if (group.layout === 'daily') return false;
+    if (this.#compacted?.fromMs === group.fromMs && covers(this.#compacted.manifest, group)) return true;
+    return this.#composed.some((other) => covers(other, group));
   }
 
   async #manifest(key: string, day: string): Promise<Manifest | undefined> {
@@ -161,7 +170,7 @@ class Verification {
     if (group.layout === 'hive') {
       const { journal, epoch, first, last, fromMs: dayMs } = group;
       const inJournal = this.#segments.some((own) => own.epoch === epoch && own.first <= first && own.last >= last);
-      if (inJournal || this.#composed.some((other) => covers(other, group))) return;
+      if (inJournal || this.#isLeftOver(group)) return;
       this.#runs.push({ name: key, kind: 'object', journal, epoch, first, last, dayMs });
       this.#report.problem('orphan-object', day, key, 'it has no manifest', first, last);
     }

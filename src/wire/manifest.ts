@@ -37,7 +37,7 @@ const partSchema = z.object({
   start: startSchema.optional(),
 });
 
-/** A gzip member or zstd frame of whole lines that is decoded by itself. */
+/** A gzip member or zstd frame of whole lines that is decoded by itself, or a row group of a Parquet file. */
 const blockSchema = z.object({
   /** Which of `parts` its lines belong to. */
   part: count,
@@ -60,7 +60,7 @@ const manifestSchema = z.object({
   v: z.literal(1),
   /** Name of the object, beside the manifest; null when every sequence is absent, then there is no object. */
   object: z.string().nullable(),
-  codec: z.enum(['gzip', 'zstd']),
+  codec: z.enum(['gzip', 'zstd', 'parquet']),
   parts: z.array(partSchema).min(1),
   count,
   /** Arrival of the earliest and latest line, as written; empty without lines. */
