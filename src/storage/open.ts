@@ -8,6 +8,8 @@ import type { ObjectStore } from './store.ts';
 export interface OpenStoreOptions {
   /** Section `archive.s3` of the configuration. Default: as if it were empty. */
   s3?: S3Settings;
+  /** For whoever writes there: a bucket that does not exist is made before anything is asked of it, if the section allows that. Default false. */
+  makeBucket?: boolean;
   /** Default: silent. */
   log?: Log;
 }
@@ -24,7 +26,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
   const location = parseStoreUrl(url);
   if (location.kind === 'file') return createFsStore(location.path);
   const { createS3Store } = await import('./drivers/s3.ts');
-  return createS3Store({ ...location, settings: options.s3 ?? s3Options.parse({}), log: options.log });
+  return createS3Store({ ...location, settings: options.s3 ?? s3Options.parse({}), makeBucket: options.makeBucket, log: options.log });
 }
 
 /** @throws HYD_USAGE naming the URL, without what it holds of a password */

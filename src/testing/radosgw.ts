@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { type S3Settings, s3Options } from '../storage/options.ts';
 import { Child, run } from './child.ts';
 import { freePort } from './mosquitto.ts';
@@ -32,7 +33,14 @@ export interface Radosgw extends AsyncDisposable, S3Keys {
 const START_MS = 60_000;
 const PATH = { PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/usr/bin` };
 
-/** Starts Debian's Ceph. It takes some seconds, so a test file starts one and gives each test a bucket. */
+/** One server for all tests of a file, stopped after the last one. */
+export async function shareRadosgw(): Promise<Radosgw> {
+  const server = await startRadosgw();
+  after(() => server.stop());
+  return server;
+}
+
+/** Starts Debian's Ceph, which takes two seconds or three. */
 export async function startRadosgw(): Promise<Radosgw> {
   await using started = new AsyncDisposableStack();
   const folder = started.use(await createTempFolder('radosgw'));

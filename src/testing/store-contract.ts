@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -30,11 +31,31 @@ export function storeContract(driver: string, create: StoreFactory): void {
     assert.ok(chunks.every((chunk) => chunk.length <= 1024 * 1024));
   });
 
+  contract('takes a large object from memory and from a file', async (store) => {
+    await using folder = await createTempFolder();
+    const bytes = randomBytes(11 * 1024 ** 2 + 1);
+    const path = join(folder.path, 'large');
+    await writeFile(path, bytes);
+    await store.put('large/memory', bytes, ONCE);
+    await store.put('large/file', { path, move: true }, ONCE);
+    await assert.rejects(stat(path), { code: 'ENOENT' });
+    for (const key of ['large/memory', 'large/file']) {
+      assert.equal((await store.head(key))?.bytes, bytes.length);
+      assert.ok(bytes.equals(Buffer.concat(await collect(store.stream(key)))), key);
+      assert.ok(bytes.subarray(6_000_000, 6_000_100).equals(await store.get(key, { start: 6_000_000, end: 6_000_100 })), key);
+      await assert.rejects(store.put(key, bytes.subarray(1), ONCE), { code: 'HYD_OBJECT_EXISTS' });
+      assert.ok(bytes.equals(await store.get(key)), key);
+    }
+    assert.equal(await store.clean(), 0);
+  });
+
   contract('gives what there is when a range passes the end', async (store) => {
     await store.put('a', Buffer.from('0123456789'), ONCE);
     assert.equal(String(await store.get('a', { start: 8, end: 100 })), '89');
     assert.equal(String(await store.get('a', { start: 10, end: 20 })), '');
     assert.equal(String(await store.get('a', { start: 50, end: 60 })), '');
+    assert.equal(String(await store.get('a', { start: 5, end: 5 })), '');
+    await assert.rejects(store.get('b', { start: 5, end: 5 }), { code: 'HYD_OBJECT_MISSING' });
   });
 
   contract('takes an empty object', async (store) => {
@@ -89,15 +110,24 @@ export function storeContract(driver: string, create: StoreFactory): void {
   });
 
   contract('lists by prefix, in the order of the bytes of the keys', async (store) => {
-    const keys = ['a-b', 'a/b', 'a/b-c', 'a/bb/c', 'a/é', 'a/\uffee', 'a/😀', 'a0', 'b/1', 'b/10', 'b/2'];
+    const keys = ['a+b', 'a-b', 'a/b', 'a/b c%2f&<', 'a/b-c', 'a/bb/c', 'a/é', 'a/\uffee', 'a/😀', 'a0', 'b/1', 'b/10', 'b/2'];
     for (const key of [...keys].reverse()) await store.put(key, Buffer.from(key), ONCE);
     const listed = async (prefix?: string) => (await collect(store.list(prefix))).map((info) => info.key);
     assert.deepEqual(await listed(), keys);
-    assert.deepEqual(await listed('a/b'), ['a/b', 'a/b-c', 'a/bb/c']);
+    assert.deepEqual(await listed('a/b'), ['a/b', 'a/b c%2f&<', 'a/b-c', 'a/bb/c']);
     assert.deepEqual(await listed('a/bb/'), ['a/bb/c']);
     assert.deepEqual(await listed('b/1'), ['b/1', 'b/10']);
     assert.deepEqual(await listed('none/'), []);
     assert.equal((await collect(store.list('b/10')))[0]!.bytes, 4);
+  });
+
+  contract('lists more objects than one answer of a server holds, each once and in order', async (store) => {
+    const keys = Array.from({ length: 1030 }, (_, i) => `many/${String(i).padStart(4, '0')}`);
+    for (let at = 0; at < keys.length; at += 50) {
+      await Promise.all(keys.slice(at, at + 50).map((key) => store.put(key, Buffer.from('x'), ONCE)));
+    }
+    const listed = (await collect(store.list('many/'))).map((info) => info.key);
+    assert.deepEqual(listed, keys);
   });
 
   contract('an empty store lists nothing', async (store) => {

@@ -21,6 +21,8 @@ export interface S3StoreOptions {
   settings: S3Settings;
   /** Default: silent. */
   log?: Log;
+  /** Look for the bucket before the first call of any kind, and make it as before a put: for whoever writes here. Default false. */
+  makeBucket?: boolean;
   /** Uploads in parts that began longer ago than this are unfinished ones, which `clean` removes. Default an hour. */
   unfinishedMs?: number;
 }
@@ -201,7 +203,7 @@ class S3Store implements ObjectStore {
     }
   }
 
-  #open(): Promise<S3Target> {
+  async #open(): Promise<S3Target> {
     const { bucket, prefix = '', settings } = this.#options;
     this.#opened ??= openS3Client(settings).then(
       (opened) => ({ ...opened, bucket, prefix, settings }),
@@ -210,7 +212,9 @@ class S3Store implements ObjectStore {
         throw error;
       },
     );
-    return this.#opened;
+    const target = await this.#opened;
+    if (this.#options.makeBucket) await this.#findBucket(target);
+    return target;
   }
 
   #findBucket(target: S3Target): Promise<void> {
