@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { crashPoint } from '../core/crash-point.ts';
 import type { Log } from '../core/log.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
-import type { ObjectStore } from '../storage/store.ts';
+import type { ObjectStore, ReadableStore } from '../storage/store.ts';
 import { decodeManifest, extendPart, type Manifest, type ManifestPart } from '../wire/manifest.ts';
 import type { CheckedDay } from './check-day.ts';
 import { covers, readDays } from './find-sealed.ts';
@@ -13,6 +13,8 @@ import type { SealThread } from './seal-thread.ts';
 
 export interface ComposeContext {
   store: ObjectStore;
+  /** Where days may be already: `store`, and where its objects go from there. */
+  stored: ReadableStore;
   publisher: Publisher;
   thread: SealThread;
   workDir: string;
@@ -73,7 +75,7 @@ class DayComposer {
   }
 
   async compose(bases: string[]): Promise<number> {
-    const done = await readDays(this.#context.store, this.#dayMs, this.#context.log);
+    const done = await readDays(this.#context.stored, this.#dayMs, this.#context.log);
     const waiting: SealedPart[] = [];
     for (const base of bases) {
       const part = await this.#readPart(base);
@@ -102,10 +104,10 @@ class DayComposer {
 
   /** The first name of the day under which there is no object; what a crash left beside it is removed. */
   async #freeBase(): Promise<string> {
-    const { store } = this.#context;
+    const { store, stored } = this.#context;
     for (let number = 1; ; number++) {
       const base = placeBase({ layout: 'daily', fromMs: this.#dayMs, number });
-      if ((await store.head(`${base}.json.gz`)) || (await store.head(`${base}.json`))) continue;
+      if ((await stored.head(`${base}.json.gz`)) || (await stored.head(`${base}.json`))) continue;
       for (const ending of ['.manifest.json', '.idx']) await store.delete(base + ending);
       return base;
     }

@@ -1,15 +1,26 @@
 import { errorText, HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
-import type { ObjectStore } from '../storage/store.ts';
+import type { ReadableStore } from '../storage/store.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
 import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
+import type { SeqPart } from './sealer-options.ts';
 
-/** Which of a journal's segments are in the store as a whole: manifests cover them, and the objects are there in full size. */
-export async function findSealed(store: ObjectStore, segments: readonly SegmentInfo[], log: Log): Promise<SegmentInfo[]> {
+interface SealedContext {
+  /** Sequences that have left the store for another one. */
+  uploaded?: readonly SeqPart[];
+  log: Log;
+}
+
+/** Which of a journal's segments are sealed as a whole: manifests cover them, and the objects are in the store in full size, or uploaded. */
+export async function findSealed(
+  store: ReadableStore,
+  segments: readonly SegmentInfo[],
+  { uploaded = [], log }: SealedContext,
+): Promise<SegmentInfo[]> {
   if (segments.length === 0) return [];
   const sizes = new Map<string, number>();
-  const places: (HivePlace & { base: string })[] = [];
+  const places: (SeqPart & { base?: string })[] = [...uploaded];
   for await (const { key, bytes } of store.list(HIVE_PREFIX)) {
     const parsed = parseArchiveKey(key);
     if (parsed?.layout !== 'hive') continue;
@@ -23,7 +34,7 @@ export async function findSealed(store: ObjectStore, segments: readonly SegmentI
     let next = segment.first;
     for (const place of places) {
       if (place.journal !== segment.journal || place.epoch !== segment.epoch || place.first > next || place.last < next) continue;
-      if (await isWhole(store, place.base, sizes, log)) next = place.last + 1;
+      if (place.base === undefined || (await isWhole(store, place.base, sizes, log))) next = place.last + 1;
     }
     let isSealed = next > segment.last;
     for (let dayMs = dayOf(segment.minMs); !isSealed && dayMs <= segment.maxMs; dayMs += DAY_MS) {
@@ -40,14 +51,14 @@ function dayOf(ms: number): number {
   return Math.floor(ms / DAY_MS) * DAY_MS;
 }
 
-async function isWhole(store: ObjectStore, base: string, sizes: Map<string, number>, log: Log): Promise<boolean> {
+async function isWhole(store: ReadableStore, base: string, sizes: Map<string, number>, log: Log): Promise<boolean> {
   const manifest = await readManifest(store, `${base}.manifest.json`, log);
   if (!manifest) return false;
   return manifest.object === null || sizes.get(base.slice(0, base.lastIndexOf('/') + 1) + manifest.object) === manifest.bytes;
 }
 
 /** Manifests of the objects of a day that are there; one without its object is what a crash has left. */
-export async function readDays(store: ObjectStore, dayMs: number, log: Log): Promise<Manifest[]> {
+export async function readDays(store: ReadableStore, dayMs: number, log: Log): Promise<Manifest[]> {
   const manifests: Manifest[] = [];
   for await (const { key } of store.list(placeBase({ layout: 'daily', fromMs: dayMs, number: 1 }))) {
     if (parseArchiveKey(key)?.file !== 'manifest') continue;
@@ -59,7 +70,7 @@ export async function readDays(store: ObjectStore, dayMs: number, log: Log): Pro
 }
 
 /** Undefined when it cannot be read: what it covers counts as not sealed. */
-async function readManifest(store: ObjectStore, key: string, log: Log): Promise<Manifest | undefined> {
+async function readManifest(store: ReadableStore, key: string, log: Log): Promise<Manifest | undefined> {
   try {
     return decodeManifest(await store.get(key), key);
   } catch (error) {

@@ -12,7 +12,7 @@ export async function publishRun(
   segment: { journal: string; epoch: string },
   run: SealedRun,
   options: { codec: Codec; nowMs: number },
-): Promise<Manifest> {
+): Promise<{ base: string; manifest: Manifest }> {
   const { codec } = options;
   const place: HivePlace = {
     layout: 'hive',
@@ -31,7 +31,7 @@ export async function publishRun(
   crashPoint('seal.indexed');
   await publisher.manifest(`${base}.manifest.json`, manifest);
   crashPoint('seal.manifest');
-  return manifest;
+  return { base, manifest };
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

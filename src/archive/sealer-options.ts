@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Hold } from '../journal/holds.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
-import type { ObjectStore } from '../storage/store.ts';
+import type { ObjectStore, ReadableStore } from '../storage/store.ts';
 import type { ExcludeOptions } from './exclude.ts';
 import type { Codec } from './keys.ts';
 import type { RetentionOptions } from './retention.ts';
@@ -18,10 +18,33 @@ export interface SealableJournal {
   trim(): Promise<unknown>;
 }
 
+/** Sequences of one epoch. */
+export interface SeqPart {
+  journal: string;
+  epoch: string;
+  first: number;
+  last: number;
+}
+
+/** What the sealer needs of those who take its objects to another store. */
+export interface Uploads {
+  /** Tells of an object that is whole in the local store, by its key without an ending. */
+  add(base: string): void;
+  /** Tells of objects whose names are not known here. */
+  rescan(): Promise<void>;
+  /** Whether an object is local and may be in the other store too, without a durable mark. */
+  isPending(base: string): boolean;
+  /** What is in the other store, from a sequence on. */
+  parts(journal: string, fromSeq: number): Promise<SeqPart[]>;
+}
+
 export interface SealerOptions {
   journal: SealableJournal;
   /** Where sealed objects go. */
   store: ObjectStore;
+  /** `store` and where its objects go from there, as one. Default: `store`. */
+  stored?: ReadableStore;
+  uploads?: Uploads;
   /** Folder for files under way, emptied at start; best on the file system of the store. */
   workDir: string;
   /** `hive` (default): an object per segment. `daily`: those of a closed day put together as the seed program names them. */

@@ -144,7 +144,9 @@ export class Sealer {
   async #prepare(): Promise<void> {
     await this.#emptyWorkDir();
     await this.#store.clean();
-    for (const segment of await findSealed(this.#store, this.#unsealed(), this.#log)) this.#sealed.add(segment.path);
+    const unsealed = this.#unsealed();
+    const uploaded = await this.#options.uploads?.parts(this.#journal.id, unsealed[0]?.first ?? 0);
+    for (const segment of await findSealed(this.#store, unsealed, { uploaded, log: this.#log })) this.#sealed.add(segment.path);
     await this.#moveHold();
   }
 
@@ -185,14 +187,15 @@ export class Sealer {
   }
 
   async #publish(segment: SegmentInfo, run: SealedRun, codec: Codec): Promise<void> {
-    const { count, rawBytes, bytes } = await publishRun(this.#publisher, segment, run, { codec, nowMs: this.#clock.now() });
+    const { base, manifest } = await publishRun(this.#publisher, segment, run, { codec, nowMs: this.#clock.now() });
+    this.#options.uploads?.add(base);
     if (run.damagedLines > 0) {
       const fields = { segment: basename(segment.path), lines: run.damagedLines, firstSeq: run.firstSeq, lastSeq: run.lastSeq };
       this.#log('error', 'damaged lines were left out of the archive and kept beside it', fields);
     }
-    this.#counts.events += count;
-    this.#counts.rawBytes += rawBytes;
-    this.#counts.bytes += bytes;
+    this.#counts.events += manifest.count;
+    this.#counts.rawBytes += manifest.rawBytes;
+    this.#counts.bytes += manifest.bytes;
     for (const { first, last, reason } of run.absent) this.#counts[reason] += last - first + 1;
   }
 
@@ -210,8 +213,9 @@ export class Sealer {
   async #tidy(): Promise<void> {
     if (this.#options.layout === 'daily') {
       const unsealed = this.#journal.segments.filter((segment) => !this.#sealed.has(segment.path));
-      this.#counts.days += await composeDays({
+      const made = await composeDays({
         store: this.#store,
+        stored: this.#options.stored ?? this.#store,
         publisher: this.#publisher,
         thread: this.#thread,
         workDir: this.#options.workDir,
@@ -221,6 +225,8 @@ export class Sealer {
         log: this.#log,
         onFailure: (day, error) => this.#failed('put a day together', error, { day }),
       });
+      this.#counts.days += made;
+      if (made > 0) await this.#options.uploads?.rescan();
     }
     const nowMs = this.#clock.now();
     if (!this.#options.retention || Math.abs(nowMs - this.#retentionMs) < RETENTION_EVERY_MS) return;
