@@ -19,8 +19,17 @@ export interface ConfigRuleFault {
 }
 
 function archiveFaults({ archive }: Config): ConfigRuleFault[] {
-  if (archive.layout !== 'daily' || archive.codec === 'gzip') return [];
-  return [{ path: 'archive.codec', message: `archive.codec is "${archive.codec}", but archive.layout: daily is gzip always` }];
+  const faults: ConfigRuleFault[] = [];
+  if (archive.layout === 'daily' && archive.codec !== 'gzip') {
+    faults.push({ path: 'archive.codec', message: `archive.codec is "${archive.codec}", but archive.layout: daily is gzip always` });
+  }
+  if (archive.to !== undefined && !archive.enabled) {
+    faults.push({
+      path: 'archive.to',
+      message: 'archive.to is given, but archive.enabled is false: nothing would be sealed to be uploaded',
+    });
+  }
+  return faults;
 }
 
 function accessFaults({ access, tls }: Config): ConfigRuleFault[] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accessOptions, aclOption, presetOption } from '../access/options.ts';
+import { uploadOptions, uploadTarget } from '../archive/upload-options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { s3Options } from '../storage/options.ts';
@@ -81,6 +82,8 @@ export const configSchema = z.strictObject({
           age: duration().prefault(0).describe('Remove objects whose events are all older than this; 0 = keep for ever.'),
         })
         .prefault({}),
+      to: uploadTarget,
+      upload: uploadOptions.prefault({}),
       s3: s3Options.prefault({}),
     })
     .prefault({}),

@@ -1,9 +1,15 @@
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
+import { openUploader, type Uploader } from '../archive/uploader.ts';
+import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
+import { openStore, parseStoreUrl } from '../storage/open.ts';
+import type { ObjectStore } from '../storage/store.ts';
+import { createUnionStore } from '../storage/union.ts';
 import type { Config } from './config-schema.ts';
 
 export interface ArchiveOptions {
@@ -14,43 +20,102 @@ export interface ArchiveOptions {
   log: Log;
 }
 
-/** What becomes of a journal: its sealer, and what this process reads of the archive. */
+/** What becomes of a journal: its sealer, what uploads sealed objects, and what this process reads of the archive. */
 export interface Archive {
   /** Undefined while `archive.enabled` is false: then nothing is ever removed from the journal. */
   readonly sealer: Sealer | undefined;
-  /** Of sealed objects only: the journal's segments are the caller's. */
+  /** Undefined without `archive.to`. */
+  readonly uploader: Uploader | undefined;
+  /** Of sealed objects only, local and uploaded ones as one: the journal's segments are the caller's. */
   readonly catalogue: Catalogue;
   /** Takes over what may change while it runs. */
   configure(config: Pick<Config, 'archive'>): void;
-  /** Closes the open segment and seals all there is. Resolves when it has tried. */
+  /** Closes the open segment, seals all there is and uploads what the time allows. Resolves when it has tried; never rejects. */
   drain(options: { deadlineMs: number }): Promise<void>;
   /** Finishes what is under way and stops; the rest waits for the next start. Before the journal. Twice is fine. */
   close(options: { deadlineMs: number }): Promise<void>;
 }
 
-/** @throws HYD_CONFIG for options that do not go together */
+/**
+ * A remote store that cannot be reached is no error: what is sealed waits in the data folder.
+ * @throws HYD_CONFIG for options that do not go together
+ */
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const { dataDir, config, journal, log } = options;
-  const store = createFsStore(join(dataDir, 'archive'));
-  const { enabled, layout, codec } = config.archive;
-  const workDir = join(dataDir, 'sealing');
-  const sealer = enabled ? await openSealer({ journal, store, workDir, layout, codec, ...livePart(config), log }) : undefined;
+  const localDir = join(dataDir, 'archive');
+  const local = createFsStore(localDir);
+  const { enabled, layout, codec, to } = config.archive;
+  const remote = enabled && to !== undefined ? await openRemote(to, localDir, options) : undefined;
+  const stored =
+    remote &&
+    createUnionStore([
+      { name: localDir, store: local },
+      { name: to!, store: remote },
+    ]);
+  const uploader = remote && uploadTo(remote, localDir, options);
+  const sealerOptions = { store: local, stored, uploads: uploader, workDir: join(dataDir, 'sealing'), layout, codec, log };
+  const sealer = enabled ? await openSealer({ journal, ...sealerOptions, ...livePart(config) }) : undefined;
   if (!sealer) journal.hold('the archive is off');
   return {
     sealer,
-    catalogue: new Catalogue({ store }),
+    uploader,
+    catalogue: new Catalogue({ store: stored ?? local }),
     configure: (next) => sealer?.configure(livePart(next)),
-    async drain() {
+    async drain({ deadlineMs }) {
+      const untilMs = performance.now() + deadlineMs;
       await journal.rotate();
       await sealer?.run();
+      await uploader?.drain({ deadlineMs: untilMs - performance.now() });
     },
-    async close() {
+    async close({ deadlineMs }) {
+      const untilMs = performance.now() + deadlineMs;
+      // Putting days together asks the remote store, which may not answer.
+      const cut = setTimeout(() => void remote?.close(), deadlineMs);
       await sealer?.close();
+      clearTimeout(cut);
+      await uploader?.close({ deadlineMs: untilMs - performance.now() });
+      await remote?.close();
     },
   };
 }
 
+/** @throws HYD_CONFIG when it would be the local archive itself: what is uploaded is removed there */
+async function openRemote(to: string, localDir: string, { config, log }: ArchiveOptions): Promise<ObjectStore> {
+  const location = parseStoreUrl(to);
+  if (location.kind === 'file') {
+    const [here, there] = await Promise.all(
+      [localDir, location.path].map(async (path) => {
+        await mkdir(path, { recursive: true, mode: 0o700 });
+        return stat(path, { bigint: true });
+      }),
+    );
+    if (here!.ino === there!.ino && here!.dev === there!.dev) {
+      throw new HydrantError('HYD_CONFIG', `archive.to is ${to}, which is the archive of the data folder itself`, {
+        fix: 'Leave archive.to out to keep the archive in the data folder, or name another folder.',
+      });
+    }
+  }
+  return openStore(to, { s3: config.archive.s3, makeBucket: true, log });
+}
+
+function uploadTo(remote: ObjectStore, localDir: string, { dataDir, config, journal, log }: ArchiveOptions): Uploader {
+  const { to, layout, upload, s3 } = config.archive;
+  return openUploader({
+    localDir,
+    remote,
+    remoteName: to!,
+    marksPath: join(dataDir, 'uploads.db'),
+    journal,
+    layout,
+    keepLocalMs: upload.keepLocal,
+    parallel: s3.parallel,
+    log,
+  });
+}
+
+/** With a remote store retention is that one's: nothing goes from here but what is there. */
 function livePart({ archive }: Pick<Config, 'archive'>): Parameters<Sealer['configure']>[0] {
   const { bytes, age } = archive.retention;
-  return { exclude: archive.exclude, retention: { bytes: bytes || undefined, ageMs: age || undefined } };
+  const retention = archive.to === undefined ? { bytes: bytes || undefined, ageMs: age || undefined } : undefined;
+  return { exclude: archive.exclude, retention };
 }

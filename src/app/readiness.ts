@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
+import type { UploaderStatistics } from '../archive/uploader.ts';
 import { errorText } from '../core/errors.ts';
-import { formatSize } from '../core/units.ts';
+import { formatDuration, formatSize } from '../core/units.ts';
 
 /** The parts that can keep a server from doing its work. */
 export interface ReadinessSources {
@@ -27,4 +28,19 @@ export async function readinessFaults({ dataDir, minFreeBytes, journal, store }:
     faults.push(`the data folder cannot be looked at: ${errorText(error)}`);
   }
   return faults;
+}
+
+/** What somebody should know although the server does its work, a sentence each. Says nothing of where and why: anybody may ask. */
+export function readinessNotes(uploads: UploaderStatistics | undefined): string[] {
+  if (!uploads) return [];
+  const { pending, pendingBytes, oldestPendingMs, conflicts, lastError } = uploads;
+  const notes: string[] = [];
+  if (pending > 0 && lastError !== '') {
+    const seconds = Math.floor(oldestPendingMs / 1000);
+    notes.push(
+      `uploads fail: ${pending} archive objects (${formatSize(pendingBytes)}) wait, the oldest for ${formatDuration(seconds * 1000)}`,
+    );
+  }
+  if (conflicts > 0) notes.push(`${conflicts} archive objects cannot be uploaded: other content holds their place`);
+  return notes;
 }

@@ -1,4 +1,5 @@
 import type { Sealer } from '../archive/sealer.ts';
+import type { Uploader } from '../archive/uploader.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { Sample } from '../http/metrics.ts';
@@ -10,6 +11,7 @@ export interface MeasuredParts {
   journal: Journal;
   broker: Broker;
   sealer: Sealer | undefined;
+  uploader: Uploader | undefined;
   http: Pick<HttpServer, 'streams'>;
   tls: Pick<TlsDoors, 'failures' | 'expiresAtMs'> | undefined;
 }
@@ -17,11 +19,12 @@ export interface MeasuredParts {
 type Reasons = Record<string, number>;
 
 /** What /metrics says of a server, read at this moment. */
-export function serverSamples({ journal, broker, sealer, http, tls }: MeasuredParts): Sample[] {
+export function serverSamples({ journal, broker, sealer, uploader, http, tls }: MeasuredParts): Sample[] {
   return [
     ...brokerSamples(broker),
     ...journalSamples(journal),
     ...(sealer ? archiveSamples(sealer) : []),
+    ...(uploader ? uploadSamples(uploader) : []),
     gauge('hydrant_http_event_streams', 'Event streams open over HTTP.', http.streams),
     ...(tls ? tlsSamples(tls) : []),
   ];
@@ -85,6 +88,20 @@ function archiveSamples(sealer: Sealer): Sample[] {
     counter('hydrant_archive_failures_total', 'Failed tries to seal or store.', seen.failures),
     counter('hydrant_archive_removed_total', 'Objects removed by retention.', seen.removed),
     counter('hydrant_archive_removed_bytes_total', 'Bytes removed by retention.', seen.removedBytes),
+  ];
+}
+
+function uploadSamples(uploader: Uploader): Sample[] {
+  const seen = uploader.statistics;
+  return [
+    gauge('hydrant_upload_pending_objects', 'Archive objects that wait to be uploaded.', seen.pending),
+    gauge('hydrant_upload_pending_bytes', 'Their bytes, on the disk of the data folder.', seen.pendingBytes),
+    gauge('hydrant_upload_oldest_pending_seconds', 'Age of the oldest of them since it was sealed.', seen.oldestPendingMs / 1000),
+    gauge('hydrant_upload_conflicts', 'Archive objects that stay here because other content holds their place.', seen.conflicts),
+    counter('hydrant_upload_objects_total', 'Archive objects uploaded and seen there.', seen.uploaded),
+    counter('hydrant_upload_bytes_total', 'Bytes uploaded.', seen.uploadedBytes),
+    counter('hydrant_upload_failures_total', 'Failed tries to upload.', seen.failures),
+    counter('hydrant_upload_removed_total', 'Archive objects removed here after they were uploaded.', seen.removed),
   ];
 }
 

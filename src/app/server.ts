@@ -19,7 +19,7 @@ import { isTlsDoor, openDoors } from './listener-options.ts';
 import { type ListenerUrls, openListeners, openTls } from './listeners.ts';
 import { openArchive } from './open-archive.ts';
 import { createOperatorToken } from './operator-token.ts';
-import { readinessFaults } from './readiness.ts';
+import { readinessFaults, readinessNotes } from './readiness.ts';
 import { serverSamples } from './server-metrics.ts';
 
 export interface ServerOptions {
@@ -132,7 +132,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     acceptWebSocket: (websocket, { socket }, shown) => broker.accept(webSocketTransport(websocket, socket, shown)),
     onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: `http:${user}`, user, remote: address }, reason, what),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
-    metrics: createMetrics(() => serverSamples({ journal, broker, sealer: archive.sealer, http, tls })),
+    notes: () => readinessNotes(archive.uploader?.statistics),
+    metrics: createMetrics(() => serverSamples({ journal, broker, sealer: archive.sealer, uploader: archive.uploader, http, tls })),
     maxBodyBytes: limits.packetBytes,
     log,
   });

@@ -32,6 +32,8 @@ export interface HttpOptions {
   acceptWebSocket(socket: WebSocket, request: IncomingMessage, shown: ShownCredentials): void;
   /** Why the server is not ready for work, in sentences; empty when it is. */
   readiness(): Promise<string[]>;
+  /** What somebody should know although the server does its work, in sentences. */
+  notes?(): string[];
   /** The metrics in Prometheus' text format. */
   metrics(): Promise<{ contentType: string; text: string }>;
   maxBodyBytes: number;
@@ -162,8 +164,13 @@ function addHealth(app: FastifyInstance, options: HttpOptions): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     const reasons = await options.readiness();
-    if (reasons.length === 0) return { status: 'ready' };
-    return reply.code(503).header('retry-after', '5').send({ status: 'not ready', reasons });
+    const notes = options.notes?.() ?? [];
+    const noted = notes.length > 0 ? { notes } : {};
+    if (reasons.length === 0) return { status: 'ready', ...noted };
+    return reply
+      .code(503)
+      .header('retry-after', '5')
+      .send({ status: 'not ready', reasons, ...noted });
   });
   app.get('/metrics', async ({ raw }, reply) => {
     if (!isLoopbackAddress(peerAddress(raw))) {
