@@ -1,36 +1,19 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { crashPoint } from '../core/crash-point.ts';
 import type { Log } from '../core/log.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
-import type { ObjectStore, ReadableStore } from '../storage/store.ts';
-import { decodeManifest, extendPart, type Manifest, type ManifestPart } from '../wire/manifest.ts';
-import type { CheckedDay } from './check-day.ts';
+import type { ReadableStore } from '../storage/store.ts';
+import { decodeManifest } from '../wire/manifest.ts';
 import { covers, readDays } from './find-sealed.ts';
+import { type JoinContext, joinParts, objectKey, publishJoined, removePart, type SealedPart } from './join.ts';
 import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from './keys.ts';
-import type { Publisher } from './publish.ts';
-import type { SealThread } from './seal-thread.ts';
 
-export interface ComposeContext {
-  store: ObjectStore;
+export interface ComposeContext extends Omit<JoinContext, 'read' | 'name'> {
   /** Where days may be already: `store`, and where its objects go from there. */
   stored: ReadableStore;
-  publisher: Publisher;
-  thread: SealThread;
-  workDir: string;
-  nowMs: number;
   /** Segments of the journal that are not in the store yet: a day they have events of is not put together. */
   unsealed: readonly SegmentInfo[];
-  maxTopics?: number;
   log: Log;
   /** One day that cannot be put together does not keep the others from it. */
   onFailure: (day: string, error: unknown) => void;
-}
-
-interface SealedPart {
-  place: HivePlace;
-  base: string;
-  manifest: Manifest;
 }
 
 /**
@@ -67,10 +50,12 @@ function hasEventsOf(segment: SegmentInfo, dayMs: number): boolean {
 
 class DayComposer {
   readonly #context: ComposeContext;
+  readonly #join: JoinContext;
   readonly #dayMs: number;
 
   constructor(context: ComposeContext, dayMs: number) {
     this.#context = context;
+    this.#join = { ...context, read: context.store, name: 'compose' };
     this.#dayMs = dayMs;
   }
 
@@ -87,19 +72,12 @@ class DayComposer {
     return days.length;
   }
 
-  /** The manifest goes before the object: as soon as the object can be seen, everybody knows which sequences it tells. */
   async #composeOne(parts: SealedPart[]): Promise<void> {
-    const { store, publisher, nowMs, log } = this.#context;
-    const staged = await this.#stage(parts);
+    const joined = await joinParts(this.#join, parts, 'gzip');
     const base = await this.#freeBase();
-    const manifest = dayManifest(base, parts, staged.checked, nowMs);
-    if (staged.checked.hasIndex) await publisher.derived(`${base}.idx`, { path: staged.indexPath, move: true });
-    await publisher.manifest(`${base}.manifest.json`, manifest);
-    crashPoint('compose.manifest');
-    await store.put(`${base}.json.gz`, { path: staged.path, move: true }, { ifNoneMatch: true });
-    crashPoint('compose.put');
+    const { count, bytes } = await publishJoined(this.#join, joined, base, `${base}.json.gz`);
     for (const part of parts) await this.#remove(part);
-    log('info', 'put a day together', { object: `${base}.json.gz`, events: manifest.count, bytes: manifest.bytes });
+    this.#context.log('info', 'put a day together', { object: `${base}.json.gz`, events: count, bytes });
   }
 
   /** The first name of the day under which there is no object; what a crash left beside it is removed. */
@@ -113,81 +91,18 @@ class DayComposer {
     }
   }
 
-  async #stage(parts: SealedPart[]): Promise<Staged> {
-    const { store, workDir, thread, maxTopics } = this.#context;
-    const path = join(workDir, 'day.json.gz');
-    const indexPath = join(workDir, 'day.idx');
-    {
-      await using file = await open(path, 'w', 0o600);
-      for (const { base, manifest } of parts) {
-        if (manifest.object !== null) await append(file, store.stream(`${base}.ndjson.gz`));
-      }
-      await file.sync();
-    }
-    crashPoint('compose.staged');
-    const objects = parts.map(({ base, manifest }) => ({ ...manifest, codec: 'gzip' as const, name: base }));
-    return { path, indexPath, checked: await thread.run({ kind: 'day', path, objects, indexPath, maxTopics }) };
-  }
-
   async #readPart(base: string): Promise<SealedPart> {
     const key = `${base}.manifest.json`;
     const place = parseArchiveKey(key) as HivePlace;
     return { place, base, manifest: decodeManifest(await this.#context.store.get(key), key) };
   }
 
-  /** The damaged lines stay: they are nowhere else. */
-  async #remove(part: SealedPart): Promise<void> {
-    for (const ending of ['.ndjson.gz', '.idx', '.manifest.json']) await this.#context.store.delete(part.base + ending);
-    crashPoint('compose.removed');
+  async #remove({ base, manifest }: SealedPart): Promise<void> {
+    await removePart(this.#join, base, manifest.object === null ? [] : [objectKey(base, manifest.object)]);
   }
-}
-
-interface Staged {
-  path: string;
-  indexPath: string;
-  checked: CheckedDay;
-}
-
-async function append(file: FileHandle, chunks: AsyncIterable<Buffer>): Promise<void> {
-  for await (const chunk of chunks) await file.appendFile(chunk);
 }
 
 function byJournal(parts: SealedPart[]): SealedPart[][] {
   const journals = Map.groupBy(parts, ({ place }) => place.journal);
   return [...journals.values()].map((own) => own.sort((a, b) => a.place.first - b.place.first));
-}
-
-/** Parts of one epoch that follow each other become one. */
-function dayManifest(base: string, sealed: SealedPart[], checked: CheckedDay, nowMs: number): Manifest {
-  const parts: ManifestPart[] = [];
-  const blocks: Manifest['blocks'] = [];
-  let offset = 0;
-  for (const { manifest } of sealed) {
-    const own = manifest.parts[0]!;
-    const before = parts.at(-1);
-    if (!before || !extendPart(before, own)) parts.push(structuredClone(own));
-    for (const block of manifest.blocks) blocks.push({ ...block, part: parts.length - 1, offset: offset + block.offset });
-    offset += manifest.bytes;
-  }
-  const held = sealed.map(({ manifest }) => manifest).filter(({ count }) => count > 0);
-  return {
-    v: 1,
-    object: `${basename(base)}.json.gz`,
-    codec: 'gzip',
-    parts,
-    count: parts.reduce((sum, part) => sum + part.count, 0),
-    minTs: held.map(({ minTs }) => minTs).sort()[0] ?? '',
-    maxTs:
-      held
-        .map(({ maxTs }) => maxTs)
-        .sort()
-        .at(-1) ?? '',
-    rawBytes: held.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
-    bytes: offset,
-    rawSha256: checked.rawSha256,
-    sha256: checked.sha256,
-    blocks,
-    topics: checked.topics,
-    sealedAt: new Date(nowMs).toISOString(),
-  };
 }

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { HydrantError } from '../core/errors.ts';
 import { workerUrl } from '../core/worker-url.ts';
-import type { CheckDayJob, CheckedDay } from './check-day.ts';
+import type { JoinedObjects, JoinJob } from './join-objects.ts';
 import type { SealedRun, SealSegmentJob } from './seal-segment.ts';
 import type { SealJob, SealReply } from './seal-worker.ts';
 
@@ -24,14 +24,14 @@ export class SealThread {
 
   /** @throws what the job throws; HYD_CLOSED; HYD_STORE (retryable) when the thread died */
   run(job: SealSegmentJob): Promise<SealedRun[]>;
-  run(job: CheckDayJob): Promise<CheckedDay>;
-  run(job: SealJob): Promise<SealedRun[] | CheckedDay> {
+  run(job: JoinJob): Promise<JoinedObjects>;
+  run(job: SealJob): Promise<SealedRun[] | JoinedObjects> {
     const result = this.#queue.then(() => this.#run(job));
     this.#queue = result.catch(() => {});
     return result;
   }
 
-  async #run(job: SealJob): Promise<SealedRun[] | CheckedDay> {
+  async #run(job: SealJob): Promise<SealedRun[] | JoinedObjects> {
     if (this.#closed) throw new HydrantError('HYD_CLOSED', 'sealing has ended');
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();

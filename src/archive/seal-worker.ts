@@ -1,15 +1,15 @@
 import { parentPort } from 'node:worker_threads';
 import { type ErrorCode, errorText, HydrantError } from '../core/errors.ts';
-import { type CheckDayJob, type CheckedDay, checkDay } from './check-day.ts';
+import { type JoinedObjects, type JoinJob, joinObjects } from './join-objects.ts';
 import { type SealedRun, type SealSegmentJob, sealSegment } from './seal-segment.ts';
 
-export type SealJob = SealSegmentJob | CheckDayJob;
-export type SealReply = { ok: true; result: SealedRun[] | CheckedDay } | { ok: false; code: ErrorCode; message: string };
+export type SealJob = SealSegmentJob | JoinJob;
+export type SealReply = { ok: true; result: SealedRun[] | JoinedObjects } | { ok: false; code: ErrorCode; message: string };
 
-parentPort!.on('message', (job: SealJob) => {
+parentPort!.on('message', async (job: SealJob) => {
   let reply: SealReply;
   try {
-    reply = { ok: true, result: job.kind === 'segment' ? sealSegment(job) : checkDay(job) };
+    reply = { ok: true, result: job.kind === 'segment' ? sealSegment(job) : await joinObjects(job) };
   } catch (error) {
     reply = { ok: false, code: error instanceof HydrantError ? error.code : 'HYD_STORE', message: errorText(error) };
   }
