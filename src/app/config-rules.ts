@@ -29,6 +29,14 @@ function archiveFaults({ archive }: Config): ConfigRuleFault[] {
       message: 'archive.to is given, but archive.enabled is false: nothing would be sealed to be uploaded',
     });
   }
+  const { cert, key } = archive.broker.tls;
+  if ((cert === undefined) !== (key === undefined)) {
+    const [path, other] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
+    faults.push({
+      path: `archive.broker.tls.${path}`,
+      message: `archive.broker.tls.${path} is given without archive.broker.tls.${other}, ${BOTH}`,
+    });
+  }
   return faults;
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accessOptions, aclOption, presetOption } from '../access/options.ts';
+import { brokerOptions } from '../archive/broker-options.ts';
 import { uploadOptions, uploadTarget } from '../archive/upload-options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
@@ -85,6 +86,7 @@ export const configSchema = z.strictObject({
       to: uploadTarget,
       upload: uploadOptions.prefault({}),
       s3: s3Options.prefault({}),
+      broker: brokerOptions.prefault({}),
     })
     .prefault({}),
   sessions: sessionOptions.prefault({}),

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { HydrantError } from '../core/errors.ts';
 import { inputJsonSchema } from './config-keys.ts';
 import { type ReadConfig, readConfig } from './config-loader.ts';
-import { originText } from './config-origin.ts';
+import { type ConfigEntry, originText } from './config-origin.ts';
 import { configFaults } from './config-rules.ts';
 import { type Config, configSchema } from './config-schema.ts';
 import { resolveDataDir } from './data-dir.ts';
@@ -17,6 +17,8 @@ export interface ConfigInputs {
   data?: string;
   /** --set path=value, in order. */
   sets?: readonly string[];
+  /** Values of flags that have a key of their own. */
+  flags?: readonly ConfigEntry[];
 }
 
 export interface LoadedConfig extends ReadConfig<Config> {
@@ -39,7 +41,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const found = join(resolveDataDir(dataFlag, inputs.env), 'hydrant.yaml');
   const chosen = named ?? (existsSync(found) ? found : undefined);
   const file = chosen === undefined ? undefined : resolve(chosen);
-  const read = readConfig(configSchema, { file, env: inputs.env, sets: inputs.sets }, configFaults);
+  const read = readConfig(configSchema, { file, env: inputs.env, sets: inputs.sets, flags: inputs.flags }, configFaults);
   const entry = read.given.get('data');
   const inFile = entry?.origin.from === 'file' ? entry.origin : undefined;
   if (inFile && named === undefined) {
