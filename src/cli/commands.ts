@@ -10,6 +10,7 @@ import { doctor } from './commands/doctor.ts';
 import { find } from './commands/find.ts';
 import { importCommand } from './commands/import.ts';
 import { pub } from './commands/pub.ts';
+import { query } from './commands/query.ts';
 import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
 import { retained } from './commands/retained.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   sub,
   find,
   replay,
+  query,
   archive,
   retained,
   clients,

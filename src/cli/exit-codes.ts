@@ -21,6 +21,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   HYD_TOPIC: EXIT.usage,
   HYD_FILTER: EXIT.usage,
   HYD_EXPRESSION: EXIT.usage,
+  HYD_SQL: EXIT.usage,
   HYD_CONNECT: EXIT.connect,
   HYD_REFUSED: EXIT.connect,
   HYD_TAKEN_OVER: EXIT.connect,

@@ -45,6 +45,10 @@ export const ERRORS = {
   HYD_STORE: { retryable: true, fix: 'Check the disk or the store under the archive: space, rights, dmesg. Nothing was removed.' },
   HYD_MANIFEST: { retryable: false, fix: 'Run `hydrant archive verify`; a manifest can be rebuilt from its object.' },
   HYD_BACKUP: { retryable: false, fix: 'Use another backup; nothing of this one was kept.' },
+  HYD_SQL: {
+    retryable: false,
+    fix: 'Correct the SQL; `hydrant query "describe events"` lists the columns, docs/guide/query.md the helpers.',
+  },
   HYD_EXPRESSION: { retryable: false, fix: 'Correct the CEL expression; docs/reference/cli.md lists the variables.' },
 } as const satisfies Record<string, { retryable: boolean; fix: string }>;
 
