@@ -85,6 +85,7 @@ export class Catalogue {
   readonly store: ReadableStore;
   readonly #journalDir: string | undefined;
   readonly #manifests = new Map<string, { manifest: Manifest; bytes: number }>();
+  readonly #loading = new Map<string, Promise<Manifest | undefined>>();
   #cachedBytes = 0;
 
   constructor(options: CatalogueOptions) {
@@ -138,6 +139,15 @@ export class Catalogue {
       this.#manifests.set(key, cached);
       return cached.manifest;
     }
+    let loading = this.#loading.get(key);
+    if (!loading) {
+      loading = this.#load(key).finally(() => this.#loading.delete(key));
+      this.#loading.set(key, loading);
+    }
+    return loading;
+  }
+
+  async #load(key: string): Promise<Manifest | undefined> {
     let bytes: Buffer;
     let manifest: Manifest;
     try {

@@ -5,8 +5,10 @@ import { checkLineCrc, decodeLine } from '../wire/line.ts';
 import { matchFilter } from '../wire/topic.ts';
 import type { Piece } from './catalogue.ts';
 import type { Chunk } from './chunks.ts';
+import { LineFields } from './line-fields.ts';
 import { LineView, splitGlued } from './line-view.ts';
 import { holdsSeq } from './seq-set.ts';
+import { TopicMemo } from './topic-memo.ts';
 
 export interface ScanRecord {
   /** Parsed when first asked for. */
@@ -18,21 +20,29 @@ export interface ScanRecord {
   readonly epoch: string;
 }
 
-/** A line whose checksum was good: parsing it can wait. */
+/** A line whose checksum was good: parsing it, and even cutting it out, can wait. */
 class CheckedRecord implements ScanRecord {
-  readonly line: Buffer;
   readonly journal: string;
   readonly epoch: string;
+  readonly #chunk: Buffer;
+  readonly #start: number;
+  readonly #end: number;
   #event: StoredEvent | undefined;
 
-  constructor(line: Buffer, journal: string, epoch: string) {
-    this.line = line;
-    this.journal = journal;
-    this.epoch = epoch;
+  constructor(chunk: Buffer, start: number, end: number, piece: Piece) {
+    this.#chunk = chunk;
+    this.#start = start;
+    this.#end = end;
+    this.journal = piece.journal;
+    this.epoch = piece.epoch;
+  }
+
+  get line(): Buffer {
+    return this.#chunk.subarray(this.#start, this.#end);
   }
 
   get event(): StoredEvent {
-    this.#event ??= decodeLine(this.line, 0, this.line.length);
+    this.#event ??= decodeLine(this.#chunk, this.#start, this.#end, { crc: 'checked' });
     return this.#event;
   }
 }
@@ -41,6 +51,7 @@ class CheckedRecord implements ScanRecord {
 export interface MatchOptions extends TimeRange {
   /** MQTT filters, any of which may match. Default: every topic. */
   filters?: readonly string[];
+  /** Asked for each line that is wanted otherwise. What it is given is only good during the call. */
   where?: (event: StoredEvent) => boolean;
   /** Only this journal. */
   journal?: string;
@@ -62,18 +73,21 @@ export interface MatchCounts {
   stopped?: 'limit' | 'max-scan';
 }
 
-const CACHED_TOPICS = 50_000;
-
 /** Finds the lines that match in whole chunks of them. The topic is read from the raw bytes; only what matches is parsed. */
 export class LineMatcher {
   readonly #options: MatchOptions;
   readonly #counts: MatchCounts;
   readonly #onDamaged: (piece: Piece, offset: number, reason: string) => void;
   readonly #view = new LineView();
+  readonly #fields = new LineFields(this.#view);
   readonly #sinceMs: number;
   readonly #untilMs: number;
   readonly #all: boolean;
-  #topics = new Map<string, boolean>();
+  /** Whether `#` is the only filter: every topic but those that begin with `$`. */
+  readonly #common: boolean;
+  readonly #bySeq: boolean;
+  readonly #ns = (): number => this.#view.tsNs();
+  readonly #topics = new TopicMemo((topic) => this.#isWanted(topic));
   #chunk!: Chunk;
   #piece!: Piece;
   #found: ScanRecord[] = [];
@@ -85,7 +99,10 @@ export class LineMatcher {
     this.#onDamaged = onDamaged;
     this.#sinceMs = options.sinceMs ?? Number.NEGATIVE_INFINITY;
     this.#untilMs = options.untilMs ?? Number.POSITIVE_INFINITY;
-    this.#all = (options.filters ?? []).length === 0;
+    const { filters = [] } = options;
+    this.#all = filters.length === 0;
+    this.#common = filters.length === 1 && filters[0] === '#';
+    this.#bySeq = options.fromSeq !== undefined || options.toSeq !== undefined;
   }
 
   /** The matches of one chunk, in its order; counts what it looked at. Chunks of a piece come in their order. */
@@ -148,14 +165,21 @@ export class LineMatcher {
     if (!view.read(bytes, start, end)) return this.#parse(start, end);
     const crc = trusted ? 'good' : checkLineCrc(bytes, start, end);
     if (crc !== 'good' && (this.#needsCrc || crc === 'bad')) return false;
-    if (!this.#all && !this.#isWanted(view.topic())) return crc === 'good' || bytes[end - 1] === BRACE;
-    if (!inTime && !this.#isInTime(view.tsMs())) return true;
+    const wanted = this.#all || (this.#common ? !view.isInternal : this.#topics.isWanted(view));
+    if (!wanted) return crc === 'good' || bytes[end - 1] === BRACE;
+    if (!inTime && !this.#isInTime(view.tsMs(), this.#ns)) return true;
     if (crc !== 'good') return this.#parse(start, end);
-    const { journal, epoch } = this.#piece;
-    const seq = view.seq();
-    const known = this.#knows(seq);
-    if (known !== undefined) return known;
-    return this.#accept(new CheckedRecord(bytes.subarray(start, end), journal, epoch));
+    const { kind, told } = this.#piece;
+    if (kind === 'segment' || told.length > 0 || this.#bySeq) {
+      const known = this.#knows(view.seq());
+      if (known !== undefined) return known;
+    }
+    const { where } = this.#options;
+    if (where) {
+      this.#fields.set(bytes, start, end);
+      if (!where(this.#fields)) return true;
+    }
+    return this.#accept(new CheckedRecord(bytes, start, end, this.#piece));
   }
 
   /** Of lines without a checksum, and of those that are not in the usual form. */
@@ -168,12 +192,19 @@ export class LineMatcher {
     } catch {
       return false;
     }
-    if ((!this.#all && !this.#isWanted(event.topic)) || !this.#isInTime(Date.parse(event.ts))) return true;
-    return this.#knows(event.seq) ?? this.#accept({ event, line: bytes.subarray(start, end), journal, epoch });
+    if ((!this.#all && !this.#isWanted(event.topic)) || !this.#isInTime(Date.parse(event.ts), () => nanosOf(event.ts))) return true;
+    const known = this.#knows(event.seq);
+    if (known !== undefined) return known;
+    if (this.#options.where?.(event) === false) return true;
+    return this.#accept({ event, line: bytes.subarray(start, end), journal, epoch });
   }
 
-  #isInTime(ms: number): boolean {
-    return !(ms < this.#sinceMs || ms >= this.#untilMs);
+  /** The nanoseconds count only in the first and the last millisecond. */
+  #isInTime(ms: number, ns: () => number): boolean {
+    const { sinceNs = 0, untilNs } = this.#options;
+    if (ms < this.#sinceMs || ms >= this.#untilMs) return false;
+    if (ms === this.#sinceMs && sinceNs > 0 && ns() < sinceNs) return false;
+    return untilNs === undefined || ms < this.#untilMs - 1 || ns() < untilNs;
   }
 
   /** True when the sequence is told elsewhere or not asked for, false when it is out of order, undefined when it is to be told. */
@@ -191,25 +222,23 @@ export class LineMatcher {
   }
 
   #accept(record: ScanRecord): true {
-    const { where } = this.#options;
-    if (where && !where(record.event)) return true;
     this.#counts.linesMatched++;
     this.#found.push(record);
     return true;
   }
 
   #isWanted(topic: string): boolean {
-    let wanted = this.#topics.get(topic);
-    if (wanted === undefined) {
-      if (this.#topics.size >= CACHED_TOPICS) this.#topics = new Map();
-      wanted = this.#options.filters!.some((filter) => matchFilter(filter, topic));
-      this.#topics.set(topic, wanted);
-    }
-    return wanted;
+    return this.#options.filters!.some((filter) => matchFilter(filter, topic));
   }
 }
 
 const BRACE = 125;
+
+/** Nanoseconds below the whole milliseconds of a time as written. */
+function nanosOf(ts: string): number {
+  const fraction = /\.(\d+)/.exec(ts)?.[1] ?? '';
+  return Number(fraction.slice(3, 9).padEnd(6, '0'));
+}
 
 function reasonOf(bytes: Buffer, start: number, end: number, needsCrc: boolean): string {
   try {

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { seedLine } from '../testing/seed-archive.ts';
 import type { Event } from '../wire/event.ts';
 import { decodeLine, encodeLine } from '../wire/line.ts';
+import { LineFields } from './line-fields.ts';
 import { LineView, splitGlued } from './line-view.ts';
+import { TopicMemo } from './topic-memo.ts';
 
 const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((value) => value.isWellFormed());
 const anyEvent: fc.Arbitrary<Event> = fc.record(
@@ -28,6 +30,14 @@ test('time, topic and sequence read from raw bytes are those of the parsed line'
       assert.equal(view.read(line, 7, end), true);
       const parsed = decodeLine(line, 7, end);
       assert.deepEqual([view.topic(), view.ts(), view.seq(), view.tsMs()], [event.topic, parsed.ts, seq, Math.floor(atMs)]);
+      assert.deepEqual(view.payload(), parsed.payload);
+      const fields = new LineFields(view);
+      fields.set(line, 7, end);
+      const { topic, payload, ts, qos, retain, id, source } = fields;
+      assert.deepEqual(
+        { topic, payload, ts, qos, retain, id, source, seq: fields.seq },
+        { ...parsed, id: parsed.id, source: parsed.source },
+      );
     }),
   );
 });
@@ -43,6 +53,38 @@ test('lines of the seed program are read: any fraction, null payload, no sequenc
     assert.equal(view.read(line, 0, line.length - 1), true);
     assert.deepEqual([view.topic(), view.ts(), view.seq(), view.tsMs()], ['a/<b>', ts, 0, Date.parse(ts)]);
   }
+});
+
+test('nanoseconds are told exactly, however many digits are written', () => {
+  const view = new LineView();
+  for (const [fraction, ns] of [
+    ['', 0],
+    ['.5', 0],
+    ['.123', 0],
+    ['.1234', 400_000],
+    ['.123000001', 1],
+    ['.123456789', 456_789],
+  ] as const) {
+    const line = Buffer.from(seedLine(`2022-06-30T23:59:59${fraction}Z`, 'a', 'x'));
+    assert.ok(view.read(line, 0, line.length - 1));
+    assert.equal(view.tsNs(), ns, fraction);
+  }
+});
+
+test('topics of the same hash are told apart', () => {
+  const view = new LineView();
+  const asked: string[] = [];
+  const memo = new TopicMemo((topic) => asked.push(topic) > 0 && topic === 'Aa');
+  const isWanted = (topic: string) => {
+    const line = Buffer.from(seedLine('2022-06-30T23:59:59Z', topic, 'x'));
+    assert.ok(view.read(line, 0, line.length - 1));
+    return { wanted: memo.isWanted(view), hash: view.topicHash };
+  };
+  assert.equal(isWanted('Aa').hash, isWanted('BB').hash);
+  assert.deepEqual([isWanted('Aa').wanted, isWanted('BB').wanted], [true, false]);
+  const before = asked.length;
+  assert.equal(isWanted('BB').wanted, false);
+  assert.equal(asked.length, before, 'what is known is not asked again');
 });
 
 test('a sequence behind fields that nobody knows is found, and one inside the payload is not', () => {

@@ -20,6 +20,8 @@ export class LineView {
   #topicStart = 0;
   #topicEnd = 0;
   #plain = true;
+  /** Of the bytes in which the topic is written. */
+  topicHash = 0;
 
   /** Looks at `bytes[start, end)`, newline excluded. False when the line is not in the usual form. */
   read(bytes: Buffer, start: number, end: number): boolean {
@@ -36,6 +38,7 @@ export class LineView {
     at += MIDDLE.length;
     this.#topicStart = at;
     let special = 0;
+    let hash = 0;
     for (; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === QUOTE) break;
@@ -44,9 +47,11 @@ export class LineView {
         at++;
       }
       special |= byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
     }
     if (at >= end) return false;
     this.#topicEnd = at;
+    this.topicHash = hash;
     this.#plain = special < 128;
     return true;
   }
@@ -54,6 +59,27 @@ export class LineView {
   topic(): string {
     if (this.#plain) return this.#bytes.toString('latin1', this.#topicStart, this.#topicEnd);
     return JSON.parse(this.#bytes.toString('utf8', this.#topicStart - 1, this.#topicEnd + 1)) as string;
+  }
+
+  /** Whether the topic is written in exactly these bytes. */
+  hasTopicBytes(written: Uint8Array): boolean {
+    const start = this.#topicStart;
+    if (written.length !== this.#topicEnd - start) return false;
+    for (let i = 0; i < written.length; i++) if (this.#bytes[start + i] !== written[i]) return false;
+    return true;
+  }
+
+  /** The bytes in which the topic is written, a copy. */
+  topicBytes(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#bytes, this.#topicStart, this.#topicEnd);
+  }
+
+  /** Undefined when it cannot be told without parsing the line. */
+  payload(): Buffer | undefined {
+    const start = this.#topicEnd + DATA.length + 1;
+    const end = this.#dataEnd();
+    if (end === -1 || !matches(this.#bytes, this.#topicEnd, DATA) || this.#bytes[start - 1] !== QUOTE) return undefined;
+    return Buffer.from(this.#bytes.toString('latin1', start, end - 1), 'base64');
   }
 
   ts(): string {
@@ -64,6 +90,19 @@ export class LineView {
   tsMs(): number {
     const ms = utcMs(this.#bytes, this.#tsStart, this.#tsEnd);
     return Number.isNaN(ms) ? Date.parse(this.ts()) : ms;
+  }
+
+  /** Nanoseconds of the arrival below its whole milliseconds. */
+  tsNs(): number {
+    const from = this.#tsStart + MIN_TS - 1;
+    if (this.#bytes[from] !== DOT) return 0;
+    let ns = 0;
+    for (let at = from + 4, unit = 100_000; unit >= 1; at++, unit /= 10) {
+      const digit = this.#bytes[at]! - 48;
+      if (!(digit >= 0 && digit <= 9)) break;
+      ns += digit * unit;
+    }
+    return ns;
   }
 
   /** Whether the topic begins with `$`. */
@@ -113,6 +152,7 @@ export class LineView {
 const QUOTE = 34;
 const BACKSLASH = 92;
 const COMMA = 44;
+const DOT = 46;
 const DOLLAR = 36;
 
 function matches(bytes: Buffer, at: number, text: Buffer): boolean {

@@ -5,6 +5,7 @@ import type { Manifest, ManifestBlock } from '../wire/manifest.ts';
 import type { Piece } from './catalogue.ts';
 import { type Chunk, PieceGone, type Selection, selectedOffsets, usesIndex } from './chunks.ts';
 import { unpackIndex } from './object-index.ts';
+import { readAhead } from './read-ahead.ts';
 import { holdsAll } from './seq-set.ts';
 import { mayMatch } from './topic-digest.ts';
 import { createUnpack, unpackObject } from './unpack-object.ts';
@@ -22,7 +23,8 @@ export async function readObject(
   tellDamaged(manifest, piece, selection);
   if (blocks.length === 0) return undefined;
   const index = blocks.length > 1 && usesIndex(selection) ? await objectIndex(store, piece, manifest) : undefined;
-  return readBlocks(store, piece, manifest, blocks, selection, index);
+  const wanted = index ? withStarts(blocks, index, selection) : blocks;
+  return readBlocks(store, piece, manifest, readAhead(store, piece.name, wanted), selection);
 }
 
 /**
@@ -51,6 +53,8 @@ interface PlacedBlock extends ManifestBlock {
   /** Where its lines begin in the uncompressed content. */
   rawOffset: number;
   lastSeq: number;
+  /** Where in it the lines to look at begin; undefined: all of it. */
+  starts?: number[];
 }
 
 function blocksOf(manifest: Manifest, part: number): PlacedBlock[] {
@@ -83,39 +87,50 @@ async function objectIndex(store: ReadableStore, piece: Piece, manifest: Manifes
   return index?.records === manifest.count ? index : undefined;
 }
 
+/** The blocks in which an index knows lines that may match; all of them when there are many. */
+function withStarts(blocks: PlacedBlock[], index: SegmentIndex, selection: Selection): PlacedBlock[] {
+  const places = selectedOffsets(index, selection.filters);
+  if (!places) return blocks;
+  const wanted: PlacedBlock[] = [];
+  let at = 0;
+  for (const block of blocks) {
+    while (at < places.length && places[at]! < block.rawOffset) at++;
+    const starts: number[] = [];
+    for (; at < places.length && places[at]! < block.rawOffset + block.rawBytes; at++) starts.push(places[at]! - block.rawOffset);
+    if (starts.length > 0) wanted.push({ ...block, starts });
+  }
+  return wanted;
+}
+
 async function* readBlocks(
   store: ReadableStore,
   piece: Piece,
   manifest: Manifest,
-  blocks: PlacedBlock[],
+  stored: AsyncIterable<{ block: PlacedBlock; packed: Buffer }>,
   selection: Selection,
-  index: SegmentIndex | undefined,
 ): AsyncGenerator<Chunk> {
-  const places = index && selectedOffsets(index, selection.filters);
   const unpack = createUnpack(store, piece.name, manifest);
-  let at = 0;
-  for (const block of blocks) {
-    let starts: number[] | undefined;
-    if (places) {
-      while (at < places.length && places[at]! < block.rawOffset) at++;
-      starts = [];
-      for (; at < places.length && places[at]! < block.rawOffset + block.rawBytes; at++) starts.push(places[at]! - block.rawOffset);
-      if (starts.length === 0) continue;
+  try {
+    for await (const { block, packed } of stored) {
+      let bytes: Buffer;
+      try {
+        bytes = await unpack(packed, block);
+      } catch (error) {
+        if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_DAMAGED') throw error;
+        selection.onDamagedBlock(block.rawOffset, block.count, error);
+        continue;
+      }
+      const { rawOffset: offset, starts, lastSeq: through, bytes: readBytes } = block;
+      yield { bytes, offset, starts, trusted: true, ends: false, through, readBytes, inTime: isInTime(block, selection) };
     }
-    let bytes: Buffer;
-    try {
-      const packed = await store.get(piece.name, { start: block.offset, end: block.offset + block.bytes });
-      bytes = await unpack(packed, block);
-    } catch (error) {
-      if (!(error instanceof HydrantError)) throw error;
-      if (error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
-      if (error.code !== 'HYD_OBJECT_DAMAGED') throw error;
-      selection.onDamagedBlock(block.rawOffset, block.count, error);
-      continue;
-    }
-    const inTime =
-      (selection.sinceMs === undefined || Date.parse(block.minTs) >= selection.sinceMs) &&
-      (selection.untilMs === undefined || Date.parse(block.maxTs) < selection.untilMs);
-    yield { bytes, offset: block.rawOffset, starts, trusted: true, ends: false, through: block.lastSeq, readBytes: block.bytes, inTime };
+  } catch (error) {
+    if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
+    throw error;
   }
+}
+
+/** Whether all of a block arrived in the time asked for, for sure: a millisecond of which only a part is wanted is looked at line by line. */
+function isInTime(block: PlacedBlock, { sinceMs, untilMs, sinceNs = 0, untilNs }: Selection): boolean {
+  if (sinceMs !== undefined && Date.parse(block.minTs) < sinceMs + (sinceNs > 0 ? 1 : 0)) return false;
+  return untilMs === undefined || Date.parse(block.maxTs) < untilMs - (untilNs === undefined ? 0 : 1);
 }

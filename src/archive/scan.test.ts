@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { parseTimeRange } from '../core/time-range.ts';
 import { encodeMark } from '../journal/mark.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/store.ts';
@@ -88,6 +89,26 @@ test('the range is exact: since is included, until is not', async () => {
   await folder.seal();
   assert.equal(folder.journal.firstSeq, 11);
   assert.deepEqual(await inRange(), ['t/3', 't/4', 't/5']);
+});
+
+test('the range is exact to the nanosecond as written, sealed, open and in a day of the seed program', async () => {
+  await using folder = await ArchiveFolder.create('2026-11-20T10:00:00.123Z');
+  // Events of one millisecond are written 10 ns apart: .123000001, .123000011, …
+  for (let i = 0; i < 5; i++) await folder.append(`t/${i}`);
+  const range = parseTimeRange(
+    { since: '2026-11-20T10:00:00.123000011Z', until: '2026-11-20T10:00:00.123000031Z' },
+    { nowMs: folder.nowMs },
+  );
+  const inRange = async () => (await findWithDamage(folder, range)).topics;
+  assert.deepEqual(await inRange(), ['t/1', 't/2']);
+  await folder.journal.rotate();
+  await folder.append('open');
+  await folder.seal();
+  assert.equal(folder.journal.firstSeq, 6);
+  assert.deepEqual(await inRange(), ['t/1', 't/2']);
+  const lines = ['1', '11', '21', '31'].map((ns) => seedLine(`2026-11-20T10:00:00.1230000${ns.padStart(2, '0')}Z`, `s/${ns}`, ns));
+  await place(folder, '20261120.json', lines.join(''));
+  assert.deepEqual(await inRange(), ['s/11', 's/21', 't/1', 't/2']);
 });
 
 test('limit ends after so many matches, max-scan after so many lines looked at', async () => {

@@ -1,4 +1,4 @@
-import { HydrantError } from '../core/errors.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
 import { assertFilter } from '../wire/topic.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
 import { PieceGone } from './chunks.ts';
@@ -46,6 +46,16 @@ export function scan(catalogue: Catalogue, options: ScanOptions = {}): Scan {
 }
 
 const TRIES = 5;
+/** Manifests read, and pieces begun, before their turn; fewer at first, for a search that ends early. */
+const MANIFESTS_AHEAD = 32;
+const PIECES_AHEAD = 4;
+
+/** A piece whose manifest is being looked at before its turn; what is found damaged then is told when it has come. */
+interface BegunPiece {
+  chunks: ReturnType<typeof readPiece>;
+  early: Damage[];
+  onDamage: (damage: Damage) => void;
+}
 
 export class Scan implements AsyncIterable<ScanRecord[]> {
   readonly statistics: ScanStatistics = { objectsScanned: 0, objectsSkipped: 0, linesScanned: 0, linesMatched: 0, damaged: 0 };
@@ -53,6 +63,8 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
   readonly #options: ScanOptions;
   readonly #matcher: LineMatcher;
   readonly #done = { sequences: new SeqSet(), names: new Set<string>() };
+  readonly #begun = new Map<Piece, BegunPiece>();
+  #piecesDone = 0;
   #journal: string | undefined;
   #bytesDone = 0;
   #bytesTotal = 0;
@@ -61,24 +73,58 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
     this.#catalogue = catalogue;
     this.#options = options;
     this.#journal = options.journal;
-    this.#matcher = new LineMatcher(options, this.statistics, (piece, offset, reason) => this.#damage(piece, offset, 1, reason));
+    this.#matcher = new LineMatcher(options, this.statistics, ({ name }, offset, reason) =>
+      this.#damage({ name, offset, lines: 1, reason }),
+    );
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ScanRecord[]> {
     let pieces = await this.#list(true);
     let misses = 0;
-    for (let piece = pieces.shift(); piece && !this.statistics.stopped; piece = pieces.shift()) {
+    for (let i = 0; i < pieces.length && !this.statistics.stopped; i++) {
+      this.#lookAhead(pieces, i);
       try {
-        for await (const records of this.#read(piece)) {
+        for await (const records of this.#read(pieces[i]!)) {
           misses = 0;
           if (records.length > 0) yield records;
         }
       } catch (error) {
         if (!(error instanceof PieceGone)) throw error;
-        if (++misses > TRIES) throw error.cause;
-        pieces = await this.#list(false);
+        if (++misses <= TRIES) {
+          this.#begun.clear();
+          pieces = await this.#list(false);
+          i = -1;
+        } else this.#leaveOut(pieces[i]!, error.cause);
       }
     }
+  }
+
+  #lookAhead(pieces: Piece[], at: number): void {
+    const done = this.#piecesDone++;
+    for (const piece of pieces.slice(at + 1, at + 1 + Math.min(done * 4, MANIFESTS_AHEAD))) {
+      this.#catalogue.manifest(piece).catch(() => {});
+    }
+    for (const piece of pieces.slice(at, at + 1 + Math.min(done, PIECES_AHEAD))) {
+      if (!this.#begun.has(piece)) this.#begun.set(piece, this.#begin(piece));
+    }
+  }
+
+  #begin(piece: Piece): BegunPiece {
+    const { filters = [], sinceMs, untilMs, sinceNs, untilNs, fromSeq, toSeq } = this.#options;
+    const early: Damage[] = [];
+    const begun: BegunPiece = { early, chunks: Promise.resolve(undefined), onDamage: (damage) => early.push(damage) };
+    begun.chunks = readPiece(this.#catalogue, piece, {
+      filters,
+      sinceMs,
+      untilMs,
+      sinceNs,
+      untilNs,
+      fromSeq,
+      toSeq,
+      onDamagedBlock: (offset, lines, { message: reason }) => begun.onDamage({ name: piece.name, offset, lines, reason }),
+    });
+    begun.chunks.catch(() => {});
+    return begun;
   }
 
   async #list(first: boolean): Promise<Piece[]> {
@@ -98,17 +144,14 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
   }
 
   async *#read(piece: Piece): AsyncGenerator<ScanRecord[]> {
-    const { filters = [], sinceMs, untilMs, fromSeq, toSeq, signal, onProgress } = this.#options;
+    const { signal, onProgress } = this.#options;
     const stats = this.statistics;
     const doneBefore = this.#bytesDone;
-    const chunks = await readPiece(this.#catalogue, piece, {
-      filters,
-      sinceMs,
-      untilMs,
-      fromSeq,
-      toSeq,
-      onDamagedBlock: (offset, lines, error) => this.#damage(piece, offset, lines, error.message),
-    });
+    const begun = this.#begun.get(piece)!;
+    this.#begun.delete(piece);
+    const chunks = await begun.chunks;
+    begun.onDamage = (damage) => this.#damage(damage);
+    for (const damage of begun.early) this.#damage(damage);
     try {
       for await (const chunk of chunks ?? []) {
         if (signal?.aborted) throw new HydrantError('HYD_ABORTED', 'the scan was stopped', { cause: signal.reason });
@@ -122,17 +165,27 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
       }
     } catch (error) {
       if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_DAMAGED') throw error;
-      this.#damage(piece, 0, 0, error.message);
+      this.#damage({ name: piece.name, offset: 0, lines: 0, reason: error.message });
     }
     if (chunks) stats.objectsScanned++;
     else stats.objectsSkipped++;
     this.#bytesDone = doneBefore + piece.bytes;
+    this.#isDone(piece);
+  }
+
+  /** An object that is listed and cannot be had: the rest is read all the same. */
+  #leaveOut(piece: Piece, error: unknown): void {
+    this.#damage({ name: piece.name, offset: 0, lines: 0, reason: errorText(error) });
+    this.#isDone(piece);
+  }
+
+  #isDone(piece: Piece): void {
     if (piece.journal === '') this.#done.names.add(piece.name);
     else this.#done.sequences.add(piece.journal, piece.epoch, piece);
   }
 
-  #damage(piece: Piece, offset: number, lines: number, reason: string): void {
-    this.statistics.damaged += Math.max(1, lines);
-    this.#options.onDamaged?.({ name: piece.name, offset, lines, reason });
+  #damage(damage: Damage): void {
+    this.statistics.damaged += Math.max(1, damage.lines);
+    this.#options.onDamaged?.(damage);
   }
 }

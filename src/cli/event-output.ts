@@ -9,32 +9,51 @@ import { TableWriter } from './table.ts';
 const GATHER_BYTES = 64 * 1024;
 const PREVIEW_BYTES = 4096;
 
+/** An event, parsed when asked for, and the line that it is in the archive, without the newline. */
+interface KeptEvent {
+  readonly event: StoredEvent;
+  readonly line: Uint8Array;
+}
+
 /** Prints events, whatever the format. Gathers small writes; `flush` before waiting for more, `end` when done. */
 export interface EventWriter {
-  /** @param line the event's own archive line without its newline, when there is one; NDJSON prints it byte for byte */
-  event(event: StoredEvent, line?: Uint8Array): void | Promise<void>;
+  event(event: StoredEvent): void | Promise<void>;
+  /** An event that is kept: NDJSON prints its archive line byte for byte, and does not look into it. */
+  record(record: KeptEvent): void | Promise<void>;
   flush(): Promise<void>;
   end(): Promise<void>;
 }
 
 /** @param options.time formats an arrival time for the table */
 export function createEventWriter(io: Io, format: Format, options: { time: (ms: number) => string }): EventWriter {
-  if (format === 'table') return tableWriter(io, options.time);
+  if (format === 'ndjson') return lineWriter(io);
+  const writer = format === 'table' ? tableWriter(io, options.time) : format === 'raw' ? rawWriter(io) : jsonWriter(io);
+  return { ...writer, record: ({ event }) => writer.event(event) };
+}
+
+function lineWriter(io: Io): EventWriter {
   const gathered = new Gathered(io);
-  if (format === 'raw') {
-    return {
-      event: (event) => gathered.add(io.stdout.isTTY ? Buffer.from(escapeBytes(event.payload, { lines: true })) : event.payload, NEWLINE),
-      flush: () => gathered.flush(),
-      end: () => gathered.flush(),
-    };
-  }
-  if (format === 'ndjson') {
-    return {
-      event: (event, line) => gathered.add(line ?? Buffer.from(formatLine(event)), NEWLINE),
-      flush: () => gathered.flush(),
-      end: () => gathered.flush(),
-    };
-  }
+  return {
+    event: (event) => gathered.add(Buffer.from(formatLine(event)), NEWLINE),
+    record: ({ line }) => gathered.add(line, NEWLINE),
+    flush: () => gathered.flush(),
+    end: () => gathered.flush(),
+  };
+}
+
+type PlainWriter = Omit<EventWriter, 'record'>;
+
+function rawWriter(io: Io): PlainWriter {
+  const gathered = new Gathered(io);
+  return {
+    event: (event) => gathered.add(io.stdout.isTTY ? Buffer.from(escapeBytes(event.payload, { lines: true })) : event.payload, NEWLINE),
+    flush: () => gathered.flush(),
+    end: () => gathered.flush(),
+  };
+}
+
+function jsonWriter(io: Io): PlainWriter {
+  const gathered = new Gathered(io);
   let first = true;
   return {
     event(event) {
@@ -64,7 +83,7 @@ function readable(event: StoredEvent): Record<string, unknown> {
   }
 }
 
-function tableWriter(io: Io, time: (ms: number) => string): EventWriter {
+function tableWriter(io: Io, time: (ms: number) => string): PlainWriter {
   const table = new TableWriter(io, [
     { title: 'TIME' },
     { title: 'SEQ', right: true },

@@ -35,8 +35,7 @@ export async function searchHistory(catalogue: Catalogue, options: SearchOptions
     io.stderr.write(`damaged: ${escapeText(damage.name)} at byte ${damage.offset}: ${escapeText(damage.reason)}\n`);
   };
   const search = scan(catalogue, {
-    sinceMs: options.range.sinceMs,
-    untilMs: options.range.untilMs,
+    ...options.range,
     filters: options.filters.length > 0 ? options.filters : ['#'],
     where: where && ((event) => where.matches(event)),
     limit: options.limit,

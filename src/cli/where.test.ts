@@ -12,7 +12,12 @@ const event: StoredEvent = {
   ts: '2026-11-21T10:00:00.123456001Z',
   source: 'sensor',
   contentType: 'application/json',
-  props: { user: [['room', '4']] },
+  props: {
+    user: [
+      ['room', '4'],
+      ['hydrant-replay', '0123456789abcdef-01234567-7'],
+    ],
+  },
 };
 
 test('every variable can be asked', async () => {
@@ -29,6 +34,7 @@ test('every variable can be asked', async () => {
     'source == "sensor"',
     'contentType == "application/json"',
     'props.user.exists(pair, pair[0] == "room" && pair[1] == "4")',
+    'replayed',
   ];
   for (const expression of asked) assert.equal((await compileWhere(expression)).matches(event), true, expression);
   for (const name of Object.keys(WHERE_VARIABLES))
@@ -36,6 +42,13 @@ test('every variable can be asked', async () => {
       asked.some((expression) => new RegExp(`\\b${name}\\b`).test(expression)),
       name,
     );
+});
+
+test('an event that no replay has marked is not replayed, and one is asked after another', async () => {
+  const where = await compileWhere('!replayed && json.n == 4');
+  assert.equal(where.matches(event), false);
+  assert.equal(where.matches({ ...event, props: undefined }), false);
+  assert.equal(where.matches({ ...event, props: { user: [['room', '4']] }, payload: Buffer.from('{"n":4}') }), true);
 });
 
 test('numbers from JSON reckon with whole numbers', async () => {

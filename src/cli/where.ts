@@ -1,5 +1,6 @@
 import { HydrantError } from '../core/errors.ts';
 import type { StoredEvent } from '../wire/event.ts';
+import { isReplayed } from '../wire/replay-mark.ts';
 
 /** A `--where` expression, ready to be asked. */
 export interface Where {
@@ -24,6 +25,7 @@ export const WHERE_VARIABLES = {
   source: ['string', 'who published it (client id), empty when unknown'],
   contentType: ['string', 'content type, empty when none was sent'],
   props: ['map<string, dyn>', 'time, format, expiry, reply, correlation, user: what the publisher attached'],
+  replayed: ['bool', 'whether it was published by `hydrant replay` over MQTT 5, which marks it'],
 } as const;
 
 /**
@@ -53,10 +55,12 @@ export async function compileWhere(expression: string): Promise<Where> {
   }
   let failed = 0;
   let firstFailure: string | undefined;
+  const context = new WhereContext();
   return {
     matches(event) {
       try {
-        return evaluate(contextOf(event)) === true;
+        context.set(event);
+        return evaluate(context as unknown as Record<string, unknown>) === true;
       } catch (error) {
         failed++;
         firstFailure ??= (error as { summary?: string }).summary ?? String(error);
@@ -80,36 +84,72 @@ const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
   '%': (a, b) => a % b,
 };
 
-function contextOf(event: StoredEvent): Record<string, unknown> {
-  let text: string | undefined;
-  let json: unknown;
-  const payload = (): string => {
-    text ??= Buffer.from(event.payload.buffer, event.payload.byteOffset, event.payload.byteLength).toString();
-    return text;
-  };
-  return {
-    topic: event.topic,
-    get levels() {
-      return event.topic.split('/');
-    },
-    get payload() {
-      return payload();
-    },
-    get json() {
-      json = json === undefined ? parseJson(payload()) : json;
-      return json;
-    },
-    qos: BigInt(event.qos),
-    retain: event.retain,
-    seq: BigInt(event.seq),
-    ts: event.ts,
-    get time() {
-      return new Date(event.ts);
-    },
-    source: event.source ?? '',
-    contentType: event.contentType ?? '',
-    props: event.props ?? {},
-  };
+/** What an expression sees of one event, each name worked out when it is first asked for; reused from event to event. */
+class WhereContext {
+  #event!: StoredEvent;
+  #text: string | undefined;
+  #json: unknown;
+
+  set(event: StoredEvent): void {
+    this.#event = event;
+    this.#text = this.#json = undefined;
+  }
+
+  get topic(): string {
+    return this.#event.topic;
+  }
+
+  get levels(): string[] {
+    return this.#event.topic.split('/');
+  }
+
+  get payload(): string {
+    if (this.#text !== undefined) return this.#text;
+    const { payload } = this.#event;
+    this.#text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
+    return this.#text;
+  }
+
+  get json(): unknown {
+    if (this.#json === undefined) this.#json = parseJson(this.payload);
+    return this.#json;
+  }
+
+  get qos(): bigint {
+    return BigInt(this.#event.qos);
+  }
+
+  get retain(): boolean {
+    return this.#event.retain;
+  }
+
+  get seq(): bigint {
+    return BigInt(this.#event.seq);
+  }
+
+  get ts(): string {
+    return this.#event.ts;
+  }
+
+  get time(): Date {
+    return new Date(this.#event.ts);
+  }
+
+  get source(): string {
+    return this.#event.source ?? '';
+  }
+
+  get contentType(): string {
+    return this.#event.contentType ?? '';
+  }
+
+  get props(): object {
+    return this.#event.props ?? {};
+  }
+
+  get replayed(): boolean {
+    return isReplayed(this.#event);
+  }
 }
 
 function parseJson(text: string): unknown {

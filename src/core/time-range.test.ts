@@ -62,6 +62,19 @@ test('a range holds the ends that were given and must not be empty', () => {
   assert.throws(() => parseTimeRange({ since: '1m', until: '1m' }, { nowMs }), { code: 'HYD_USAGE', message: /nothing lies between/ });
 });
 
+test('the ends of a range are exact to the nanosecond', () => {
+  const at = (fraction: string) => `2026-11-21T10:00:00${fraction}Z`;
+  const ms = Date.parse(at('.123'));
+  assert.deepEqual(parseTimeRange({ since: at('.123000001'), until: at('.1230005') }, { nowMs }), {
+    sinceMs: ms,
+    sinceNs: 1,
+    untilMs: ms + 1,
+    untilNs: 500,
+  });
+  assert.deepEqual(parseTimeRange({ since: at('.123'), until: at('.124') }, { nowMs }), { sinceMs: ms, untilMs: ms + 1 });
+  assert.throws(() => parseTimeRange({ since: at('.123000002'), until: at('.123000002') }, { nowMs }), { code: 'HYD_USAGE' });
+});
+
 test('every moment reads back as itself, in any zone', () => {
   const zone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/St_Johns', 'Pacific/Apia', 'Asia/Kolkata');
   fc.assert(

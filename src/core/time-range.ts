@@ -14,6 +14,10 @@ export interface TimeRange {
   sinceMs?: number;
   /** Not included. */
   untilMs?: number;
+  /** Nanoseconds after `sinceMs` that are left out too. Default 0. */
+  sinceNs?: number;
+  /** Of the millisecond before `untilMs`, the nanoseconds that are included. Default: all of it. */
+  untilNs?: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -27,13 +31,19 @@ const HELP = 'Give a duration back from now (15m, 2h, 7d), now, today, yesterday
  * @throws HYD_USAGE naming the text
  */
 export function parseMoment(text: string, options: MomentOptions): number {
+  return parseExact(text, options).ms;
+}
+
+/** Whole milliseconds, and the nanoseconds above them. */
+function parseExact(text: string, options: MomentOptions): { ms: number; ns: number } {
   const trimmed = text.trim();
   const zone = options.timeZone ?? 'UTC';
-  if (trimmed === 'now') return options.nowMs;
-  if (trimmed === 'today') return startOfDay(options.nowMs, zone, 0);
-  if (trimmed === 'yesterday') return startOfDay(options.nowMs, zone, -1);
+  const whole = (ms: number): { ms: number; ns: number } => ({ ms, ns: 0 });
+  if (trimmed === 'now') return whole(options.nowMs);
+  if (trimmed === 'today') return whole(startOfDay(options.nowMs, zone, 0));
+  if (trimmed === 'yesterday') return whole(startOfDay(options.nowMs, zone, -1));
   const agoMs = parseDuration(trimmed);
-  if (agoMs !== undefined) return options.nowMs - agoMs;
+  if (agoMs !== undefined) return whole(options.nowMs - agoMs);
   const match = DATE_TIME.exec(trimmed);
   if (!match) throw fault(text, 'it is not a time');
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as [
@@ -47,10 +57,10 @@ export function parseMoment(text: string, options: MomentOptions): number {
   if (month < 1 || month > 12) throw fault(text, `there is no month ${match[2]}`);
   if (day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate()) throw fault(text, `that month has no day ${match[3]}`);
   if (hour > 23 || minute > 59 || second > 60) throw fault(text, 'there is no such time of day');
-  const millis = Number((match[7] ?? '').padEnd(3, '0').slice(0, 3));
-  const wallMs = Date.UTC(year, month - 1, day, hour, minute, second, millis);
-  if (match[8] !== undefined) return wallMs - offsetMs(match[8]);
-  return fromZone(wallMs, zone);
+  const fraction = (match[7] ?? '').padEnd(9, '0');
+  const wallMs = Date.UTC(year, month - 1, day, hour, minute, second, Number(fraction.slice(0, 3)));
+  const ms = match[8] === undefined ? fromZone(wallMs, zone) : wallMs - offsetMs(match[8]);
+  return { ms, ns: Number(fraction.slice(3)) };
 }
 
 /**
@@ -58,14 +68,19 @@ export function parseMoment(text: string, options: MomentOptions): number {
  * @throws HYD_USAGE for a text that is no time, or a range that ends before it begins
  */
 export function parseTimeRange(range: { since?: string; until?: string }, options: MomentOptions): TimeRange {
-  const sinceMs = range.since === undefined ? undefined : parseMoment(range.since, options);
-  const untilMs = range.until === undefined ? undefined : parseMoment(range.until, options);
-  if (sinceMs !== undefined && untilMs !== undefined && untilMs <= sinceMs) {
+  const since = range.since === undefined ? undefined : parseExact(range.since, options);
+  const until = range.until === undefined ? undefined : parseExact(range.until, options);
+  if (since && until && (until.ms < since.ms || (until.ms === since.ms && until.ns <= since.ns))) {
     throw new HydrantError('HYD_USAGE', `nothing lies between ${JSON.stringify(range.since)} and ${JSON.stringify(range.until)}`, {
       fix: 'Let --since be earlier than --until.',
     });
   }
-  return { ...(sinceMs !== undefined && { sinceMs }), ...(untilMs !== undefined && { untilMs }) };
+  return {
+    ...(since && { sinceMs: since.ms }),
+    ...(since && since.ns > 0 && { sinceNs: since.ns }),
+    ...(until && { untilMs: until.ns > 0 ? until.ms + 1 : until.ms }),
+    ...(until && until.ns > 0 && { untilNs: until.ns }),
+  };
 }
 
 function offsetMs(zone: string): number {

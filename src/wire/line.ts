@@ -121,11 +121,16 @@ interface Line {
 /**
  * Reads the line in `bytes[start, end)`, newline excluded. Takes what a Go writer wrote: `\u003c`, a `null`
  * payload, any number of fraction digits, unknown fields.
- * @param options.crc `required` for a journal's own lines, `optional` (default) for archives of any writer
+ * @param options.crc `required` for a journal's own lines, `optional` (default) for archives of any writer, `checked` when it was already
  * @throws HYD_JOURNAL_DAMAGED when it is not such a line or its crc differs
  */
-export function decodeLine(bytes: Buffer, start: number, end: number, options: { crc?: 'required' | 'optional' } = {}): StoredEvent {
-  const crc = checkLineCrc(bytes, start, end);
+export function decodeLine(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  options: { crc?: 'required' | 'optional' | 'checked' } = {},
+): StoredEvent {
+  const crc = options.crc === 'checked' ? 'good' : checkLineCrc(bytes, start, end);
   if (crc === 'bad') throw damaged(`its crc is not ${hex(crc32(bytes.subarray(start, end - CRC_BYTES)))}`);
   if (crc === 'none' && options.crc === 'required') throw damaged('it does not end with a crc');
   let line: Line;

@@ -51,7 +51,10 @@ export const find = defineCommand<FindOptions>({
     const writer = createEventWriter(io, chosenFormat(io, options.output), { time: timeFormatter(options.tz) });
     for await (const records of search.records) {
       if (io.stdout.isTTY) search.progress.clear();
-      for (const { event, line } of records) await writer.event(event, line);
+      for (const record of records) {
+        const full = writer.record(record);
+        if (full) await full;
+      }
       await writer.flush();
     }
     search.progress.clear();

@@ -102,8 +102,8 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
   };
   const path = options.checkpoint ?? checkpoints.checkpointPath(resolveDataDir(options.data, io.env), replayArgs);
   const before = options.resume ? await checkpoints.readCheckpoint(path, replayArgs) : undefined;
-  const checkpoint = before ?? { v: 1 as const, args: replayArgs, ...range, finished: [], journal: '', seq: 0, published: 0 };
-  const found = await search(checkpoint);
+  const checkpoint = before ?? { v: 1 as const, args: replayArgs, range, finished: [], journal: '', seq: 0, published: 0 };
+  const found = await search(checkpoint.range);
   const writer = new checkpoints.CheckpointWriter(path, structuredClone(checkpoint));
   await writer.open();
   const { replay: run } = await import('../replay/replay.ts');

@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../../core/atomic-file.ts';
 import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
+import type { TimeRange } from '../../core/time-range.ts';
 
 /** What a replay is told apart by: the same arguments, the same checkpoint. */
 export type ReplayArguments = Record<string, unknown>;
@@ -11,9 +12,8 @@ export type ReplayArguments = Record<string, unknown>;
 export interface Checkpoint {
   v: 1;
   args: ReplayArguments;
-  /** The stretch of time that it reads, fixed when it began; milliseconds since 1970. */
-  sinceMs?: number;
-  untilMs: number;
+  /** The stretch of time that it reads, fixed when it began. */
+  range: TimeRange;
   /** Journals that are done with, and the last event of the one after them. */
   finished: string[];
   journal: string;

@@ -7,7 +7,15 @@ import { type Checkpoint, CheckpointWriter, checkpointPath, readCheckpoint, skip
 import { Pace, plannedMs } from './pace.ts';
 import { isReserved, replayRequest, replayTopic } from './replay.ts';
 
-const begun = (): Checkpoint => ({ v: 1, args: { filters: ['a'] }, untilMs: 9, finished: [], journal: '', seq: 0, published: 0 });
+const begun = (): Checkpoint => ({
+  v: 1,
+  args: { filters: ['a'] },
+  range: { untilMs: 9 },
+  finished: [],
+  journal: '',
+  seq: 0,
+  published: 0,
+});
 
 /** When each event is let through, milliseconds after the first. */
 async function dueTimes(options: { speed: number; rate?: number }, events: number[], takes = 0): Promise<number[]> {

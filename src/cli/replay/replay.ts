@@ -2,6 +2,7 @@ import { HydrantError } from '../../core/errors.ts';
 import type { PublishRequest } from '../../mqtt/client.ts';
 import { publishProperties } from '../../mqtt/event-properties.ts';
 import type { QoS } from '../../wire/event.ts';
+import { REPLAY_MARK } from '../../wire/replay-mark.ts';
 import { topicFault } from '../../wire/topic.ts';
 import { connect } from '../connect.ts';
 import type { Connecting } from '../connection-options.ts';
@@ -10,9 +11,6 @@ import { publishAll } from '../publish-all.ts';
 import type { Search } from '../search.ts';
 import type { CheckpointWriter, skipper } from './checkpoint.ts';
 import type { Pace } from './pace.ts';
-
-/** The MQTT 5 user property that marks a replayed event with the record it was: journal, epoch and sequence. */
-const REPLAY_MARK = 'hydrant-replay';
 
 const WINDOW = 1000;
 const ACK_TIMEOUT_MS = 30_000;
