@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { HydrantError } from '../core/errors.ts';
+import type { Receiver, Sender } from './ends.ts';
 import type { Version, Will } from './packet.ts';
 import type { Sweeper } from './sweeper.ts';
 
@@ -36,11 +37,19 @@ export interface ClientOptions {
   /** Ends connecting (HYD_ABORTED) or, later, the connection without a DISCONNECT. */
   signal?: AbortSignal;
   sweeper?: Sweeper;
+  /** Default: what comes is `messages`. */
+  receiver?: Receiver;
+  /** Default: `publish()`. */
+  sender?: Sender;
 }
 
-/** How a connection ended; no `error` after `close()`. */
+/** How a connection ended; nothing after `close()`. */
 export interface ClientEnd {
   error?: HydrantError;
   /** MQTT 5: what the server's DISCONNECT said. */
   reasonCode?: number;
+  /** The server closed it, or the network did, without a word. */
+  hungUp?: boolean;
+  /** When the server was last heard for certain, milliseconds since 1970, at most two sweeps early. */
+  heardMs?: number;
 }

@@ -121,9 +121,10 @@ export class Client implements AsyncDisposable {
   /**
    * Waits until every publish has settled, sends DISCONNECT and closes. Twice is fine.
    * @param options.timeoutMs for the publishes, default 5 000; what has not settled then is rejected with HYD_CONNECT
+   * @param options.sessionExpirySeconds MQTT 5: in place of what CONNECT asked for
    */
-  async close(options: { timeoutMs?: number } = {}): Promise<void> {
-    await this.#link.close(options.timeoutMs ?? 5_000);
+  async close(options: { timeoutMs?: number; sessionExpirySeconds?: number } = {}): Promise<void> {
+    await this.#link.close(options.timeoutMs ?? 5_000, options.sessionExpirySeconds);
   }
 
   /** Cuts the connection without a DISCONNECT, as a crash would: the server sends the will. */

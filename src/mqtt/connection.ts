@@ -120,6 +120,11 @@ export class Connection {
     return this.#state === 'open';
   }
 
+  /** `pauseReading()` was called last. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /** Bytes gathered and in the transport that the kernel has not taken. */
   get bufferedBytes(): number {
     return this.#gather.bytes + this.#transport.bufferedBytes;

@@ -60,11 +60,6 @@ export class Incoming implements AsyncIterable<Message[]> {
     this.#maxQueuedBytes = maxQueuedBytes;
   }
 
-  /** Reading has stopped until the reader takes what is queued. */
-  get full(): boolean {
-    return this.#queuedBytes > this.#maxQueuedBytes;
-  }
-
   onPublish(packet: PublishPacket): void {
     const id = packet.messageId ?? 0;
     if (packet.qos === 2) {
@@ -77,7 +72,7 @@ export class Incoming implements AsyncIterable<Message[]> {
     if (packet.qos > 0) this.#unacked.push(message);
     this.#queue.push(message);
     this.#queuedBytes += message.payload.length + message.topic.length;
-    if (this.full) this.#connection.pauseReading();
+    if (this.#queuedBytes > this.#maxQueuedBytes) this.#connection.pauseReading();
     this.#wake?.();
   }
 

@@ -1,7 +1,9 @@
 import { errorText, HydrantError } from '../core/errors.ts';
 import type { ClientEnd, ClientOptions } from './client-options.ts';
+import { ConnectRefused } from './connect-refused.ts';
 import { Connection } from './connection.ts';
 import { parseUrl, plainUrl } from './dial.ts';
+import type { Receiver, Sender } from './ends.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
 import type { ConnackPacket, Packet } from './packet.ts';
@@ -16,6 +18,8 @@ export class Link {
   readonly outgoing: Outgoing;
   readonly ended = Promise.withResolvers<ClientEnd>();
   readonly #connection: Connection;
+  readonly #receiver: Receiver | undefined;
+  readonly #sender: Sender | undefined;
   readonly #url: string;
   readonly #sweeper: Sweeper;
   readonly #swept: Swept = { sweep: (nowMs) => this.#sweep(nowMs) };
@@ -25,6 +29,9 @@ export class Link {
   #keepAliveMs = 0;
   #heardPackets = 0;
   #heardAtMs: number;
+  /** Of the wall: when the last sweep was, and the one before the last packet. */
+  #sweptMs = Date.now();
+  #heardMs = this.#sweptMs;
   #sentPackets = 0;
   #sentAtMs: number;
   #pingedAtMs: number | undefined;
@@ -34,6 +41,8 @@ export class Link {
   constructor(transport: Transport, options: ClientOptions) {
     const { version = 4, maxPacketBytes, sweeper = sharedSweeper, signal } = options;
     this.#url = plainUrl(options.url);
+    this.#receiver = options.receiver;
+    this.#sender = options.sender;
     this.#sweeper = sweeper;
     this.#pingTimeoutMs = options.pingTimeoutMs ?? 10_000;
     this.#heardAtMs = this.#sentAtMs = sweeper.nowMs;
@@ -46,7 +55,7 @@ export class Link {
         onPacket: (packet) => this.#onPacket(packet),
         onFault: (fault) => this.lose(`the server broke the protocol: ${fault.message}`, fault),
         onClose: (error) => this.#onClose(error),
-        onDrain: () => this.outgoing.onDrain(),
+        onDrain: () => (this.#sender ?? this.outgoing).onDrain(),
       },
     });
     this.incoming = new Incoming(this.#connection, options.maxQueuedBytes ?? 16_777_216);
@@ -90,7 +99,7 @@ export class Link {
     return ping.promise;
   }
 
-  async close(timeoutMs: number): Promise<void> {
+  async close(timeoutMs: number, sessionExpirySeconds?: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
@@ -98,7 +107,8 @@ export class Link {
     await Promise.race([this.outgoing.settled(), late]);
     clearTimeout(timer);
     if (this.#connection.open) this.#closing = true;
-    this.#connection.send({ cmd: 'disconnect', reasonCode: 0 });
+    const properties = sessionExpirySeconds === undefined ? undefined : { sessionExpiryInterval: sessionExpirySeconds };
+    this.#connection.send({ cmd: 'disconnect', reasonCode: 0, properties });
     this.#connection.close();
     await this.ended.promise;
   }
@@ -111,15 +121,15 @@ export class Link {
   #onPacket(packet: Packet): void {
     switch (packet.cmd) {
       case 'publish':
-        this.incoming.onPublish(packet);
+        (this.#receiver ?? this.incoming).onPublish(packet);
         break;
       case 'puback':
       case 'pubrec':
       case 'pubcomp':
-        this.outgoing.onAck(packet);
+        (this.#sender ?? this.outgoing).onAck(packet);
         break;
       case 'pubrel':
-        this.incoming.onRelease(packet.messageId ?? 0);
+        (this.#receiver ?? this.incoming).onRelease(packet.messageId ?? 0);
         break;
       case 'suback':
       case 'unsuback':
@@ -140,8 +150,10 @@ export class Link {
 
   #onConnack(packet: ConnackPacket): void {
     const code = packet.reasonCode ?? packet.returnCode ?? 0;
-    if (code === 0) this.#connack.resolve(packet);
-    else this.lose('', new HydrantError('HYD_REFUSED', `${this.#url} refused the connection: ${reasonText(code)}`));
+    if (code !== 0) return this.lose('', new ConnectRefused(this.#url, code));
+    this.#receiver?.onOpen(this.#connection, packet);
+    this.#sender?.onOpen(this.#connection, packet);
+    this.#connack.resolve(packet);
   }
 
   #onClose(cause?: Error): void {
@@ -149,10 +161,13 @@ export class Link {
     const lost = cause instanceof HydrantError ? cause : this.#lost(cause ? errorText(cause) : 'the server closed it', cause);
     this.#connack.reject(lost);
     this.outgoing.end(lost);
+    this.#receiver?.onEnd();
+    this.#sender?.onEnd();
     for (const ping of this.#pings) ping.reject(lost);
     this.#pings = [];
     this.incoming.end(this.#closing ? undefined : lost);
-    this.ended.resolve(this.#closing ? {} : { error: lost, reasonCode: this.#reasonCode });
+    const heardMs = this.#connection.packetsIn === this.#heardPackets ? this.#heardMs : this.#sweptMs;
+    this.ended.resolve(this.#closing ? {} : { error: lost, reasonCode: this.#reasonCode, hungUp: lost !== cause, heardMs });
   }
 
   #lost(why: string, cause?: unknown): HydrantError {
@@ -165,17 +180,24 @@ export class Link {
     if (packetsIn !== this.#heardPackets) {
       this.#heardPackets = packetsIn;
       this.#heardAtMs = nowMs;
+      this.#heardMs = this.#sweptMs;
     }
+    this.#sweptMs = Date.now();
     if (packetsOut !== this.#sentPackets) {
       this.#sentPackets = packetsOut;
       this.#sentAtMs = nowMs;
     }
-    if (this.#pingedAtMs !== undefined && nowMs - Math.max(this.#pingedAtMs, this.#heardAtMs) >= this.#pingTimeoutMs) {
-      if (!this.incoming.full) this.lose(`no answer to a ping within ${this.#pingTimeoutMs / 1000} s`);
+    const { paused } = this.#connection;
+    if (paused) {
+      // Who does not listen hears no answer; the server wants to hear of us all the same.
+      this.#heardAtMs = nowMs;
+      if (this.#pingedAtMs !== undefined) this.#pingedAtMs = nowMs;
+    } else if (this.#pingedAtMs !== undefined && nowMs - Math.max(this.#pingedAtMs, this.#heardAtMs) >= this.#pingTimeoutMs) {
+      this.lose(`no answer to a ping within ${this.#pingTimeoutMs / 1000} s`);
       return;
     }
     const quietMs = nowMs - Math.min(this.#heardAtMs, this.#sentAtMs);
-    if (this.#keepAliveMs > 0 && this.#pingedAtMs === undefined && quietMs >= this.#keepAliveMs / 2) {
+    if (this.#keepAliveMs > 0 && (paused || this.#pingedAtMs === undefined) && quietMs >= this.#keepAliveMs / 2) {
       this.ping().catch(() => {});
     }
   }

@@ -100,6 +100,8 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
         ['k', '2'],
       ] as [string, string][],
     };
+    // A server counts down what is left of an expiry.
+    const whole = (seen: Event['props']): Event['props'] => ({ ...seen, expiry: seen?.expiry && Math.ceil(seen.expiry / 60) * 60 });
     const receipt = await bus.publish({ topic: 'a', payload, qos: 2, retain: false, id: 'X1', contentType: 'x/y', source: 'me', props });
     assert.equal(receipt.id, 'X1');
     let event: Event | undefined;
@@ -108,8 +110,9 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
       delivery.ack();
     });
     assert.deepEqual(Buffer.from(event!.payload), payload);
+    if (!bus.capabilities.properties) return;
     assert.deepEqual(
-      { id: event!.id, contentType: event!.contentType, source: event!.source, props: event!.props },
+      { id: event!.id, contentType: event!.contentType, source: event!.source, props: whole(event!.props) },
       { id: 'X1', contentType: 'x/y', source: 'me', props },
     );
   });
@@ -223,7 +226,7 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
   });
 
   contract('what a member of a group naks, or has when it closes, goes to another, marked', async ({ bus }) => {
-    if (!bus.capabilities.group) return;
+    if (!bus.capabilities.handOver) return;
     const { members } = await joinGroup(bus, 2);
     const iterators = members.map((member) => member[Symbol.asyncIterator]());
     const firsts = iterators.map((iterator) => iterator.next());
@@ -250,7 +253,7 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
   });
 
   contract('a member of a group that acknowledges nothing holds back nobody', async ({ bus }) => {
-    if (!bus.capabilities.group) return;
+    if (!bus.capabilities.handOver) return;
     const stalled = await bus.subscribe(['a'], { group: 'workers', maxInFlight: 5 });
     const busy = await bus.subscribe(['a'], { group: 'workers', maxInFlight: 5 });
     const published = Promise.all(upTo(12_000).map((i) => bus.publish(numbered('a', i))));
@@ -266,7 +269,7 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
   });
 
   contract('a durable group goes on where it was, with what nobody acknowledged', async (place) => {
-    if (!place.bus.capabilities.group) return;
+    if (!place.bus.capabilities.handOver) return;
     const group = await joinGroup(place.bus, 2, { durable: 'jobs' });
     await Promise.all(upTo(40).map((i) => place.bus.publish(numbered('a', i))));
     await group.takeAll(40, (delivery) => {
@@ -283,7 +286,7 @@ export function busContract(driver: string, create: () => Promise<BusPlace>): vo
   });
 
   contract('a group is joined with its own filters only, and a durable by its own group', async ({ bus }) => {
-    if (!bus.capabilities.group) return;
+    if (!bus.capabilities.handOver) return;
     await bus.subscribe(['a', 'b'], { group: 'workers', durable: 'jobs' });
     await assert.rejects(bus.subscribe(['a'], { group: 'workers', durable: 'jobs' }), {
       code: 'HYD_REFUSED',

@@ -1,0 +1,54 @@
+import { eventProps, publishProperties } from '../../mqtt/event-properties.ts';
+import type { PublishPacket, UserProperties } from '../../mqtt/packet.ts';
+import type { Event, EventProps, StoredEvent } from '../../wire/event.ts';
+
+/** User properties that carry what a PUBLISH has no field for; they are not shown as the event's own. */
+const ID = 'hydrant-id';
+const SOURCE = 'hydrant-source';
+const TIME = 'hydrant-time';
+
+/** An event as a PUBLISH, without packet identifier; on MQTT 3.1.1 properties stay behind. */
+export function toPublish(event: Event): PublishPacket {
+  const { topic, payload, qos, retain } = event;
+  const packet: PublishPacket = { cmd: 'publish', topic, payload: payload as Buffer, qos, retain, dup: false };
+  packet.properties = publishProperties(event);
+  const own: UserProperties = [];
+  if (event.id !== undefined) own.push([ID, event.id]);
+  if (event.source !== undefined) own.push([SOURCE, event.source]);
+  if (event.props?.time !== undefined) own.push([TIME, event.props.time]);
+  packet.userProperties = [...own, ...(event.props?.user ?? [])];
+  return packet;
+}
+
+/** A PUBLISH as an event that no journal has yet. */
+export function toEvent(packet: PublishPacket, ts: string): StoredEvent {
+  const { topic, qos, retain, dup, properties, userProperties } = packet;
+  const event: StoredEvent = { topic, payload: packet.payload as Buffer, qos, retain, seq: 0, ts };
+  if (dup) event.dup = true;
+  if (!properties && !userProperties) return event;
+  Object.assign(event, eventProps(properties, userProperties));
+  if (event.props?.user?.some(([name]) => name.startsWith('hydrant-'))) takeOwn(event, event.props, event.props.user);
+  return event;
+}
+
+function takeOwn(event: StoredEvent, props: EventProps, user: UserProperties): void {
+  const rest: UserProperties = [];
+  for (const pair of user) {
+    const [name, value] = pair;
+    if (name === ID && event.id === undefined) event.id = value;
+    else if (name === SOURCE && event.source === undefined) event.source = value;
+    else if (name === TIME && props.time === undefined) props.time = value;
+    else rest.push(pair);
+  }
+  if (rest.length > 0) props.user = rest;
+  else delete props.user;
+  if (Object.keys(props).length === 0) delete event.props;
+}
+
+/** Bytes that a PUBLISH takes at most, without encoding it. */
+export function boundedBytes({ topic, payload, properties, userProperties = [] }: PublishPacket): number {
+  let bytes = 64 + topic.length * 3 + payload.length;
+  for (const [name, value] of userProperties) bytes += 5 + (name.length + value.length) * 3;
+  const { contentType = '', responseTopic = '', correlationData } = properties ?? {};
+  return bytes + (contentType.length + responseTopic.length) * 3 + (correlationData?.length ?? 0);
+}

@@ -1,0 +1,194 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorText, HydrantError } from '../../core/errors.ts';
+import { type Client, type ClientOptions, connectClient } from '../../mqtt/client.ts';
+import type { ClientEnd } from '../../mqtt/client-options.ts';
+import { ConnectRefused } from '../../mqtt/connect-refused.ts';
+import { plainUrl } from '../../mqtt/dial.ts';
+import { tlsFix } from '../../mqtt/tls-fix.ts';
+import { backoffMs } from './backoff.ts';
+import type { LinkContext } from './link-context.ts';
+import type { LinkStatus, Timing } from './options.ts';
+
+/** A connection that held this long was a good one: what comes after its loss begins anew. */
+const HELD_MS = 10_000;
+/** So many connections in a row that the server ended sooner than that: somebody else connects under our client id. */
+const DROPS = 5;
+const CLEAN_MS = 2_000;
+const SESSION_TAKEN_OVER = 0x8e;
+/** CONNACK codes that no second attempt mends: of MQTT 3.1.1 §3.2.2.3 and of MQTT 5 §3.2.2.2. */
+const FINAL = new Set([2, 4, 5, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
+const VERSION_REFUSED = new Set([1, 0x84]);
+
+export const SYSTEM_TIMING: Timing = {
+  now: Date.now,
+  random: Math.random,
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+};
+
+/** Whose connection it is. */
+export interface LinkOwner {
+  readonly clientId: string;
+  /** Others may connect under this client id. */
+  readonly durable: boolean;
+  /** What CONNECT says, for each attempt anew, and what stands behind the connection. */
+  connectOptions(version: 4 | 5): Partial<ClientOptions>;
+  /** After each CONNACK. What it rejects with ends the link when no connection stood before; afterwards it is tried again. */
+  onUp(client: Client): Promise<void>;
+  onDown(end: ClientEnd): void;
+}
+
+/** Keeps one connection to one of the servers, one at a time: after a loss the same server first, after a failure the next. */
+export class SteadyLink {
+  /** Resolves when `onUp` has resolved first; rejects with what `ended` says before that. */
+  readonly up = Promise.withResolvers<void>();
+  /** Resolves when it is over: with the error that no attempt mends, with none after `close()`. */
+  readonly ended = Promise.withResolvers<HydrantError | undefined>();
+  readonly #owner: LinkOwner;
+  readonly #context: LinkContext;
+  readonly #stop = new AbortController();
+  readonly #status: { -readonly [K in keyof LinkStatus]: LinkStatus[K] };
+  #client: Client | undefined;
+  #turn = 0;
+  #failures = 0;
+  #drops = 0;
+  #stood = false;
+
+  constructor(owner: LinkOwner, context: LinkContext) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#status = { clientId: owner.clientId, url: undefined, sinceMs: context.timing.now(), lastError: undefined, connects: 0 };
+    this.up.promise.catch(() => {});
+    void this.#run();
+  }
+
+  get status(): LinkStatus {
+    return this.#status;
+  }
+
+  /** Takes leave with a DISCONNECT. @param sessionExpirySeconds MQTT 5: in place of what CONNECT asked for */
+  async close(sessionExpirySeconds?: number): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      this.#stop.abort(new HydrantError('HYD_CLOSED', 'the bus is closed'));
+      await this.#client?.close({ sessionExpirySeconds });
+    }
+    await this.ended.promise;
+  }
+
+  /** After `close()`: connects once more to end the session of this client id, if that can be done at once. */
+  async clean(): Promise<void> {
+    const { urls } = this.#context.options;
+    const client = await this.#connect(urls[this.#turn % urls.length]!, new AbortController().signal, {
+      clean: true,
+      connectTimeoutMs: CLEAN_MS,
+    });
+    if (!(client instanceof Error)) await client.close();
+  }
+
+  async #run(): Promise<void> {
+    let error: HydrantError | undefined;
+    while (!this.#stop.signal.aborted && !error) {
+      error = await this.#attempt();
+      if (error || this.#stop.signal.aborted) break;
+      const { timing, options } = this.#context;
+      const delayMs = backoffMs(this.#failures, options.urls.length, timing.random);
+      if (delayMs > 0) await timing.sleep(delayMs, this.#stop.signal);
+    }
+    this.up.reject(error ?? this.#stop.signal.reason);
+    this.ended.resolve(error);
+  }
+
+  /** One connection, from the attempt to its end. @returns what no further attempt mends */
+  async #attempt(): Promise<HydrantError | undefined> {
+    const { urls } = this.#context.options;
+    const url = urls[this.#turn % urls.length]!;
+    const client = await this.#connect(url, this.#stop.signal, this.#owner.connectOptions(this.#context.dialect.version));
+    if (client instanceof Error) return this.#onFailure(url, client);
+    this.#client = client;
+    const { timing, log } = this.#context;
+    const upMs = timing.now();
+    Object.assign(this.#status, { url: plainUrl(url), sinceMs: upMs, connects: this.#status.connects + 1 });
+    log(this.#status.connects === 1 ? 'debug' : 'info', 'connected to the broker', { url: plainUrl(url), clientId: client.clientId });
+    const refused = await this.#owner.onUp(client).then(
+      () => this.#standing(),
+      (error: unknown) => error as Error,
+    );
+    if (refused && !this.#stop.signal.aborted) await client.close();
+    const end = await client.closed;
+    this.#client = undefined;
+    Object.assign(this.#status, { url: undefined, sinceMs: timing.now(), lastError: refused ?? end.error });
+    this.#owner.onDown(end);
+    if (this.#stop.signal.aborted) return undefined;
+    if (refused && !(refused instanceof HydrantError && refused.code === 'HYD_CONNECT')) return this.#onFailure(url, refused);
+    return this.#onLoss(url, end, timing.now() - upMs < HELD_MS);
+  }
+
+  #standing(): undefined {
+    this.#stood = true;
+    this.up.resolve();
+  }
+
+  async #connect(url: string, signal: AbortSignal, more: Partial<ClientOptions>): Promise<Client | Error> {
+    const { options, dialect } = this.#context;
+    const { username, password, tls, keepAliveSeconds = 60, connectTimeoutMs, maxQueuedBytes } = options;
+    const connecting = new AbortController();
+    const stop = (): void => connecting.abort(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      return await connectClient({
+        url,
+        username,
+        password,
+        tls,
+        keepAliveSeconds,
+        pingTimeoutMs: Math.min(10_000, keepAliveSeconds > 0 ? keepAliveSeconds * 500 : 10_000),
+        connectTimeoutMs,
+        maxQueuedBytes,
+        clientId: this.#owner.clientId,
+        version: dialect.version,
+        signal: connecting.signal,
+        ...more,
+      });
+    } catch (error) {
+      return error as Error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #onFailure(url: string, error: Error): HydrantError | undefined {
+    const { dialect, log } = this.#context;
+    if (this.#stop.signal.aborted) return undefined;
+    this.#status.lastError = error;
+    if (error instanceof ConnectRefused && VERSION_REFUSED.has(error.reasonCode) && dialect.version === 5) {
+      dialect.version = 4;
+      log('warn', 'the broker does not speak MQTT 5: going on with 3.1.1, which carries no event properties', { url: plainUrl(url) });
+      return undefined;
+    }
+    if (!this.#stood && isFinal(error)) return error as HydrantError;
+    this.#drops = 0;
+    this.#turn++;
+    this.#failures++;
+    log('warn', 'no connection to the broker', { url: plainUrl(url), clientId: this.#owner.clientId, error: errorText(error) });
+    return undefined;
+  }
+
+  #onLoss(url: string, { error, reasonCode, hungUp }: ClientEnd, soon: boolean): HydrantError | undefined {
+    const { clientId, durable } = this.#owner;
+    this.#context.log('warn', 'the connection to the broker is lost', { url: plainUrl(url), clientId, error: errorText(error) });
+    this.#drops = soon && hungUp ? this.#drops + 1 : 0;
+    this.#failures = soon ? this.#failures + 1 : 0;
+    if (soon) this.#turn++;
+    if (!durable || (reasonCode !== SESSION_TAKEN_OVER && this.#drops < DROPS)) return undefined;
+    const how = reasonCode === SESSION_TAKEN_OVER ? '' : `: ${DROPS} connections in a row were ended within ${HELD_MS / 1000} s`;
+    return new HydrantError('HYD_TAKEN_OVER', `somebody else connects to ${plainUrl(url)} under the client id ${clientId}${how}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What is wrong with the account, the request or the certificates is so the next time too. */
+function isFinal(error: Error): boolean {
+  if (error instanceof ConnectRefused) return FINAL.has(error.reasonCode);
+  return error instanceof HydrantError && (error.code !== 'HYD_CONNECT' || tlsFix(error.cause) !== undefined);
+}

@@ -1,0 +1,22 @@
+import type { Connection } from './connection.ts';
+import type { AckPacket, ConnackPacket, PublishPacket } from './packet.ts';
+
+/** What takes in the messages of a connection in place of `Client.messages`: for who remembers more than one connection's. */
+export interface Receiver {
+  /** CONNACK of success: what is sent in this call goes first, and nothing is handed on while reading is paused. */
+  onOpen(connection: Connection, connack: ConnackPacket): void;
+  onPublish(packet: PublishPacket): void;
+  onRelease(packetId: number): void;
+  /** The connection has ended. */
+  onEnd(): void;
+}
+
+/** What publishes on a connection in place of `Client.publish`. Packet identifiers are its own, so nothing is subscribed to there. */
+export interface Sender {
+  /** CONNACK of success: what is sent in this call goes first. */
+  onOpen(connection: Connection, connack: ConnackPacket): void;
+  onAck(packet: AckPacket): void;
+  onDrain(): void;
+  /** The connection has ended. */
+  onEnd(): void;
+}
