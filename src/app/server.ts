@@ -10,7 +10,6 @@ import type { Log } from '../core/log.ts';
 import { StateStore } from '../core/state-store.ts';
 import { type HttpServer, openHttpServer } from '../http/http-server.ts';
 import { createMetrics } from '../http/metrics.ts';
-import { type Journal, openJournal } from '../journal/journal.ts';
 import { webSocketTransport } from '../mqtt/transport.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
@@ -18,6 +17,7 @@ import type { LockFacts } from './folder-lock.ts';
 import { isTlsDoor, openDoors } from './listener-options.ts';
 import { type ListenerUrls, openListeners, openTls } from './listeners.ts';
 import { openArchive } from './open-archive.ts';
+import { openConfiguredJournal } from './open-journal.ts';
 import { createOperatorToken } from './operator-token.ts';
 import { readinessFaults, readinessNotes } from './readiness.ts';
 import { serverSamples } from './server-metrics.ts';
@@ -108,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   opening.defer(() => tls?.close());
   const { identity, lock } = await openDataFolder(dataDir, { command: options.command });
   opening.defer(() => lock.release());
-  const journal = opening.use(await openServerJournal(options, identity.journal));
+  const journal = opening.use(await openConfiguredJournal(dataDir, identity.journal, config, log));
   // Nothing may be removed before the broker has said what its absent clients still need.
   const untilBroker = journal.hold('the broker is opening');
   const store = opening.use(new StateStore(join(dataDir, 'state.db'), { steps: STATE_STEPS, log }));
@@ -165,14 +165,4 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       await opened.disposeAsync();
     },
   };
-}
-
-function openServerJournal({ dataDir, config, log }: ServerOptions, journalId: string): Promise<Journal> {
-  const { maxPendingBytes, rotate } = config.journal;
-  return openJournal(join(dataDir, 'journal'), {
-    journalId,
-    maxPendingBytes,
-    rotate: { bytes: rotate.bytes, ageMs: rotate.age, idleMs: rotate.idle },
-    log,
-  });
 }
