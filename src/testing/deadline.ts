@@ -14,3 +14,12 @@ export async function within<T>(promise: Promise<T>, timeoutMs: number, what: st
     clearTimeout(timer);
   }
 }
+
+/** Resolves once `isTrue` says so, asked again and again; rejects after `timeoutMs` with what it was waiting for. For what tells of itself by no event. */
+export async function until(isTrue: () => boolean | Promise<boolean>, what: string | (() => string), timeoutMs = 20_000): Promise<void> {
+  const lateMs = performance.now() + timeoutMs;
+  while (!(await isTrue())) {
+    if (performance.now() > lateMs) throw new Error(`waited ${timeoutMs} ms for ${typeof what === 'string' ? what : what()}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
