@@ -36,6 +36,6 @@ async function createPlace(url: string, version: 4 | 5): Promise<BusPlace> {
 }
 
 for (const version of [4, 5] as const) {
-  busContract(`mqtt ${version} on Mosquitto:`, () => createPlace(mosquitto.url, version));
-  busContract(`mqtt ${version} on Hydrant:`, () => createPlace(hydrant.mqttUrl, version));
+  busContract(`mqtt ${version} on Mosquitto`, () => createPlace(mosquitto.url, version));
+  busContract(`mqtt ${version} on Hydrant`, () => createPlace(hydrant.mqttUrl, version));
 }

@@ -6,7 +6,7 @@ import type { Event } from '../../wire/event.ts';
 import { assertFilter, assertTopic } from '../../wire/topic.ts';
 import type { Capabilities, PublishOptions, Receipt, SubscribeOptions } from '../bus.ts';
 import { toPublish } from './event-packet.ts';
-import { FilterSet, sharingMissing } from './filter-set.ts';
+import { FilterSet, type KnownFilters, sharingMissing } from './filter-set.ts';
 import type { LinkContext } from './link-context.ts';
 import type { MqttBus, MqttBusOptions, MqttSubscription } from './options.ts';
 import { Publisher } from './publisher.ts';
@@ -37,7 +37,8 @@ export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
   });
   const name = createHexId(8);
   const readings = new Map<string, Reading>();
-  const remembered = new Map<string, Set<string>>();
+  /** Of durables. */
+  const known = new Map<string, KnownFilters>();
   let publisher: Publisher | undefined;
   let published = 0;
   let closing: Promise<void> | undefined;
@@ -74,11 +75,11 @@ export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
       throw new HydrantError('HYD_REFUSED', `the durable ${durable} is already being read`, {
         fix: 'Close the other subscription, or use another name.',
       });
-    const known = remembered.get(clientId) ?? new Set();
-    if (durable !== undefined) remembered.set(clientId, known);
+    const filtersThere = known.get(clientId) ?? { filters: [], isAgeKnown: false };
+    if (durable !== undefined) known.set(clientId, filtersThere);
     const { retained = 'skip' } = wanted;
     const inbox = durable === undefined ? undefined : wanted.inbox;
-    const set = new FilterSet(filters, { group, retained, inbox, remembered: known }, context);
+    const set = new FilterSet(filters, { group, retained, inbox, known: filtersThere }, context);
     const reading = new Reading(clientId, set, wanted, context, () => readings.delete(clientId));
     readings.set(clientId, reading);
     const abort = (): void => void reading.close();

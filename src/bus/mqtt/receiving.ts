@@ -24,11 +24,11 @@ type Acknowledged = Pick<Arrival, 'done' | 'packetId'> & { readonly event: Pick<
 /** What has become of the messages that are let through. */
 export interface ReceivingHost {
   readonly inbox: Inbox | undefined;
-  /** A message with the retain flag is there because of the subscription only (MQTT 3.1.1), and not wanted. */
-  readonly dropsRetained: boolean;
+  /** A connection stands. @param session `lost`: the server had forgotten one that had been; what is taken afterwards comes after the gap */
+  onSession(session: 'new' | 'present' | 'lost'): void;
+  /** What the server sent and nobody wants: it is acknowledged. */
+  isUnwanted(packet: PublishPacket): boolean;
   take(arrival: Arrival): void;
-  /** The server had forgotten a session that had been. What is taken afterwards comes after the gap. */
-  onSessionLost(): void;
   /** What was to be made durable could not be. */
   onFailure(error: unknown): void;
 }
@@ -68,11 +68,11 @@ export class Receiving implements Receiver {
     this.#turn++;
     this.#order.clear();
     if (this.#holds > 0) connection.pauseReading();
+    this.#host.onSession(sessionPresent ? 'present' : this.#incarnation === undefined ? 'new' : 'lost');
     if (sessionPresent && this.#incarnation !== undefined) return;
     if (!sessionPresent) {
       this.#out.clear();
       this.#received.clear();
-      if (this.#incarnation !== undefined) this.#host.onSessionLost();
     }
     this.#incarnation = createHexId(8);
     if (this.#host.inbox) this.#beginning = this.#while(this.#host.inbox.begin(this.#incarnation));
@@ -128,13 +128,13 @@ export class Receiving implements Receiver {
     const { qos, messageId = 0 } = packet;
     const event = toEvent(packet, timestamp());
     if (qos === 2) event.inbound = `${this.#incarnation}:${messageId}`;
-    const dropped = packet.retain && this.#host.dropsRetained;
-    const arrival: Arrival = { event, packetId: messageId, done: dropped, turn: this.#turn };
+    const unwanted = this.#host.isUnwanted(packet);
+    const arrival: Arrival = { event, packetId: messageId, done: unwanted, turn: this.#turn };
     if (qos > 0) {
       this.#out.set(messageId, arrival);
       this.#answer(arrival);
     }
-    if (!dropped) this.#host.take(arrival);
+    if (!unwanted) this.#host.take(arrival);
   }
 
   #onRepeat(arrival: Arrival): void {

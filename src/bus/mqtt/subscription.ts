@@ -1,6 +1,7 @@
 import type { Client, ClientOptions } from '../../mqtt/client.ts';
 import type { ClientEnd } from '../../mqtt/client-options.ts';
 import { Fifo } from '../../mqtt/fifo.ts';
+import type { PublishPacket } from '../../mqtt/packet.ts';
 import type { Delivery, SubscribeOptions } from '../bus.ts';
 import type { FilterSet } from './filter-set.ts';
 import type { LinkContext } from './link-context.ts';
@@ -124,8 +125,16 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
 
   // ReceivingHost
 
-  get dropsRetained(): boolean {
-    return this.#context.dialect.version === 4 && !this.#filters.keepsRetained;
+  onSession(session: 'new' | 'present' | 'lost'): void {
+    this.#filters.onSession(session === 'present');
+    if (session !== 'lost') return;
+    this.#context.log('warn', 'the broker has lost the session: events may be missing', { clientId: this.clientId });
+    this.#queue.push({ gapFromMs: this.#heardMs, untilMs: this.#context.timing.now() });
+    this.#wake();
+  }
+
+  isUnwanted(packet: PublishPacket): boolean {
+    return this.#filters.isUnwanted(packet);
   }
 
   take(arrival: Arrival): void {
@@ -135,12 +144,6 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
       this.#full = true;
       this.#receiving.pause();
     }
-    this.#wake();
-  }
-
-  onSessionLost(): void {
-    this.#context.log('warn', 'the broker has lost the session: events may be missing', { clientId: this.clientId });
-    this.#queue.push({ gapFromMs: this.#heardMs, untilMs: this.#context.timing.now() });
     this.#wake();
   }
 
