@@ -34,7 +34,36 @@ export function readyBanner(ready: {
 `;
 }
 
-function urls(...given: (string | undefined)[]): string {
+/** What a person at a terminal sees when an archiver has its subscription: what goes where, and how to look at it. */
+export function archiverBanner(ready: {
+  version: string;
+  dataDir: string;
+  clientId: string;
+  broker: { urls: readonly string[]; filters: readonly string[] };
+  to: string | undefined;
+  env: NodeJS.ProcessEnv;
+}): string {
+  const { dataDir, broker, to } = ready;
+  const name = commandName(ready.env);
+  return `
+  Hydrant ${ready.version} is archiving
+
+    broker      ${urls(...broker.urls)}
+    as          ${ready.clientId}
+    topics      ${broker.filters.join('  ')}
+    data        ${dataDir}
+    archive     ${to ?? 'in the data folder (--to s3://bucket/prefix)'}
+
+  Try in another terminal:
+    ${name} archive ls --data ${dataDir}
+    ${name} find '#' --since 15m --data ${dataDir}
+
+  Ctrl-C stops it.
+
+`;
+}
+
+function urls(...given: readonly (string | undefined)[]): string {
   return given.filter((url) => url !== undefined).join('  ');
 }
 

@@ -59,7 +59,8 @@ function describe(certificate: X509Certificate, context: SecureContextOptions, f
   return { context, fingerprint, names, expiresAtMs: validToDate.getTime(), warning };
 }
 
-function readPem(path: string, file: string): string {
+/** @throws HYD_CONFIG naming the key of the configuration and the file */
+export function readPem(path: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

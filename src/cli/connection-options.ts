@@ -41,7 +41,7 @@ export interface Connecting {
 }
 
 export function addConnectionOptions(command: Command): Command {
-  return command
+  command
     .helpOption('--help', 'show this help')
     .optionsGroup('Connection:')
     .option(
@@ -51,22 +51,33 @@ export function addConnectionOptions(command: Command): Command {
     .option('-h, --host <host>', 'instead of --url')
     .option('-p, --port <port>', 'instead of --url', wholeNumber(1, 65_535))
     .option('-i, --id <id>', 'client id (default: hydrant- and random letters)')
-    .option('-I, --id-prefix <prefix>', 'client id is this and the process id')
-    .option('-u, --username <name>', 'account (default: HYDRANT_USER)')
-    .option('-P, --pw <password>', 'better in HYDRANT_PASSWORD or, as a file, HYDRANT_PASSWORD_FILE: others see the command line')
+    .option('-I, --id-prefix <prefix>', 'client id is this and the process id');
+  addAccountOptions(command)
     .addOption(new Option('-V, --protocol-version <version>', 'MQTT version').choices(['31', '3.1', '311', '3.1.1', '5']))
     .option('-k, --keepalive <seconds>', 'at most this long without a sign of life', wholeNumber(0, 65_535), 60)
     .addOption(new Option('--connect-timeout <time>', 'give up connecting after').argParser(durationMs).default(10_000, '10s'))
-    .option('-x, --session-expiry <seconds>', 'MQTT 5: how long the server keeps the session', wholeNumber(0, 0xffff_ffff))
-    .option('--cafile <file>', 'certificate authorities to trust, PEM; without --url this and the next three mean mqtts and port 8883')
-    .option('--cert <file>', 'client certificate, PEM')
-    .option('--key <file>', 'its key, PEM')
-    .option('--insecure', 'do not check the server’s certificate')
+    .option('-x, --session-expiry <seconds>', 'MQTT 5: how long the server keeps the session', wholeNumber(0, 0xffff_ffff));
+  return addTlsOptions(command, 'certificate authorities to trust, PEM; without --url this and the next three mean mqtts and port 8883')
     .option('--will-topic <topic>', 'published by the server when this client vanishes')
     .option('--will-payload <text>', 'its payload')
     .addOption(new Option('--will-qos <qos>', 'its QoS').argParser(parseQos))
     .option('--will-retain', 'retain it')
     .optionsGroup('Options:');
+}
+
+/** Who to be at a server. */
+export function addAccountOptions(command: Command): Command {
+  return command
+    .option('-u, --username <name>', 'account (default: HYDRANT_USER)')
+    .option('-P, --pw <password>', 'better in HYDRANT_PASSWORD or, as a file, HYDRANT_PASSWORD_FILE: others see the command line');
+}
+
+export function addTlsOptions(command: Command, caHelp = 'certificate authorities to trust, PEM'): Command {
+  return command
+    .option('--cafile <file>', caHelp)
+    .option('--cert <file>', 'client certificate, PEM')
+    .option('--key <file>', 'its key, PEM')
+    .option('--insecure', 'do not check the server’s certificate');
 }
 
 /** `-D COMMAND PROPERTY [NAME] VALUE`, as mosquitto has it. */

@@ -9,6 +9,7 @@ import { write } from '../io.ts';
 import { addTimeRange, type Format, outputOption, tzOption } from '../options.ts';
 import { formatCount, Progress } from '../progress.ts';
 import { chosenFormat, printRows, type RowColumn } from '../rows.ts';
+import { archiveRun } from './archive-run.ts';
 
 interface ArchiveOptions extends PlaceOptions {
   since?: string;
@@ -107,8 +108,8 @@ const verify = defineCommand<Omit<ArchiveOptions, 'since' | 'until' | 'tz'>>({
 });
 
 export const archive: CommandDefinition = {
+  ...archiveRun,
   name: 'archive',
-  summary: 'list or verify what is kept',
-  examples: [],
+  summary: 'archive a broker; list or verify what is kept',
   commands: [ls, verify],
 };

@@ -1,0 +1,122 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { ConfigEntry } from '../../app/config-origin.ts';
+import { HydrantError } from '../../core/errors.ts';
+import type { CommandDefinition } from '../command.ts';
+import { defineCommand } from '../command.ts';
+import { addAccountOptions, addTlsOptions, passwordFromEnv } from '../connection-options.ts';
+import { collect, wholeNumber } from '../options.ts';
+import type { TlsOptions } from '../tls-options.ts';
+import { packageVersion } from '../version.ts';
+import { addConfigOptions, type ConfigOptions } from './config.ts';
+
+interface RunOptions extends ConfigOptions, TlsOptions {
+  broker?: string[];
+  engine?: string[];
+  to?: string;
+  layout?: string;
+  filter?: string[];
+  exclude?: string[];
+  excludeRegex?: string[];
+  retained?: string;
+  clientId?: string;
+  username?: string;
+  pw?: string;
+  protocolVersion?: string;
+  keepalive?: number;
+}
+
+/** `hydrant archive --broker URL`: what the command itself does, beside its subcommands. */
+export const archiveRun: Pick<CommandDefinition, 'notes' | 'examples' | 'define' | 'ownSignals' | 'run'> = defineCommand<RunOptions>({
+  name: 'archive',
+  summary: '',
+  notes: [
+    'With --broker it archives a broker: an event is acknowledged once it is on disk here, sealed into objects by the hour, and uploaded to --to. Runs until SIGTERM or SIGINT, then seals and uploads what it has and exits 0; a second signal ends it at once. SIGHUP reads the configuration again. Exit 4 when the broker refuses it or somebody else uses its client id; a broker that cannot be reached is tried for ever.',
+    'The options may stand in hydrant.yaml of the data folder instead (section archive); then --data is all it takes. docs/guide/archive.md.',
+  ],
+  examples: [
+    ['hydrant archive --broker mqtt://127.0.0.1 -d ./events', 'everything into a folder'],
+    [
+      'hydrant archive --broker mqtts://mq.example.org -u arc --to s3://bucket/events -d /srv/arc',
+      'to S3; the password in HYDRANT_PASSWORD',
+    ],
+    ["hydrant archive --broker mqtt://mq --filter 'devices/#' --exclude 'devices/+/debug' -d ./events", 'some of it'],
+  ],
+  ownSignals: true,
+  define(command) {
+    addConfigOptions(command).optionsGroup('Archiving a broker:');
+    addRunOptions(command);
+    addTlsOptions(addAccountOptions(command)).optionsGroup('Options:');
+  },
+  async run({ options, io }) {
+    const { runArchiver } = await import('../../app/run-archiver.ts');
+    const { config, data, set } = options;
+    return runArchiver({
+      inputs: { env: io.env, file: config, data, sets: set, flags: readFlags(options) },
+      account: { username: io.env.HYDRANT_USER || undefined, password: passwordFromEnv(io.env) },
+      stdout: io.stdout,
+      command: ['hydrant', ...process.argv.slice(2)].join(' '),
+      version: packageVersion(),
+    });
+  },
+});
+
+function addRunOptions(command: Command): void {
+  command
+    .option('--broker <url>', 'broker to archive: mqtt:// mqtts:// ws:// wss://; repeatable, the next is tried when one is down', collect)
+    .option('--engine <url>', 'the same as --broker', collect)
+    .option('--to <url>', 'where sealed objects go: s3://bucket/prefix or file:///dir (default: they stay in the data folder)')
+    .addOption(new Option('--layout <name>', 'of the archive (default: hive)').choices(['hive', 'daily']))
+    .option('--filter <filter>', 'topics to archive; repeatable (default: #)', collect)
+    .option('--exclude <filter>', 'topics to leave out; repeatable', collect)
+    .option('--exclude-regex <regex>', 'the same, searched for in the topic; repeatable', collect)
+    .addOption(new Option('--retained <what>', 'retained messages at the start (default: skip)').choices(['skip', 'keep']))
+    .option('-i, --client-id <id>', 'name of the session at the broker (default: one per data folder)')
+    .addOption(new Option('-V, --protocol-version <version>', 'MQTT version (default: 5)').choices(['311', '3.1.1', '5']))
+    .option('-k, --keepalive <seconds>', 'at most this long without a sign of life', wholeNumber(1, 65_535));
+}
+
+/** The configuration that the flags stand for. @throws HYD_USAGE */
+function readFlags(options: RunOptions): ConfigEntry[] {
+  const entries: ConfigEntry[] = [];
+  const set = (path: string, flag: string, value: unknown): void => {
+    if (value !== undefined) entries.push({ path, value, origin: { from: 'flag', flag } });
+  };
+  const { urls, username, password } = readUrls([...(options.broker ?? []), ...(options.engine ?? [])]);
+  set('archive.broker.urls', '--broker', urls);
+  set('archive.broker.username', '--username', options.username ?? username);
+  set('archive.broker.password', '--pw', options.pw ?? password);
+  set('archive.broker.clientId', '--client-id', options.clientId);
+  set('archive.broker.filters', '--filter', options.filter);
+  set('archive.broker.retained', '--retained', options.retained);
+  set('archive.broker.version', '--protocol-version', options.protocolVersion === '311' ? '3.1.1' : options.protocolVersion);
+  set('archive.broker.keepAlive', '--keepalive', options.keepalive === undefined ? undefined : `${options.keepalive}s`);
+  set('archive.broker.tls.ca', '--cafile', options.cafile);
+  set('archive.broker.tls.cert', '--cert', options.cert);
+  set('archive.broker.tls.key', '--key', options.key);
+  set('archive.broker.tls.insecure', '--insecure', options.insecure);
+  set('archive.exclude.filters', '--exclude', options.exclude);
+  set('archive.exclude.regex', '--exclude-regex', options.excludeRegex);
+  set('archive.to', '--to', options.to);
+  set('archive.layout', '--layout', options.layout);
+  return entries;
+}
+
+/** The account may stand in the URL; it is kept apart from it, so that no log shows it. */
+function readUrls(given: string[]): { urls?: string[]; username?: string; password?: string } {
+  if (given.length === 0) return {};
+  let account: { username?: string; password?: string } = {};
+  const urls = given.map((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (!url || !/^(mqtts?|wss?):$/.test(url.protocol) || url.hostname === '')
+      throw new HydrantError('HYD_USAGE', `--broker ${JSON.stringify(text)} is not the URL of a broker`, {
+        fix: 'Give mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/ or wss://.',
+      });
+    const { username, password } = url;
+    if (username !== '') account = { username: decodeURIComponent(username), password: decodeURIComponent(password) || undefined };
+    url.username = '';
+    url.password = '';
+    return url.href;
+  });
+  return { urls, ...account };
+}
