@@ -21,8 +21,8 @@ export type HttpFault =
   | { kind: 'cut-response'; afterBytes: number }
   /** The server does it, and the answer gets lost with the connection. */
   | { kind: 'lose-answer' }
-  /** The server does it, and the answer is changed: its status, and headers. */
-  | { kind: 'change-answer'; status?: number; headers?: Record<string, string> }
+  /** The server does it, and the answer is changed: its status, headers, or body. */
+  | { kind: 'change-answer'; status?: number; headers?: Record<string, string>; body?: string }
   /** Taken, and never answered. */
   | { kind: 'swallow' }
   /** One byte of its body, or of the answer's, is another one. */
@@ -43,10 +43,17 @@ export interface FaultScope {
 export interface BreakingHttp extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, or `https://localhost:PORT` */
   readonly url: string;
-  /** `PUT /bucket/key`, as they came. */
-  readonly requests: string[];
+  /** As they came. */
+  readonly requests: HttpRequest[];
   /** Lets something go wrong with the next requests of this kind. Those that were told of first are used up first. */
   inject(fault: HttpFault, scope?: FaultScope): Injected;
+}
+
+export interface HttpRequest {
+  method: string;
+  /** Path and query. */
+  path: string;
+  headers: IncomingHttpHeaders;
 }
 
 export interface Injected {
@@ -68,10 +75,10 @@ export async function startBreakingHttp(target: string, tls?: { cert: string; ke
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const rules: Rule[] = [];
-  const requests: string[] = [];
+  const requests: HttpRequest[] = [];
   const sockets = new Set<Socket>();
   const listener: RequestListener = (client, reply) => {
-    requests.push(`${client.method} ${client.url}`);
+    requests.push({ method: client.method!, path: client.url!, headers: client.headers });
     const rule = rules.find(({ scope, left }) => left > 0 && fits(client, scope));
     if (rule && rule.scope.status === undefined) use(rule);
     pass(client, reply, rule);
@@ -92,18 +99,20 @@ export async function startBreakingHttp(target: string, tls?: { cert: string; ke
     delete headers.expect;
     const server = request({ hostname, port, method: client.method, path: client.url, headers, agent });
     server.on('error', () => client.socket.destroy());
-    client.socket.once('close', () => server.destroy());
+    reply.once('close', () => reply.writableFinished || server.destroy());
     server.once('response', (answer) => {
       answer.on('error', () => client.socket.destroy());
       if (fault?.kind === 'lose-answer') return void answer.resume().once('end', () => client.socket.destroy());
-      let status = answer.statusCode!;
-      const changed = { ...answer.headers };
-      if (rule && fault?.kind === 'change-answer' && (rule.scope.status === undefined || rule.scope.status === status)) {
+      const status = answer.statusCode!;
+      if (rule && fault?.kind === 'change-answer' && (rule.scope.status ?? status) === status) {
         if (rule.scope.status !== undefined) use(rule);
-        status = fault.status ?? status;
-        Object.assign(changed, fault.headers);
+        const length = fault.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(fault.body)) };
+        reply.writeHead(fault.status ?? status, { ...answer.headers, ...fault.headers, ...length });
+        if (fault.body === undefined) answer.pipe(reply);
+        else answer.resume().once('end', () => reply.end(fault.body));
+        return;
       }
-      reply.writeHead(status, changed);
+      reply.writeHead(status, answer.headers);
       if (fault?.kind === 'cut-response')
         cutAfter(
           answer,
@@ -171,6 +180,7 @@ function fits(client: IncomingMessage, { method, path }: FaultScope): boolean {
 
 function cutAfter(source: IncomingMessage, bytes: number, write: (chunk: Buffer) => void, cut: () => void): void {
   let left = bytes;
+  if (left <= 0) return cut();
   source.on('data', (chunk: Buffer) => {
     if (left <= 0) return;
     write(chunk.subarray(0, left));

@@ -17,8 +17,8 @@ export interface Radosgw extends AsyncDisposable, S3Keys {
   /** `http://127.0.0.1:PORT` */
   readonly endpoint: string;
   readonly port: number;
-  /** Settings with which a store gets in, and what is given on top of them. */
-  settings(more?: Record<string, unknown>): S3Settings;
+  /** Settings with which a store gets in, and what is given on top of them. For `sse: aws:kms` there is the key `test-key`. */
+  settings(more?: object): S3Settings;
   /** Another user, who owns no bucket and may enter none. */
   createUser(): Promise<S3Keys>;
   /** Removes a bucket and all in it, past its owner. */
@@ -145,5 +145,8 @@ osd pool default pg autoscale mode = off
 rgw frontends = beast endpoint=127.0.0.1:${port}
 rgw data = ${dir}/rgw
 rgw thread pool size = 32
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = test-key=${randomBytes(32).toString('base64')}
 `;
 }

@@ -55,8 +55,11 @@ function describe(error: Thrown, { endpoint }: S3Place): string {
     return endpoint ? `${endpoint}: ${text}` : `${text}`;
   }
   const { requestId } = error.$metadata!;
+  const request = requestId ? `, request ${requestId}` : '';
+  // The answer to a HEAD has no text.
+  if (/^(Unknown|UnknownError|NotFound)$/.test(error.name ?? '')) return `S3 says ${status}${request}`;
   const said = !error.message || /^Unknown/.test(error.message) || error.message === error.name ? '' : `: ${error.message}`;
-  return `S3 says ${error.name} (${status}${requestId ? `, request ${requestId}` : ''})${said}`;
+  return `S3 says ${error.name} (${status}${request})${said}`;
 }
 
 interface Advice {
@@ -66,6 +69,8 @@ interface Advice {
 
 const KEYS_FIX =
   'Check archive.s3.accessKeyId and archive.s3.secretAccessKey, or the environment, profile or role that they come from by default; temporary keys also need the session token.';
+
+const STRANGE_FIX = 'What answers there is no S3: check archive.s3.endpoint, its port, and http against https.';
 
 /** The authorities that a TLS peer can fail with. */
 const CERTIFICATE =
@@ -112,10 +117,17 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
     return { retryable: false, fix: `Allow ${PERMISSIONS[action]} on the bucket ${bucket}; \`hydrant doctor s3\` tries each permission.` };
   if (/region is missing/i.test(error.message ?? ''))
     return { retryable: false, fix: 'Set archive.s3.region or AWS_REGION to the region of the bucket.' };
-  if (isStrange(error))
-    return { retryable: false, fix: 'What answers there is no S3: check archive.s3.endpoint, its port, and http against https.' };
+  if (isStrange(error)) return { retryable: false, fix: STRANGE_FIX };
   if (status === undefined) return { retryable: true, fix: networkFix(systemCode(error) ?? '', place) };
   return { retryable: status >= 500 || status === 429 || status === 408 };
+}
+
+/** HYD_STORE for an answer that is well-formed, but none of S3's. */
+export function strangeAnswer(what: string, { endpoint }: S3Place): HydrantError {
+  return new HydrantError('HYD_STORE', `cannot list ${what}: what ${endpoint ?? 'AWS'} answers is not the list of a bucket`, {
+    retryable: false,
+    fix: STRANGE_FIX,
+  });
 }
 
 /** The answer was not in S3's XML, or not in HTTP. */

@@ -27,9 +27,12 @@ export function objectInput({ bucket, prefix, settings }: S3Target, key: string)
 }
 
 /** HYD_STORE for what the library threw. */
-export function failed({ bucket, settings }: S3Target, action: S3Action, what: string, error: unknown): HydrantError {
-  const place: S3Place = { bucket, endpoint: s3Endpoint(settings), region: settings.region };
-  return s3Failure(action, what, error, place);
+export function failed(target: S3Target, action: S3Action, what: string, error: unknown): HydrantError {
+  return s3Failure(action, what, error, placeOf(target));
+}
+
+export function placeOf({ bucket, settings }: S3Target): S3Place {
+  return { bucket, endpoint: s3Endpoint(settings), region: settings.region };
 }
 
 /**

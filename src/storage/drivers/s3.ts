@@ -9,10 +9,10 @@ import { assertKey, type ByteRange, isKey, type ObjectBody, type ObjectInfo, typ
 import { openS3Client } from './s3-client.ts';
 import { honoursCondition, PROBE_KEY, type UploadKind } from './s3-condition.ts';
 import { readContent, type S3Content } from './s3-content.ts';
-import { s3Code, s3Status } from './s3-failure.ts';
+import { s3Code, s3Status, strangeAnswer } from './s3-failure.ts';
 import { readObject } from './s3-read.ts';
 import { isTagOf, type S3Note, sendContent } from './s3-send.ts';
-import { ensureBucket, failed, type S3Target } from './s3-target.ts';
+import { ensureBucket, failed, placeOf, type S3Target } from './s3-target.ts';
 
 export interface S3StoreOptions {
   bucket: string;
@@ -99,10 +99,13 @@ class S3Store implements ObjectStore {
     const target = await this.#open();
     const { client, sdk, bucket } = target;
     const input = { Bucket: bucket, Prefix: target.prefix + prefix, EncodingType: 'url' as const };
+    const what = `${prefix || 'the objects'} in s3://${bucket}/${target.prefix}`;
     for (let next: string | undefined, more = true; more; ) {
       const page = await client.send(new sdk.ListObjectsV2Command({ ...input, ContinuationToken: next })).catch((error) => {
-        throw failed(target, 'list', `${prefix || 'the objects'} in s3://${bucket}/${target.prefix}`, error);
+        throw failed(target, 'list', what, error);
       });
+      // Any XML, so a page of HTML too, reads as a list without objects.
+      if (page.Name === undefined && page.IsTruncated === undefined) throw strangeAnswer(what, placeOf(target));
       for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
         const key = (page.EncodingType === 'url' ? decodeKey(Key) : Key).slice(target.prefix.length);
         if (isKey(key) && key !== PROBE_KEY) yield { key, bytes: Size, modifiedMs: LastModified?.getTime() ?? 0 };
