@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { HydrantError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import type { CommandDefinition } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
@@ -55,6 +56,7 @@ function prepare(command: Command, io: Pick<Io, 'stdout'>): void {
 
 function usageError(command: Command, error: CommanderError): HydrantError {
   const path = commandPath(command);
+  if (error.code === 'commander.excessArguments' && command.commands.length > 0) return unknownCommand(command);
   const message =
     error.code === 'commander.help'
       ? `${path} needs a subcommand: ${command.commands.map((child) => child.name()).join(', ')}`
@@ -62,6 +64,19 @@ function usageError(command: Command, error: CommanderError): HydrantError {
   const [what, ...hints] = message.split('\n');
   const hint = hints.join(' ').replace(/^\(|\)$/g, '');
   return new HydrantError('HYD_USAGE', what!, { fix: `${hint ? `${hint} ` : ''}Run \`${path} --help\` for what it takes.`, cause: error });
+}
+
+/** Of a command that does something itself and has subcommands: commander takes their names for arguments. */
+function unknownCommand(command: Command): HydrantError {
+  const [name = ''] = command.args;
+  const meant = nearest(
+    name,
+    command.commands.map((child) => child.name()),
+  );
+  const hint = meant === undefined ? '' : `Did you mean ${meant}? `;
+  return new HydrantError('HYD_USAGE', `unknown command '${name}'`, {
+    fix: `${hint}Run \`${commandPath(command)} --help\` for what it takes.`,
+  });
 }
 
 /** `hydrant archive ls`. */
