@@ -19,10 +19,10 @@ export type Layout = 'hive' | 'daily';
  * What of a local store is to go elsewhere: objects with their manifest. With the daily layout hours stay until their day is put
  * together, but for what no day takes: objects that are not gzip, and damaged lines that a day has left behind.
  */
-export async function* readyGroups(store: ReadableStore, layout: Layout): AsyncGenerator<LocalGroup> {
+export async function readyGroups(store: ReadableStore, layout: Layout): Promise<LocalGroup[]> {
   const groups = new Map<string, [LocalGroup, ArchiveKey]>();
   for await (const info of store.list()) collect(groups, info);
-  for (const [group, place] of groups.values()) if (isReady(group, place, layout)) yield group;
+  return [...groups.values()].filter(([group, place]) => isReady(group, place, layout)).map(([group]) => group);
 }
 
 /** Undefined when it is not there, or not whole. */

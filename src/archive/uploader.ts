@@ -99,7 +99,9 @@ export class Uploader implements Uploads {
     this.#marks = new UploadMarks(options.marksPath, { log: options.log });
     this.#queue = new UploadQueue({ parallel, minRetryMs, maxRetryMs });
     this.#sweepTimer = setInterval(() => void this.#sweep(), options.checkMs ?? 60_000).unref();
-    this.#started = this.#start();
+    this.#prune();
+    this.#started = this.rescan();
+    void this.#sweep();
   }
 
   get statistics(): UploaderStatistics {
@@ -155,20 +157,16 @@ export class Uploader implements Uploads {
     await this.#marks.close();
   }
 
-  async #start(): Promise<void> {
-    this.#prune();
-    await this.#sweep();
-  }
-
   async #find(base: string): Promise<void> {
     const group = await readGroup(this.#local, base, this.#options.layout);
     if (group) this.#enqueue(base, group.bytes, this.#clock.now());
   }
 
   async #scan(): Promise<void> {
+    const groups = await readyGroups(this.#local, this.#options.layout);
+    // After the look at the files: what is marked meanwhile is then not taken for new.
     const marked = await this.#marks.keptBases();
-    for await (const { base, bytes, manifest } of readyGroups(this.#local, this.#options.layout)) {
-      if (this.#closed) return;
+    for (const { base, bytes, manifest } of groups) {
       if (!marked.has(base)) this.#enqueue(base, bytes, manifest?.modifiedMs ?? this.#clock.now());
     }
     this.#complete = true;
@@ -214,12 +212,12 @@ export class Uploader implements Uploads {
   async #settle({ base }: Upload, { files, parts, bytes }: Uploaded): Promise<void> {
     this.#queue.succeed();
     this.#conflicts.delete(base);
-    this.#counts.uploaded++;
-    this.#counts.uploadedBytes += bytes;
     if (this.#counts.lastError !== '') this.#log('info', 'uploads work again', { to: this.#options.remoteName });
     this.#counts.lastError = '';
     await this.#marks.add({ base, files }, parts, this.#clock.now());
     crashPoint('upload.marked');
+    this.#counts.uploaded++;
+    this.#counts.uploadedBytes += bytes;
     if ((this.#options.keepLocalMs ?? 0) === 0) await this.#attempt('remove what is uploaded', () => this.#removeLocal(base));
   }
 
@@ -252,14 +250,17 @@ export class Uploader implements Uploads {
   }
 
   async #sweepOnce(): Promise<void> {
+    await this.#started;
     if (!this.#complete) await this.rescan();
     await this.#attempt('remove what is uploaded', async () => {
       const beforeMs = this.#clock.now() - (this.#options.keepLocalMs ?? 0);
       for (let isMore = true; isMore && !this.#closed; ) {
         const marks = await this.#marks.kept(beforeMs, SWEEP_ROWS);
-        for (const mark of marks) await this.#removeMarked(mark);
+        // What has only just been marked is about to be removed.
+        const due = marks.filter(({ base }) => !this.#queue.has(base));
+        for (const mark of due) await this.#removeMarked(mark);
         await this.#marks.commit();
-        isMore = marks.length === SWEEP_ROWS;
+        isMore = marks.length === SWEEP_ROWS && due.length > 0;
       }
     });
   }
