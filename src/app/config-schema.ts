@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accessOptions, aclOption, presetOption } from '../access/options.ts';
 import { brokerOptions } from '../archive/broker-options.ts';
+import { compactOptions } from '../archive/compact-options.ts';
 import { uploadOptions, uploadTarget } from '../archive/upload-options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
@@ -83,6 +84,7 @@ export const configSchema = z.strictObject({
           age: duration().prefault(0).describe('Remove objects whose events are all older than this; 0 = keep for ever.'),
         })
         .prefault({}),
+      compact: compactOptions.prefault({}),
       to: uploadTarget,
       upload: uploadOptions.prefault({}),
       s3: s3Options.prefault({}),

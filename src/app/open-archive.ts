@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
+import { openUpkeep, type Upkeep } from '../archive/upkeep.ts';
 import { openUploader, type Uploader } from '../archive/uploader.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -12,6 +13,9 @@ import type { ObjectStore } from '../storage/store.ts';
 import { createUnionStore } from '../storage/union.ts';
 import type { Config } from './config-schema.ts';
 
+/** Each look lists the whole store. */
+const REMOTE_RETENTION_MS = 15 * 60_000;
+
 export interface ArchiveOptions {
   /** Absolute path of the data folder. */
   dataDir: string;
@@ -20,12 +24,14 @@ export interface ArchiveOptions {
   log: Log;
 }
 
-/** What becomes of a journal: its sealer, what uploads sealed objects, and what this process reads of the archive. */
+/** What becomes of a journal: its sealer, what uploads sealed objects, what keeps them in order, and what this process reads of the archive. */
 export interface Archive {
   /** Undefined while `archive.enabled` is false: then nothing is ever removed from the journal. */
   readonly sealer: Sealer | undefined;
   /** Undefined without `archive.to`. */
   readonly uploader: Uploader | undefined;
+  /** Of the store where objects are at home: the remote one when there is one. */
+  readonly upkeep: Upkeep | undefined;
   /** Of sealed objects only, local and uploaded ones as one: the journal's segments are the caller's. */
   readonly catalogue: Catalogue;
   /** Takes over what may change while it runs. */
@@ -54,13 +60,29 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     ]);
   const uploader = remote && uploadTo(remote, localDir, options);
   const sealerOptions = { store: local, stored, uploads: uploader, workDir: join(dataDir, 'sealing'), layout, codec, log };
-  const sealer = enabled ? await openSealer({ journal, ...sealerOptions, ...livePart(config) }) : undefined;
+  const sealer = enabled ? await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude }) : undefined;
   if (!sealer) journal.hold('the archive is off');
+  const upkeep =
+    sealer &&
+    openUpkeep({
+      journal,
+      store: remote ?? local,
+      read: stored,
+      unsealed: () => sealer.unsealed,
+      workDir: join(dataDir, 'compacting'),
+      retentionMs: remote && REMOTE_RETENTION_MS,
+      ...upkeepPart(config),
+      log,
+    });
   return {
     sealer,
     uploader,
+    upkeep,
     catalogue: new Catalogue({ store: stored ?? local }),
-    configure: (next) => sealer?.configure(livePart(next)),
+    configure(next) {
+      sealer?.configure({ exclude: next.archive.exclude });
+      upkeep?.configure(upkeepPart(next));
+    },
     async drain({ deadlineMs }) {
       const untilMs = performance.now() + deadlineMs;
       await journal.rotate();
@@ -69,8 +91,9 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     },
     async close({ deadlineMs }) {
       const untilMs = performance.now() + deadlineMs;
-      // Putting days together asks the remote store, which may not answer.
+      // Putting days or hours together asks the remote store, which may not answer.
       const cut = setTimeout(() => void remote?.close(), deadlineMs);
+      await upkeep?.close();
       await sealer?.close();
       clearTimeout(cut);
       await uploader?.close({ deadlineMs: untilMs - performance.now() });
@@ -113,9 +136,11 @@ function uploadTo(remote: ObjectStore, localDir: string, { dataDir, config, jour
   });
 }
 
-/** With a remote store retention is that one's: nothing goes from here but what is there. */
-function livePart({ archive }: Pick<Config, 'archive'>): Parameters<Sealer['configure']>[0] {
-  const { bytes, age } = archive.retention;
-  const retention = archive.to === undefined ? { bytes: bytes || undefined, ageMs: age || undefined } : undefined;
-  return { exclude: archive.exclude, retention };
+function upkeepPart({ archive }: Pick<Config, 'archive'>): Parameters<Upkeep['configure']>[0] {
+  const { retention, layout, compact } = archive;
+  const { enabled, after, ...how } = compact;
+  return {
+    retention: { bytes: retention.bytes || undefined, ageMs: retention.age || undefined },
+    compact: enabled && layout === 'hive' ? { ...how, afterMs: after } : undefined,
+  };
 }

@@ -1,17 +1,18 @@
 import type { Sealer } from '../archive/sealer.ts';
+import type { Upkeep } from '../archive/upkeep.ts';
 import type { Uploader } from '../archive/uploader.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { Sample } from '../http/metrics.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Archive } from './open-archive.ts';
 import type { TlsDoors } from './tls-doors.ts';
 
 /** The parts whose numbers are published. */
 export interface MeasuredParts {
   journal: Journal;
   broker: Broker;
-  sealer: Sealer | undefined;
-  uploader: Uploader | undefined;
+  archive: Pick<Archive, 'sealer' | 'uploader' | 'upkeep'>;
   http: Pick<HttpServer, 'streams'>;
   tls: Pick<TlsDoors, 'failures' | 'expiresAtMs'> | undefined;
 }
@@ -19,11 +20,13 @@ export interface MeasuredParts {
 type Reasons = Record<string, number>;
 
 /** What /metrics says of a server, read at this moment. */
-export function serverSamples({ journal, broker, sealer, uploader, http, tls }: MeasuredParts): Sample[] {
+export function serverSamples({ journal, broker, archive, http, tls }: MeasuredParts): Sample[] {
+  const { sealer, uploader, upkeep } = archive;
   return [
     ...brokerSamples(broker),
     ...journalSamples(journal),
     ...(sealer ? archiveSamples(sealer) : []),
+    ...(upkeep ? upkeepSamples(upkeep) : []),
     ...(uploader ? uploadSamples(uploader) : []),
     gauge('hydrant_http_event_streams', 'Event streams open over HTTP.', http.streams),
     ...(tls ? tlsSamples(tls) : []),
@@ -86,8 +89,17 @@ function archiveSamples(sealer: Sealer): Sample[] {
     counter('hydrant_archive_raw_bytes_total', 'Bytes sealed, before compression.', seen.rawBytes),
     counter('hydrant_archive_bytes_total', 'Bytes sealed, compressed.', seen.bytes),
     counter('hydrant_archive_failures_total', 'Failed tries to seal or store.', seen.failures),
+  ];
+}
+
+function upkeepSamples(upkeep: Upkeep): Sample[] {
+  const seen = upkeep.statistics;
+  return [
+    counter('hydrant_archive_compacted_total', 'Objects that were put together of others.', seen.compacted),
+    counter('hydrant_archive_compacted_parts_total', 'Objects that they were put together of.', seen.compactedParts),
     counter('hydrant_archive_removed_total', 'Objects removed by retention.', seen.removed),
     counter('hydrant_archive_removed_bytes_total', 'Bytes removed by retention.', seen.removedBytes),
+    counter('hydrant_archive_upkeep_failures_total', 'Failed tries to put hours together or to remove what is old.', seen.failures),
   ];
 }
 

@@ -84,6 +84,7 @@ const LIVE_KEYS = [
   'journal.exclude',
   'archive.exclude',
   'archive.retention',
+  'archive.compact',
 ];
 
 /** Keys, or sections of keys, that a running server takes over. Certificates, when it has doors that show them and is to keep those. */
@@ -133,7 +134,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: `http:${user}`, user, remote: address }, reason, what),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
     notes: () => readinessNotes(archive.uploader?.statistics),
-    metrics: createMetrics(() => serverSamples({ journal, broker, sealer: archive.sealer, uploader: archive.uploader, http, tls })),
+    metrics: createMetrics(() => serverSamples({ journal, broker, archive, http, tls })),
     maxBodyBytes: limits.packetBytes,
     log,
   });

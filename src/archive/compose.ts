@@ -75,7 +75,7 @@ class DayComposer {
   async #composeOne(parts: SealedPart[]): Promise<void> {
     const joined = await joinParts(this.#join, parts, 'gzip');
     const base = await this.#freeBase();
-    const { count, bytes } = await publishJoined(this.#join, joined, base, `${base}.json.gz`);
+    const { count, bytes } = await publishJoined(this.#join, joined, { base, key: `${base}.json.gz` });
     for (const part of parts) await this.#remove(part);
     this.#context.log('info', 'put a day together', { object: `${base}.json.gz`, events: count, bytes });
   }

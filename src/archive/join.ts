@@ -1,7 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { crashPoint } from '../core/crash-point.ts';
-import type { ObjectStore, ReadableStore } from '../storage/store.ts';
+import { HydrantError } from '../core/errors.ts';
+import type { ObjectBody, ObjectStore, ReadableStore } from '../storage/store.ts';
 import { extendPart, type Manifest, type ManifestPart } from '../wire/manifest.ts';
 import type { JoinedObjects } from './join-objects.ts';
 import type { HivePlace, ObjectCodec } from './keys.ts';
@@ -20,6 +21,7 @@ export interface JoinContext {
   nowMs: number;
   /** Topics that an index tells apart. */
   maxTopics?: number;
+  signal?: AbortSignal;
   /** Before the dot of its crash points. */
   name: 'compose' | 'compact';
 }
@@ -50,7 +52,10 @@ export async function joinParts(context: JoinContext, parts: readonly SealedPart
       if (manifest.object === null) continue;
       const key = objectKey(base, manifest.object);
       if (manifest.codec === 'parquet') throw new TypeError(`${key} is no row of blocks`);
-      await append(file, context.read.stream(key));
+      for await (const chunk of context.read.stream(key)) {
+        if (context.signal?.aborted) throw new HydrantError('HYD_ABORTED', 'putting objects together was stopped');
+        await file.appendFile(chunk);
+      }
       objects.push({ ...manifest, codec: manifest.codec, name: base });
     }
     await file.sync();
@@ -64,16 +69,23 @@ export async function joinParts(context: JoinContext, parts: readonly SealedPart
 }
 
 /**
- * Publishes what was put together below a free base. The manifest goes before the object: as soon as the object can be seen, everybody
- * knows which sequences it tells.
+ * Publishes what was put together. The manifest goes before the object: as soon as the object can be seen, everybody knows which
+ * sequences it tells.
+ * @param put puts the object; default: when its key is free
  */
-export async function publishJoined(context: JoinContext, joined: Joined, base: string, key: string): Promise<Manifest> {
+export async function publishJoined(
+  context: JoinContext,
+  joined: Joined,
+  { base, key, put }: { base: string; key: string; put?: (body: ObjectBody, manifest: Manifest) => Promise<void> },
+): Promise<Manifest> {
   const { store, publisher, name } = context;
   const manifest = joinedManifest(joined, basename(key), context.nowMs);
   if (joined.hasIndex) await publisher.derived(`${base}.idx`, { path: joined.indexPath, move: true });
   await publisher.manifest(`${base}.manifest.json`, manifest);
   crashPoint(`${name}.manifest`);
-  await store.put(key, { path: joined.path, move: true }, { ifNoneMatch: true });
+  const body = { path: joined.path, move: true };
+  if (put) await put(body, manifest);
+  else await store.put(key, body, { ifNoneMatch: true });
   crashPoint(`${name}.put`);
   return manifest;
 }
@@ -91,10 +103,6 @@ export async function removePart(
 /** The key of an object that stands beside its manifest. */
 export function objectKey(base: string, object: string): string {
   return base.slice(0, base.lastIndexOf('/') + 1) + object;
-}
-
-async function append(file: FileHandle, chunks: AsyncIterable<Buffer>): Promise<void> {
-  for await (const chunk of chunks) await file.appendFile(chunk);
 }
 
 /** Runs of one epoch that follow each other become one. */

@@ -98,7 +98,7 @@ export function placeBase(place: Place): string {
   return `dt=${day}/hour=${iso.slice(11, 13)}/${place.journal}-${place.epoch}-${padSeq(place.first)}-${padSeq(place.last)}`;
 }
 
-export function objectEnding(layout: Place['layout'], codec: Codec): string {
+export function objectEnding(layout: Place['layout'], codec: ObjectCodec): string {
   if (layout === 'daily') return '.json.gz';
-  return codec === 'gzip' ? '.ndjson.gz' : '.ndjson.zst';
+  return { gzip: '.ndjson.gz', zstd: '.ndjson.zst', parquet: PARQUET }[codec];
 }

@@ -24,10 +24,13 @@ async function filled(layout: 'hive' | 'daily' = 'hive'): Promise<ArchiveFolder>
 }
 
 async function retain(folder: ArchiveFolder, retention: RetentionOptions, layout: 'hive' | 'daily' = 'hive') {
-  const sealer = await folder.openSealer({ retention, layout });
+  const sealer = await folder.openSealer({ layout });
   await sealer.run();
+  const upkeep = folder.openUpkeep(sealer, { retention });
+  await upkeep.run();
+  await upkeep.close();
   await sealer.close();
-  return sealer.statistics;
+  return upkeep.statistics;
 }
 
 const topics = async (folder: ArchiveFolder) => [...new Set((await folder.find()).map((event) => event.topic))];

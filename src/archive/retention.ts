@@ -78,7 +78,31 @@ async function readGroups(store: ObjectStore): Promise<Group[][]> {
     else group.keys.push(key);
   }
   const queues = Map.groupBy(groups.values(), ({ place }) => (place.layout === 'hive' ? place.journal : ''));
-  return [...queues.values()].map((queue) => queue.sort((a, b) => orderOf(a) - orderOf(b)));
+  return [...queues.values()].map((queue) => withLeftOver(queue.sort(inOrder)));
+}
+
+/** What was put together to a whole, and is not removed yet, goes with it and before it. */
+function withLeftOver(groups: readonly Group[]): Group[] {
+  const wholes = new Map<string, { group: Group; last: number }>();
+  return groups.filter((group) => {
+    const { place } = group;
+    if (place.layout === 'daily') return true;
+    const hour = `${place.fromMs} ${place.epoch}`;
+    const whole = wholes.get(hour);
+    if (!whole || place.last > whole.last) {
+      wholes.set(hour, { group, last: place.last });
+      return true;
+    }
+    whole.group.keys.unshift(...group.keys);
+    whole.group.bytes += group.bytes;
+    return false;
+  });
+}
+
+/** By sequence, what was put together before its parts; days by date. */
+function inOrder(a: Group, b: Group): number {
+  if (a.place.layout !== 'hive' || b.place.layout !== 'hive') return orderOf(a) - orderOf(b);
+  return a.place.first - b.place.first || b.place.last - a.place.last || (a.base > b.base ? -1 : 1);
 }
 
 function orderOf({ place }: Group): number {

@@ -68,6 +68,13 @@ export class SealThread {
     await worker?.terminate();
   }
 
+  /** Ends the job under way, which is then refused; what it has written is left over. */
+  async stop(): Promise<void> {
+    this.#closed = true;
+    await this.#end();
+    await this.close();
+  }
+
   /** Waits for the job under way; jobs that wait are refused. Twice is fine. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -5,7 +5,6 @@ import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore, ReadableStore } from '../storage/store.ts';
 import type { ExcludeOptions } from './exclude.ts';
 import type { Codec } from './keys.ts';
-import type { RetentionOptions } from './retention.ts';
 
 /** What the sealer needs of a journal. */
 export interface SealableJournal {
@@ -56,10 +55,9 @@ export interface SealerOptions {
   /** Uncompressed bytes of a block. Default 1 MiB. */
   blockBytes?: number;
   exclude?: ExcludeOptions;
-  retention?: RetentionOptions;
   /** Topics that an index tells apart. Default 250 000. */
   maxTopics?: number;
-  /** How often days are closed and old objects removed. Default 30 s. */
+  /** How often days are closed. Default 30 s. */
   checkMs?: number;
   clock?: Clock;
   log?: Log;
@@ -77,8 +75,6 @@ export interface SealerStatistics {
   failures: number;
   quarantined: number;
   days: number;
-  removed: number;
-  removedBytes: number;
   /** Of the last failure; empty since a success. */
   lastError: string;
 }

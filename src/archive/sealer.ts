@@ -14,15 +14,12 @@ import { findSealed } from './find-sealed.ts';
 import type { Codec } from './keys.ts';
 import { Publisher } from './publish.ts';
 import { publishRun } from './publish-run.ts';
-import { removeOldest } from './retention.ts';
 import type { SealedRun } from './seal-segment.ts';
 import { SealThread } from './seal-thread.ts';
 import type { SealableJournal, SealerOptions, SealerStatistics } from './sealer-options.ts';
 
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 300_000;
-/** It lists the whole archive. */
-const RETENTION_EVERY_MS = 60_000;
 
 /**
  * Starts sealing: holds the journal's segments at once, puts in order what a crash has left, then seals what is closed,
@@ -60,12 +57,9 @@ export class Sealer {
     bytes: 0,
     failures: 0,
     days: 0,
-    removed: 0,
-    removedBytes: 0,
     lastError: '',
   };
   #ready = false;
-  #retentionMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #again = false;
   #retry: NodeJS.Timeout | undefined;
@@ -86,11 +80,16 @@ export class Sealer {
   }
 
   get statistics(): SealerStatistics {
-    return { ...this.#counts, pending: this.#unsealed().length, quarantined: this.#publisher.quarantined };
+    return { ...this.#counts, pending: this.#waiting().length, quarantined: this.#publisher.quarantined };
+  }
+
+  /** Segments that are not sealed, with the one that is written. */
+  get unsealed(): SegmentInfo[] {
+    return this.#journal.segments.filter((segment) => !this.#sealed.has(segment.path));
   }
 
   /**
-   * Seals all that is closed now, then puts days together and removes what retention says. Resolves when it has tried; never rejects:
+   * Seals all that is closed now, then puts days together. Resolves when it has tried; never rejects:
    * what failed is in the log and in the statistics, and is tried again by itself with growing delays.
    */
   run(): Promise<void> {
@@ -136,22 +135,22 @@ export class Sealer {
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
   }
 
-  #unsealed(): SegmentInfo[] {
-    return this.#journal.segments.filter((segment) => segment.closed && !this.#sealed.has(segment.path));
+  #waiting(): SegmentInfo[] {
+    return this.unsealed.filter((segment) => segment.closed);
   }
 
   /** Once, at start: removes what a crash has left and finds which of the journal's closed segments are sealed. */
   async #prepare(): Promise<void> {
     await this.#emptyWorkDir();
     await this.#store.clean();
-    const unsealed = this.#unsealed();
+    const unsealed = this.#waiting();
     const uploaded = await this.#options.uploads?.parts(this.#journal.id, unsealed[0]?.first ?? 0);
     for (const segment of await findSealed(this.#store, unsealed, { uploaded, log: this.#log })) this.#sealed.add(segment.path);
     await this.#moveHold();
   }
 
   async #sealAll(): Promise<void> {
-    for (const segment of this.#unsealed()) {
+    for (const segment of this.#waiting()) {
       if (this.#closed) return;
       const fields = { segment: basename(segment.path) };
       if (!(await this.#attempt('seal a segment', () => this.#seal(segment), fields))) continue;
@@ -212,7 +211,6 @@ export class Sealer {
 
   async #tidy(): Promise<void> {
     if (this.#options.layout === 'daily') {
-      const unsealed = this.#journal.segments.filter((segment) => !this.#sealed.has(segment.path));
       const made = await composeDays({
         store: this.#store,
         stored: this.#options.stored ?? this.#store,
@@ -220,7 +218,7 @@ export class Sealer {
         thread: this.#thread,
         workDir: this.#options.workDir,
         nowMs: this.#clock.now(),
-        unsealed,
+        unsealed: this.unsealed,
         maxTopics: this.#options.maxTopics,
         log: this.#log,
         onFailure: (day, error) => this.#failed('put a day together', error, { day }),
@@ -228,20 +226,10 @@ export class Sealer {
       this.#counts.days += made;
       if (made > 0) await this.#options.uploads?.rescan();
     }
-    const nowMs = this.#clock.now();
-    if (!this.#options.retention || Math.abs(nowMs - this.#retentionMs) < RETENTION_EVERY_MS) return;
-    this.#retentionMs = nowMs;
-    const removed = await removeOldest(this.#store, this.#options.retention, {
-      nowMs,
-      keep: { journal: this.#journal.id, fromSeq: this.#journal.segments[0]?.first ?? this.#journal.head + 1 },
-      log: this.#log,
-    });
-    this.#counts.removed += removed.objects;
-    this.#counts.removedBytes += removed.bytes;
   }
 
-  /** Takes over what may change while it runs: it counts from the next segment and the next look at retention on. */
-  configure(options: Pick<SealerOptions, 'exclude' | 'retention'>): void {
+  /** Takes over what may change while it runs: it counts from the next segment on. */
+  configure(options: Pick<SealerOptions, 'exclude'>): void {
     compileExclude(options.exclude ?? {});
     this.#options = { ...this.#options, ...options };
   }

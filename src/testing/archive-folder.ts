@@ -4,6 +4,7 @@ import { Catalogue } from '../archive/catalogue.ts';
 import { type Scan, type ScanOptions, scan } from '../archive/scan.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
 import type { SealerOptions } from '../archive/sealer-options.ts';
+import { openUpkeep, type Upkeep, type UpkeepOptions } from '../archive/upkeep.ts';
 import type { LogLevel } from '../core/log.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
@@ -20,7 +21,7 @@ export class ArchiveFolder implements AsyncDisposable {
   readonly logged: { level: LogLevel; message: string; fields: Record<string, unknown> }[] = [];
   nowMs = Date.parse('2026-11-20T10:00:00Z');
   journal!: Journal;
-  #sealers: Sealer[] = [];
+  #sealers: (Sealer | Upkeep)[] = [];
   #folder: TempFolder;
 
   private constructor(folder: TempFolder) {
@@ -89,6 +90,20 @@ export class ArchiveFolder implements AsyncDisposable {
     });
     this.#sealers.push(sealer);
     return sealer;
+  }
+
+  openUpkeep(sealer: Sealer, options: Partial<UpkeepOptions> = {}): Upkeep {
+    const upkeep = openUpkeep({
+      journal: this.journal,
+      store: this.store,
+      unsealed: () => sealer.unsealed,
+      workDir: join(this.path, 'compacting'),
+      clock: this.clock,
+      log: this.log,
+      ...options,
+    });
+    this.#sealers.push(upkeep);
+    return upkeep;
   }
 
   /** Closes the current segment and seals all that is closed. */
