@@ -7,7 +7,8 @@ export type UploadKind = 'whole' | 'parts';
 /** The object that conditions are tried on. It is removed afterwards, where that is allowed, and never listed. */
 export const PROBE_KEY = 'hydrant-probe';
 
-const PROBE = Buffer.from('Hydrant tries here whether the server keeps to If-None-Match. This object may be removed.\n');
+/** What it holds. */
+export const PROBE = Buffer.from('Hydrant tries here whether the server keeps to If-None-Match. This object may be removed.\n');
 
 /** Another process may remove the probe between the two puts of this one. */
 const TRIES = 2;
@@ -17,10 +18,10 @@ const TRIES = 2;
  * @throws HYD_STORE when it cannot be tried
  */
 export async function honoursCondition(target: S3Target, kind: UploadKind): Promise<boolean> {
-  const put = kind === 'whole' ? putWhole : putInParts;
+  const put = kind === 'whole' ? putProbe : putProbeInParts;
   try {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      await isRefused(putWhole(target));
+      await isRefused(putProbe(target));
       if (await isRefused(put(target))) return true;
     }
     return false;
@@ -34,7 +35,8 @@ export async function honoursCondition(target: S3Target, kind: UploadKind): Prom
   }
 }
 
-async function isRefused(put: Promise<unknown>): Promise<boolean> {
+/** Whether the server refused because the key is taken. */
+export async function isRefused(put: Promise<unknown>): Promise<boolean> {
   try {
     await put;
     return false;
@@ -44,12 +46,15 @@ async function isRefused(put: Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function putWhole(target: S3Target): Promise<void> {
+/** Throws what the library throws: 412 when it is there. */
+export async function putProbe(target: S3Target, isConditional = true): Promise<void> {
   const { client, sdk } = target;
-  await client.send(new sdk.PutObjectCommand({ ...objectInput(target, PROBE_KEY), Body: PROBE, IfNoneMatch: '*' }));
+  const condition = isConditional ? '*' : undefined;
+  await client.send(new sdk.PutObjectCommand({ ...objectInput(target, PROBE_KEY), Body: PROBE, IfNoneMatch: condition }));
 }
 
-async function putInParts(target: S3Target): Promise<void> {
+/** The same in parts. An upload that is refused is aborted. */
+export async function putProbeInParts(target: S3Target): Promise<void> {
   const { client, sdk } = target;
   const input = objectInput(target, PROBE_KEY);
   const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand(input));
