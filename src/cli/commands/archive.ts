@@ -9,6 +9,7 @@ import { write } from '../io.ts';
 import { addTimeRange, type Format, outputOption, tzOption } from '../options.ts';
 import { formatCount, Progress } from '../progress.ts';
 import { chosenFormat, printRows, type RowColumn } from '../rows.ts';
+import { archiveImport } from './archive-import.ts';
 import { archiveRun } from './archive-run.ts';
 
 interface ArchiveOptions extends PlaceOptions {
@@ -111,5 +112,5 @@ export const archive: CommandDefinition = {
   ...archiveRun,
   name: 'archive',
   summary: 'archive a broker; list or verify what is kept',
-  commands: [ls, verify],
+  commands: [ls, verify, archiveImport],
 };
