@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import type { Finding } from '../../src/cli/doctor/check.ts';
+import { examineS3 } from '../../src/cli/doctor/s3.ts';
+import { type OpenS3Client, openS3Client } from '../../src/storage/drivers/s3-client.ts';
+import { startBreakingHttp } from '../../src/testing/breaking-http.ts';
+import { runHydrant } from '../../src/testing/hydrant-server.ts';
+import { type S3Keys, shareRadosgw } from '../../src/testing/radosgw.ts';
+
+const radosgw = await shareRadosgw();
+const owner = await openS3Client(radosgw.settings());
+const PLACE = { bucket: 'doctor', prefix: 'site/' };
+await owner.client.send(new owner.sdk.CreateBucketCommand({ Bucket: PLACE.bucket }));
+
+function byCheck(findings: Finding[]): Record<string, Finding> {
+  return Object.fromEntries(findings.map((finding) => [finding.check, finding]));
+}
+
+async function keysIn({ client, sdk }: OpenS3Client): Promise<(string | undefined)[]> {
+  const { Contents = [] } = await client.send(new sdk.ListObjectsV2Command({ Bucket: PLACE.bucket }));
+  return Contents.map(({ Key }) => Key);
+}
+
+/** Everything in the bucket is allowed to them, but for these actions. */
+async function denyOnly(keys: S3Keys, actions: string[]): Promise<void> {
+  const Principal = { AWS: [`arn:aws:iam:::user/${keys.accessKeyId.toLowerCase()}`] };
+  const Resource = ['arn:aws:s3:::doctor', 'arn:aws:s3:::doctor/*'];
+  const Statement: object[] = [{ Effect: 'Allow', Principal, Action: 's3:*', Resource }];
+  if (actions.length > 0) Statement.push({ Effect: 'Deny', Principal, Action: actions, Resource });
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+  await owner.client.send(new owner.sdk.PutBucketPolicyCommand({ Bucket: PLACE.bucket, Policy }));
+}
+
+test('the doctor tries everything in a bucket, is content, and leaves nothing behind', async () => {
+  const args = ['--to', 's3://doctor/site', '--set', `archive.s3.endpoint=${radosgw.endpoint}`, '-o', 'ndjson'];
+  const env = { AWS_ACCESS_KEY_ID: radosgw.accessKeyId, AWS_SECRET_ACCESS_KEY: radosgw.secretAccessKey };
+  const { code, stdout, stderr } = await runHydrant(['doctor', 's3', ...args], { env });
+  assert.equal(code, 0, stdout + stderr);
+  const findings = byCheck(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Finding),
+  );
+  const checks = ['store', 'credentials', 'bucket', 'server clock', 'list', 'put', 'if-none-match', 'head', 'encryption', 'get', 'range'];
+  for (const check of [...checks, 'multipart clean-up', 'delete']) assert.equal(findings[check]?.status, 'ok', check);
+  assert.match(findings.store!.detail, /s3:\/\/doctor\/site\/ at http.*region us-east-1/);
+  assert.ok(!stdout.includes(radosgw.secretAccessKey) && !stdout.includes(radosgw.accessKeyId));
+  assert.deepEqual(await keysIn(owner), []);
+  const uploads = await owner.client.send(new owner.sdk.ListMultipartUploadsCommand({ Bucket: PLACE.bucket }));
+  assert.deepEqual(uploads.Uploads ?? [], []);
+});
+
+test('each permission that is missing is found, and the statement to add is told', async () => {
+  const keys = await radosgw.createUser();
+  const settings = radosgw.settings(keys);
+  const cases: [action: string, check: string, status: string, resource: string][] = [
+    ['s3:ListBucket', 'list', 'fail', 'arn:aws:s3:::doctor'],
+    ['s3:PutObject', 'put', 'fail', 'arn:aws:s3:::doctor/site/*'],
+    ['s3:GetObject', 'get', 'fail', 'arn:aws:s3:::doctor/site/*'],
+    ['s3:GetObject', 'head', 'fail', 'arn:aws:s3:::doctor/site/*'],
+    ['s3:AbortMultipartUpload', 'multipart clean-up', 'fail', 'arn:aws:s3:::doctor/site/*'],
+    ['s3:ListBucketMultipartUploads', 'multipart clean-up', 'fail', 'arn:aws:s3:::doctor'],
+    ['s3:DeleteObject', 'delete', 'warn', 'arn:aws:s3:::doctor/site/*'],
+  ];
+  for (const [action, check, status, resource] of cases) {
+    await denyOnly(keys, [action]);
+    const findings = byCheck(await examineS3(PLACE, settings));
+    assert.equal(findings[check]?.status, status, `${check} without ${action}`);
+    assert.ok(
+      findings[check]!.fix!.includes(JSON.stringify({ Effect: 'Allow', Action: action, Resource: resource })),
+      findings[check]!.fix,
+    );
+  }
+  await denyOnly(keys, []);
+  assert.deepEqual(
+    (await examineS3(PLACE, settings)).filter(({ status }) => status === 'fail'),
+    [],
+  );
+  assert.deepEqual(await keysIn(owner), []);
+});
+
+test('wrong keys, a missing bucket and a server that is down end the check with what helps', async () => {
+  const wrong = byCheck(await examineS3(PLACE, radosgw.settings({ secretAccessKey: 'wrong-secret' })));
+  assert.equal(wrong.put!.status, 'fail');
+  assert.match(wrong.put!.fix!, /archive\.s3\.secretAccessKey/);
+  const missing = await examineS3({ bucket: 'not-there', prefix: '' }, radosgw.settings());
+  assert.equal(missing.at(-2)!.status, 'warn');
+  assert.match(missing.at(-2)!.fix!, /s3:CreateBucket/);
+  const strict = byCheck(await examineS3({ bucket: 'not-there', prefix: '' }, radosgw.settings({ createBucket: false })));
+  assert.equal(strict.bucket!.status, 'fail');
+  const down = await examineS3(PLACE, radosgw.settings({ endpoint: 'http://127.0.0.1:9' }));
+  assert.equal(down.at(-1)!.check, 'bucket');
+  assert.match(down.at(-1)!.fix!, /server runs/);
+  const buckets = await owner.client.send(new owner.sdk.ListBucketsCommand({}));
+  assert.deepEqual(
+    buckets.Buckets?.map(({ Name }) => Name),
+    ['doctor'],
+  );
+});
+
+test('a clock that is off is measured against the server’s', async (t) => {
+  t.after(() => mock.timers.reset());
+  mock.timers.enable({ apis: ['Date'], now: Date.now() + 90_000 });
+  const { 'server clock': clock } = byCheck(await examineS3(PLACE, radosgw.settings()));
+  assert.equal(clock!.status, 'warn');
+  assert.match(clock!.detail, /this machine is 1m(29|30|31)s ahead of the server/);
+});
+
+test('a server that overwrites or does not encrypt is told from one that keeps its word', async () => {
+  await using proxy = await startBreakingHttp(radosgw.endpoint);
+  proxy.inject({ kind: 'change-answer', status: 200, body: '' }, { method: 'PUT', status: 412, times: 100 });
+  const auto = byCheck(await examineS3(PLACE, radosgw.settings({ endpoint: proxy.url })));
+  assert.equal(auto['if-none-match']!.status, 'warn');
+  const strict = byCheck(await examineS3(PLACE, radosgw.settings({ endpoint: proxy.url, ifNoneMatch: 'require' })));
+  assert.equal(strict['if-none-match']!.status, 'fail');
+  const encrypted = byCheck(await examineS3(PLACE, radosgw.settings({ sse: 'aws:kms', kmsKeyId: 'test-key' })));
+  assert.deepEqual([encrypted.encryption!.status, encrypted.encryption!.detail], ['ok', 'aws:kms, key test-key']);
+});
+
+test('without a bucket the check is refused, and nothing secret is taken in a URL', async () => {
+  const none = await runHydrant(['doctor', 's3']);
+  assert.equal(none.code, 2);
+  assert.match(none.stderr, /archive\.to is not set.*--to s3:\/\//s);
+  const folder = await runHydrant(['doctor', 's3', '--to', 'file:///tmp/x']);
+  assert.equal(folder.code, 2);
+  const secret = await runHydrant(['doctor', 's3', '--to', 's3://key:verysecret@bucket']);
+  assert.equal(secret.code, 2);
+  assert.ok(!secret.stderr.includes('verysecret'));
+});
