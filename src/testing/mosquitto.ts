@@ -10,6 +10,8 @@ export interface MosquittoOptions {
   port?: number;
   /** A websocket listener too. Default false. */
   ws?: boolean;
+  /** A folder that it keeps its sessions and messages in, written when it is ended with `stop()`. Default: it keeps nothing. */
+  persistence?: string;
   /** Further lines of its configuration. */
   config?: readonly string[];
 }
@@ -29,7 +31,7 @@ export interface Mosquitto extends AsyncDisposable {
 const START_MS = 20_000;
 
 /**
- * Starts Debian's Mosquitto on the loopback, anonymous, without persistence. `max_inflight_messages 0` because it loses acknowledged
+ * Starts Debian's Mosquitto on the loopback, anonymous. `max_inflight_messages 0` because it loses acknowledged
  * QoS 2 messages above 20 in flight otherwise.
  */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
@@ -51,7 +53,8 @@ async function start(options: MosquittoOptions): Promise<Mosquitto> {
   const lines = [
     'per_listener_settings false',
     'allow_anonymous true',
-    'persistence false',
+    `persistence ${options.persistence !== undefined}`,
+    ...(options.persistence === undefined ? [] : [`persistence_location ${options.persistence}/`]),
     'max_inflight_messages 0',
     'set_tcp_nodelay true',
     'user root',
