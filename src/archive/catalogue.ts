@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HydrantError, systemCode } from '../core/errors.ts';
 import type { TimeRange } from '../core/time-range.ts';
 import { listSegmentFiles, readSegmentEnds, type SegmentFile } from '../journal/segment-files.ts';
@@ -35,6 +35,8 @@ export interface Piece {
   part: number;
   /** No event is added to this segment any more. */
   closed?: boolean;
+  /** Of a segment: so much of it, whole lines, was read before. */
+  skipBytes?: number;
 }
 
 export interface Listing {
@@ -42,6 +44,8 @@ export interface Listing {
   pieces: Piece[];
   /** Objects and segments that were seen and lie outside the time asked for. */
   outside: number;
+  /** Objects of which only the manifest is there, and nothing else has their sequences. */
+  missing: Piece[];
 }
 
 export interface CatalogueOptions {
@@ -103,7 +107,8 @@ export class Catalogue {
   ): Promise<Listing> {
     // Segments before objects, and objects of hours before those of days: what moves on while we look is then seen twice, never missed.
     const segments = await this.segments();
-    const groups = await this.#groups(options.range);
+    const all = await this.#groups(options.range);
+    const groups = all.filter((group) => group.objects.length > 0);
     const told = new SeqSet();
     const pieces: Piece[] = [];
     const inRange: Piece[] = [];
@@ -126,7 +131,25 @@ export class Catalogue {
     for (const group of hours) if (group.manifestKey) for (const piece of hourPieces(group)) add(piece);
     if (options.sealedFirst) for (const piece of segments) add(piece);
     for (const group of hours) if (!group.manifestKey) for (const piece of hourPieces(group)) add(piece);
-    return { pieces: inOrder(inRange), outside: pieces.length - inRange.length };
+    const missing: Piece[] = [];
+    for (const group of all) {
+      if (group.objects.length > 0 || !isInRange(boundsOf(group), options.range)) continue;
+      for (const piece of await this.#missingPieces(group)) {
+        for (const done of options.done?.sequences.overlap(piece.journal, piece.epoch, piece) ?? []) {
+          told.add(piece.journal, piece.epoch, done);
+        }
+        if (!holdsAll(told.overlap(piece.journal, piece.epoch, piece), piece)) missing.push(piece);
+      }
+    }
+    return { pieces: inOrder(inRange), outside: pieces.length - inRange.length, missing };
+  }
+
+  /** What a manifest without its object says that there should be. An object without lines is never written. */
+  async #missingPieces(group: Group): Promise<Piece[]> {
+    const manifest = await this.manifest(group);
+    if (!manifest || manifest.object === null) return [];
+    const piece = objectPiece(group, { ...NO_OBJECT, key: join(dirname(group.base), manifest.object) });
+    return manifest.parts.map(({ journal, epoch, firstSeq: first, lastSeq: last }) => ({ ...piece, journal, epoch, first, last }));
   }
 
   /** The manifest of an object, from memory when it was read before. Undefined without one, or with one that cannot be read. */
@@ -191,7 +214,7 @@ export class Catalogue {
         else if (parsed.file === 'index') group.indexKey = key;
       }
     }
-    return [...groups.values()].filter((group) => group.objects.length > 0);
+    return [...groups.values()];
   }
 
   async #dayPieces(group: Group, range: TimeRange | undefined): Promise<Piece[]> {
@@ -230,6 +253,12 @@ type Group = ArchiveKey & {
   manifestKey?: string;
   indexKey?: string;
 };
+
+function boundsOf({ layout, fromMs }: Group): { fromMs: number; untilMs: number } {
+  return { fromMs, untilMs: fromMs + (layout === 'daily' ? DAY_MS : HOUR_MS) };
+}
+
+const NO_OBJECT = { key: '', bytes: 0, codec: 'plain' } as const;
 
 function objectPiece(group: Group, object: Group['objects'][number]): Piece {
   return {

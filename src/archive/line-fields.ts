@@ -2,6 +2,9 @@ import type { EventProps, QoS, StoredEvent } from '../wire/event.ts';
 import { decodeLine } from '../wire/line.ts';
 import type { LineView } from './line-view.ts';
 
+/** It cannot stand inside a JSON string. */
+const PROPS = Buffer.from(',"props":');
+
 /**
  * A line as an event of which each field is read when it is asked for; topic, time, sequence and payload without parsing the line.
  * Reused from line to line: whoever is given it keeps nothing of it.
@@ -69,7 +72,9 @@ export class LineFields implements StoredEvent {
     return this.#all.dup;
   }
 
+  /** Most lines have none, and a look at their bytes says so. */
   get props(): EventProps | undefined {
+    if (!this.#parsed && !this.#bytes.subarray(this.#start, this.#end).includes(PROPS)) return undefined;
     return this.#all.props;
   }
 

@@ -24,15 +24,21 @@ export async function* readSegment(piece: Piece, selection: Selection): AsyncGen
     const saved = piece.bytes > CHUNK_BYTES && usesIndex(selection) ? await loadIndex(indexPath(piece.name)) : undefined;
     const index = saved && (await endsWith(file, saved, piece.bytes)) ? saved : undefined;
     const places = index && selectedOffsets(index, selection.filters);
-    if (places) yield* readPlaces(file, places, piece.bytes);
-    else yield* wholeLines(readFile(file, piece.bytes));
+    const { skipBytes = 0 } = piece;
+    if (places)
+      yield* readPlaces(
+        file,
+        places.filter((place) => place >= skipBytes),
+        piece.bytes,
+      );
+    else yield* wholeLines(readFile(file, skipBytes, piece.bytes), skipBytes);
   } finally {
     await file.close();
   }
 }
 
-async function* readFile(file: FileHandle, limit: number): AsyncGenerator<Buffer> {
-  for (let at = 0; at < limit; ) {
+async function* readFile(file: FileHandle, start: number, limit: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < limit; ) {
     const wanted = Math.min(CHUNK_BYTES, limit - at);
     const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted, at);
     if (bytesRead === 0) return;

@@ -1,4 +1,5 @@
 import { errorText, HydrantError } from '../core/errors.ts';
+import { readSegmentEnds } from '../journal/segment-files.ts';
 import { assertFilter } from '../wire/topic.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
 import { PieceGone } from './chunks.ts';
@@ -33,6 +34,8 @@ export interface ScanOptions extends MatchOptions {
   signal?: AbortSignal;
   onProgress?: (progress: ScanProgress) => void;
   onDamaged?: (damage: Damage) => void;
+  /** When all there is was read: resolves when to look for what has come since. Default: the scan ends there. */
+  follow?: () => Promise<void>;
 }
 
 /**
@@ -64,6 +67,9 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
   readonly #matcher: LineMatcher;
   readonly #done = { sequences: new SeqSet(), names: new Set<string>() };
   readonly #begun = new Map<Piece, BegunPiece>();
+  readonly #lost = new Set<string>();
+  /** Of segments that grow, with `follow`. */
+  readonly #readBytes = new Map<string, number>();
   #piecesDone = 0;
   #journal: string | undefined;
   #bytesDone = 0;
@@ -79,7 +85,14 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ScanRecord[]> {
-    let pieces = await this.#list(true);
+    const { follow } = this.#options;
+    for (let first = true; first || (follow && !this.statistics.stopped); first = false) {
+      if (!first) await follow!();
+      yield* this.#readAll(await this.#list(first));
+    }
+  }
+
+  async *#readAll(pieces: Piece[]): AsyncGenerator<ScanRecord[]> {
     let misses = 0;
     for (let i = 0; i < pieces.length && !this.statistics.stopped; i++) {
       this.#lookAhead(pieces, i);
@@ -94,7 +107,7 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
           this.#begun.clear();
           pieces = await this.#list(false);
           i = -1;
-        } else this.#leaveOut(pieces[i]!, error.cause);
+        } else await this.#leaveOut(pieces[i]!, error.cause);
       }
     }
   }
@@ -129,15 +142,23 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
 
   async #list(first: boolean): Promise<Piece[]> {
     const { sinceMs, untilMs, fromSeq = 0, toSeq } = this.#options;
-    const { pieces, outside } = await this.#catalogue.list({ range: { sinceMs, untilMs }, done: this.#done });
+    const { pieces, outside, missing } = await this.#catalogue.list({ range: { sinceMs, untilMs }, done: this.#done });
+    for (const { name, first: firstSeq, last, journal } of missing) {
+      if (this.#lost.has(name) || (this.#journal !== undefined && journal !== this.#journal)) continue;
+      this.#lost.add(name);
+      const reason = `it is not there, though its manifest is; it held the sequences ${firstSeq} to ${last}`;
+      this.#damage({ name, offset: 0, lines: 0, reason });
+    }
     const bySeq = this.#options.fromSeq !== undefined || toSeq !== undefined;
     if (first && bySeq) this.#journal ??= pieces.findLast((piece) => piece.journal !== '')?.journal ?? '';
     const wanted = pieces.filter(
       (piece) =>
+        this.#readBytes.get(piece.name) !== piece.bytes &&
         (this.#journal === undefined || piece.journal === this.#journal) &&
         piece.last >= fromSeq &&
         (toSeq === undefined || piece.first < toSeq),
     );
+    for (const piece of wanted) piece.skipBytes = this.#readBytes.get(piece.name);
     if (first) this.statistics.objectsSkipped = outside + pieces.length - wanted.length;
     this.#bytesTotal = this.#bytesDone + wanted.reduce((sum, piece) => sum + piece.bytes, 0);
     return wanted;
@@ -170,18 +191,25 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
     if (chunks) stats.objectsScanned++;
     else stats.objectsSkipped++;
     this.#bytesDone = doneBefore + piece.bytes;
-    this.#isDone(piece);
+    await this.#isDone(piece);
   }
 
   /** An object that is listed and cannot be had: the rest is read all the same. */
-  #leaveOut(piece: Piece, error: unknown): void {
+  async #leaveOut(piece: Piece, error: unknown): Promise<void> {
     this.#damage({ name: piece.name, offset: 0, lines: 0, reason: errorText(error) });
-    this.#isDone(piece);
+    await this.#isDone(piece);
   }
 
-  #isDone(piece: Piece): void {
+  async #isDone(piece: Piece): Promise<void> {
+    let { last } = piece;
+    if (this.#options.follow && piece.kind === 'segment') {
+      // More will be written to it: what was read of it ends before that.
+      const ends = await readSegmentEnds(piece.name, piece.bytes).catch(() => undefined);
+      last = Math.min(last, ends?.last ?? piece.first - 1);
+      this.#readBytes.set(piece.name, piece.bytes);
+    }
     if (piece.journal === '') this.#done.names.add(piece.name);
-    else this.#done.sequences.add(piece.journal, piece.epoch, piece);
+    else if (last >= piece.first) this.#done.sequences.add(piece.journal, piece.epoch, { first: piece.first, last });
   }
 
   #damage(damage: Damage): void {

@@ -4,11 +4,10 @@ import type { Chunk } from './chunks.ts';
 const CHUNK_BYTES = 1024 * 1024;
 const MAX_LINE_BYTES = 512 * 1024 * 1024;
 
-/** Cuts a stream at newlines. What was read before the source fails is given first. */
-export async function* wholeLines(source: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
+/** Cuts a stream, which begins at `offset`, at newlines. What was read before the source fails is given first. */
+export async function* wholeLines(source: AsyncIterable<Buffer>, offset = 0): AsyncGenerator<Chunk> {
   let parts: Buffer[] = [];
   let held = 0;
-  let offset = 0;
   const chunk = (bytes: Buffer, ends: boolean): Chunk => ({ bytes, offset, trusted: false, ends, readBytes: bytes.length, inTime: false });
   let failure: unknown;
   try {

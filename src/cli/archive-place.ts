@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -59,7 +60,7 @@ export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env'
     throw new HydrantError('HYD_USAGE', '--local and --from exclude each other', { fix: 'Leave one of them out.' });
   const { resolveDataDir } = await import('../app/data-dir.ts');
   const dataDir = options.from !== undefined && options.data === undefined ? undefined : resolveDataDir(options.data, io.env);
-  const remote = await remoteOf(options);
+  const remote = await remoteOf(options, dataDir, io.env);
   if (!remote) {
     const catalogue = await openCatalogue(dataDir!);
     return { catalogue, dataDir, remote, [Symbol.asyncDispose]: () => catalogue.store.close() };
@@ -72,11 +73,25 @@ export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env'
   return { catalogue, dataDir, remote, [Symbol.asyncDispose]: () => catalogue.store.close() };
 }
 
-async function remoteOf(options: PlaceOptions): Promise<ArchivePlace['remote']> {
+async function remoteOf(options: PlaceOptions, dataDir: string | undefined, env: NodeJS.ProcessEnv): Promise<ArchivePlace['remote']> {
   if (options.local) return undefined;
-  const url = options.from === undefined ? undefined : urlOf(options.from);
+  const configured = dataDir === undefined ? undefined : await readConfigured(dataDir, env);
+  const url = options.from === undefined ? configured?.to : urlOf(options.from);
   if (url === undefined) return undefined;
-  return { url, s3: url.startsWith('s3:') ? await s3Of(options, undefined) : undefined };
+  return { url, s3: url.startsWith('s3:') ? await s3Of(options, configured?.s3) : undefined };
+}
+
+/** Section `archive` of the folder's own configuration, if anything says something of it. */
+async function readConfigured(dataDir: string, env: NodeJS.ProcessEnv): Promise<{ to?: string; s3: S3Settings } | undefined> {
+  const inEnvironment = Object.keys(env).some((name) => name === 'HYDRANT_CONFIG' || name.startsWith('HYDRANT_ARCHIVE_'));
+  if (!inEnvironment && !existsSync(join(dataDir, 'hydrant.yaml'))) return undefined;
+  const { loadConfig } = await import('../app/config.ts');
+  try {
+    return loadConfig({ env, data: dataDir }).config.archive;
+  } catch (error) {
+    if (!(error instanceof HydrantError)) throw error;
+    throw new HydrantError(error.code, error.message, { cause: error, fix: `${error.fix} Or read the folder alone: --local.` });
+  }
 }
 
 /** A folder may be given as a path. */
@@ -104,7 +119,7 @@ async function openRemote(
   const { openStore } = await import('../storage/open.ts');
   const store = await openStore(url, { s3 });
   if (!url.startsWith('s3:')) {
-    await assertFolder(fileURLToPath(url));
+    if (options.from !== undefined) await assertFolder(fileURLToPath(url));
     return store;
   }
   const maxBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;

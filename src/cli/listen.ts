@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HydrantError } from '../core/errors.ts';
 import type { Client } from '../mqtt/client.ts';
 import type { Message } from '../mqtt/incoming.ts';
+import { REPLAY_MARK } from '../wire/replay-mark.ts';
 import { matchFilter } from '../wire/topic.ts';
 import type { SubOptions } from './commands/sub.ts';
 import { connect } from './connect.ts';
@@ -144,6 +145,7 @@ async function subscribe(client: Client, options: SubOptions, wanted: Wanted, ag
 }
 
 function skips(options: SubOptions, message: Message): boolean {
+  if (options.skipReplayed && message.userProperties?.some(([name]) => name === REPLAY_MARK)) return true;
   if (message.retain && !options.retained && !options.retainAsPublished) return true;
   return (options.filterOut ?? []).some((filter) => matchFilter(filter, message.topic));
 }

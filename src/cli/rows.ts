@@ -1,3 +1,4 @@
+import { HydrantError } from '../core/errors.ts';
 import { escapeText } from './escape.ts';
 import type { Io } from './io.ts';
 import { write } from './io.ts';
@@ -22,15 +23,57 @@ export async function printRows<Row extends object>(
   columns: RowColumn<Row>[],
   rows: Iterable<Row> | AsyncIterable<Row>,
 ): Promise<void> {
-  if (format === 'table') {
-    const table = new TableWriter(io, columns);
-    for await (const row of rows) await table.row(columns.map((column) => escapeText(column.text(row))));
-    return table.flush();
-  }
   if (format === 'json') {
     const all: Row[] = [];
     for await (const row of rows) all.push(row);
     return write(io.stdout, `${JSON.stringify(all, undefined, 2)}\n`, io.signal);
   }
-  for await (const row of rows) await write(io.stdout, `${JSON.stringify(row)}\n`, io.signal);
+  await createRowPrinter(io, format, columns)(rows);
+}
+
+/**
+ * Prints a listing, then again and again what of it is new or has changed. Ends with what `poll` throws.
+ * @throws HYD_USAGE for JSON, which would never end
+ */
+export async function followRows<Row extends object>(
+  io: Io,
+  format: Format,
+  columns: RowColumn<Row>[],
+  source: {
+    list(): AsyncIterable<Row> | Promise<Iterable<Row>>;
+    nameOf(row: Row): string;
+    poll(): Promise<void>;
+  },
+): Promise<never> {
+  if (format === 'json') throw new HydrantError('HYD_USAGE', '-o json is one array, and --follow never ends', { fix: 'Use -o ndjson.' });
+  const print = createRowPrinter(io, format, columns);
+  const shown = new Map<string, string>();
+  const isNew = (row: Row): boolean => {
+    const [name, text] = [source.nameOf(row), JSON.stringify(row)];
+    if (shown.get(name) === text) return false;
+    shown.set(name, text);
+    return true;
+  };
+  for (;;) {
+    const changed: Row[] = [];
+    for await (const row of await source.list()) if (isNew(row)) changed.push(row);
+    await print(changed);
+    await source.poll();
+  }
+}
+
+/** Prints a listing piece by piece, each at once. */
+function createRowPrinter<Row extends object>(
+  io: Io,
+  format: Exclude<Format, 'json'>,
+  columns: RowColumn<Row>[],
+): (rows: Iterable<Row> | AsyncIterable<Row>) => Promise<void> {
+  const table = format === 'table' ? new TableWriter(io, columns) : undefined;
+  return async (rows) => {
+    for await (const row of rows) {
+      if (table) await table.row(columns.map((column) => escapeText(column.text(row))));
+      else await write(io.stdout, `${JSON.stringify(row)}\n`, io.signal);
+    }
+    await table?.flush();
+  };
 }

@@ -1,15 +1,18 @@
 import type { Catalogue } from '../archive/catalogue.ts';
 import { type Damage, type Scan, type ScanOptions, type ScanStatistics, scan } from '../archive/scan.ts';
 import type { TimeRange } from '../core/time-range.ts';
+import { isReplayed } from '../wire/replay-mark.ts';
 import { escapeText } from './escape.ts';
 import type { Io } from './io.ts';
 import { formatCount, Progress } from './progress.ts';
-import { compileWhere } from './where.ts';
+import { compileWhere, type Where } from './where.ts';
 
-export interface SearchOptions extends Pick<ScanOptions, 'limit' | 'maxScan'> {
+export interface SearchOptions extends Pick<ScanOptions, 'limit' | 'maxScan' | 'follow'> {
   filters: readonly string[];
   range: TimeRange;
   where?: string;
+  /** Leave out what a replay has marked. */
+  skipReplayed?: boolean;
 }
 
 /** A search through an archive, for the commands that make one. */
@@ -37,9 +40,10 @@ export async function searchHistory(catalogue: Catalogue, options: SearchOptions
   const search = scan(catalogue, {
     ...options.range,
     filters: options.filters.length > 0 ? options.filters : ['#'],
-    where: where && ((event) => where.matches(event)),
+    where: conditionOf(where, options.skipReplayed ?? false),
     limit: options.limit,
     maxScan: options.maxScan,
+    follow: options.follow,
     signal: io.signal,
     onProgress: ({ bytesDone, bytesTotal }) => progress.update(bytesDone, bytesTotal),
     onDamaged,
@@ -66,8 +70,14 @@ export async function searchHistory(catalogue: Catalogue, options: SearchOptions
   };
 }
 
+function conditionOf(where: Where | undefined, skipReplayed: boolean): ScanOptions['where'] {
+  if (!skipReplayed) return where && ((event) => where.matches(event));
+  return (event) => !isReplayed(event) && (where?.matches(event) ?? true);
+}
+
 function summary(statistics: ScanStatistics, elapsedMs: number): string {
   const { linesMatched, linesScanned, objectsScanned, objectsSkipped } = statistics;
   const files = `${formatCount(objectsScanned)} files read, ${formatCount(objectsSkipped)} skipped`;
-  return `${formatCount(linesMatched)} of ${formatCount(linesScanned)} events, ${files}, in ${(elapsedMs / 1000).toFixed(2)} s\n`;
+  const perSecond = elapsedMs > 0 ? `, ${formatCount(Math.round((linesScanned * 1000) / elapsedMs))} events/s` : '';
+  return `${formatCount(linesMatched)} of ${formatCount(linesScanned)} events, ${files}, in ${(elapsedMs / 1000).toFixed(2)} s${perSecond}\n`;
 }

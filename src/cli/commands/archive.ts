@@ -7,8 +7,9 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { write } from '../io.ts';
 import { addTimeRange, type Format, outputOption, tzOption } from '../options.ts';
+import { createPolling } from '../polling.ts';
 import { formatCount, Progress } from '../progress.ts';
-import { chosenFormat, printRows, type RowColumn } from '../rows.ts';
+import { chosenFormat, followRows, printRows, type RowColumn } from '../rows.ts';
 import { archiveImport } from './archive-import.ts';
 import { archiveRun } from './archive-run.ts';
 
@@ -49,26 +50,36 @@ const PROBLEM_COLUMNS: RowColumn<Problem>[] = [
   { title: 'NAME', text: ({ name }) => name },
 ];
 
-const ls = defineCommand<ArchiveOptions & { long?: boolean }>({
+const ls = defineCommand<ArchiveOptions & { long?: boolean; follow?: boolean }>({
   name: 'ls',
   summary: 'list what is kept, by hour and day',
   examples: [
     ['hydrant archive ls', 'an hour a line (UTC): sealed objects and open segments, events, size, sequences'],
     ['hydrant archive ls --since today -l', 'each object and segment of today'],
+    ['hydrant archive ls --since today -f', 'today so far, then each hour again whenever it has changed'],
     ["hydrant archive ls -o ndjson | jq -s 'map(.events) | add'", 'how many events are kept'],
   ],
   define(command) {
-    addTimeRange(command).option('-l, --long', 'each object and segment').addOption(outputOption()).addOption(tzOption());
+    addTimeRange(command)
+      .option('-l, --long', 'each object and segment')
+      .option('-f, --follow', 'go on with what is new or has changed, until it is interrupted')
+      .addOption(outputOption())
+      .addOption(tzOption());
     addPlaceOptions(command);
   },
   async run({ options, io }) {
     const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
     await using place = await openArchivePlace(options, io);
-    const { catalogue } = place;
     const { listItems, summarize } = await import('../../archive/ls.ts');
     const format = chosenFormat(io, options.output);
-    if (options.long) await printRows(io, format, ITEM_COLUMNS, listItems(catalogue, range));
-    else await printRows(io, format, PERIOD_COLUMNS, await summarize(listItems(catalogue, range)));
+    const items = (): AsyncIterable<ArchiveItem> => listItems(place.catalogue, range);
+    const periods = (): Promise<ArchivePeriod[]> => summarize(items());
+    if (options.follow) {
+      const poll = createPolling(place, io.signal);
+      if (options.long) await followRows(io, format, ITEM_COLUMNS, { list: items, nameOf: ({ name }) => name, poll });
+      else await followRows(io, format, PERIOD_COLUMNS, { list: periods, nameOf: ({ day, hour }) => `${day} ${hour}`, poll });
+    } else if (options.long) await printRows(io, format, ITEM_COLUMNS, items());
+    else await printRows(io, format, PERIOD_COLUMNS, await periods());
     return undefined;
   },
 });

@@ -14,6 +14,7 @@ interface FindOptions extends PlaceOptions {
   maxScan?: number;
   output?: Format;
   tz: string;
+  skipReplayed?: boolean;
   verbose?: boolean;
 }
 
@@ -21,7 +22,7 @@ export const find = defineCommand<FindOptions>({
   name: 'find',
   summary: 'find events in the journal and the archive',
   notes: [
-    'Reads the data folder of a running or a stopped server, oldest first. Without --since, --until, --limit and --max-scan it reads everything. In NDJSON the archive’s own lines are printed, byte for byte. Damaged lines are reported on stderr and left out; then the exit code is 3, as it is when --max-scan ended the search.',
+    'Reads the data folder of a running or a stopped server, and with it the store that its configuration names in archive.to, oldest first. Without --since, --until, --limit and --max-scan it reads everything. In NDJSON the archive’s own lines are printed, byte for byte. Damaged lines are reported on stderr and left out; then the exit code is 3, as it is when --max-scan ended the search.',
   ],
   examples: [
     ["hydrant find 'plant/+/temp' --since 15m", 'the last quarter of an hour'],
@@ -29,10 +30,12 @@ export const find = defineCommand<FindOptions>({
     ["hydrant find 'orders/#' --since 2026-11-20 --until 2026-11-21 -o raw", 'the payloads of one day'],
     ["hydrant find '#' -o ndjson | jq -r '.data | @base64d'", 'everything, with your own tools'],
     ["hydrant find 'a/b' --limit 1", 'the first one ever'],
+    ["hydrant find 'plant/#' --from s3://events/site-1 --since 2026-11-01 --until 2026-11-02", 'in a bucket, without a data folder'],
   ],
   define(command) {
     addTimeRange(command.argument('[filter...]', 'topics, as MQTT filters; default #, which is all but topics that begin with $'))
       .option('-w, --where <cel>', 'only events for which this expression is true')
+      .option('--skip-replayed', 'leave out what `hydrant replay` has published again')
       .option('-n, --limit <count>', 'matches to print, at most', wholeNumber(1))
       .option('--max-scan <count>', 'events to look at, at most', wholeNumber(1))
       .addOption(outputOption(['table', 'ndjson', 'json', 'raw']))
@@ -49,16 +52,20 @@ export const find = defineCommand<FindOptions>({
     const { createEventWriter } = await import('../event-output.ts');
     const { timeFormatter } = await import('../time-text.ts');
     const writer = createEventWriter(io, chosenFormat(io, options.output), { time: timeFormatter(options.tz) });
-    for await (const records of search.records) {
-      if (io.stdout.isTTY) search.progress.clear();
-      for (const record of records) {
-        const full = writer.record(record);
-        if (full) await full;
+    try {
+      for await (const records of search.records) {
+        if (io.stdout.isTTY) search.progress.clear();
+        for (const record of records) {
+          const full = writer.record(record);
+          if (full) await full;
+        }
+        await writer.flush();
       }
-      await writer.flush();
+    } finally {
+      search.progress.clear();
+      // What was found before a store failed stays, and is whole.
+      if (!io.signal.aborted) await writer.end();
     }
-    search.progress.clear();
-    await writer.end();
     return search.report({ always: options.verbose ?? false }) ? EXIT.partial : EXIT.ok;
   },
 });

@@ -9,6 +9,8 @@ import { addConnectionOptions, type ConnectionOptions, parseQos, resolveConnecti
 import { EXIT } from '../exit-codes.ts';
 import { write } from '../io.ts';
 import { addTimeRange, perSecond, speedFactor, tzOption, wholeNumber } from '../options.ts';
+import { createPolling } from '../polling.ts';
+import { parseRewrite, type Rewrite } from '../replay/rewrite.ts';
 
 interface ReplayCommandOptions extends ConnectionOptions, PlaceOptions {
   since?: string;
@@ -18,8 +20,11 @@ interface ReplayCommandOptions extends ConnectionOptions, PlaceOptions {
   speed: number;
   rate?: number;
   to?: string;
+  rewrite?: Rewrite[];
   qos?: QoS;
   retain: boolean;
+  skipReplayed?: boolean;
+  follow?: boolean;
   dryRun?: boolean;
   resume?: boolean;
   checkpoint?: string;
@@ -31,7 +36,7 @@ export const replay = defineCommand<ReplayCommandOptions>({
   summary: 'publish kept events again',
   notes: [
     'Reads the data folder as `find` does and publishes to any MQTT broker, in order, with the original QoS and retain flag, and waits for every acknowledgement. It reads up to the moment at which it began, so replaying to the server of the same folder ends.',
-    'Over MQTT 5, the default here, each event keeps its properties and is marked with the user property hydrant-replay: JOURNAL-EPOCH-SEQUENCE of the record that it was. MQTT 3.1.1 has no room for a mark: use --to there to tell them apart.',
+    'Over MQTT 5, the default here, each event keeps its properties and is marked with the user property hydrant-replay: JOURNAL-EPOCH-SEQUENCE of the record that it was. MQTT 3.1.1 has no room for a mark: use --to there to tell them apart. `--skip-replayed` of find, replay and sub, and `replayed` in --where, leave marked events out; the archive keeps them.',
     'How far it came is noted in DATA/replay about once a second. After an interruption the same command with --resume goes on from there: nothing is left out, at most the last moment is sent twice.',
   ],
   examples: [
@@ -41,6 +46,9 @@ export const replay = defineCommand<ReplayCommandOptions>({
       'yesterday at ten times its pace, to another broker',
     ],
     ["hydrant replay 'orders/#' --since 2026-11-01 --dry-run", 'how many events, and how long it would take'],
+    ["hydrant replay --rewrite 'plant/+/temp=lab/$1/t' --since 1d", 'under other topics, the rest as they were'],
+    ["hydrant replay 'plant/#' --from s3://events/site-1 --since 7d --url mqtt://staging", 'from a bucket, without a data folder'],
+    ["hydrant replay 'plant/#' --since now --follow --to mirror --url mqtt://other", 'everything from now on, as it is kept'],
     ["hydrant replay 'orders/#' --since 2026-11-01 --rate 500/s --resume", 'go on where it was interrupted'],
   ],
   define(command) {
@@ -54,8 +62,16 @@ export const replay = defineCommand<ReplayCommandOptions>({
       )
       .addOption(new Option('--rate <rate>', 'at most so many: 1000/s, 600/min').argParser(perSecond))
       .option('--to <prefix>', 'publish under this topic: PREFIX/original/topic')
+      .addOption(
+        new Option(
+          '--rewrite <rule>',
+          'FILTER=TOPIC: publish what matches to TOPIC, where $1, $2, … are what its wildcards matched; repeatable, the first that matches',
+        ).argParser(parseRewrite),
+      )
       .addOption(new Option('--qos <qos>', 'instead of the original QoS').argParser(parseQos))
       .option('--no-retain', 'without the retain flag')
+      .option('--skip-replayed', 'leave out what is marked as replayed')
+      .option('-f, --follow', 'go on with what is kept later, until it is interrupted; leaves out what is marked as replayed')
       .option('--dry-run', 'count what would be published, publish nothing')
       .option('--resume', 'go on from the checkpoint of the same command')
       .option('--checkpoint <file>', 'where to note how far it came (default: in DATA/replay)')
@@ -74,17 +90,20 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
     throw new HydrantError('HYD_USAGE', `the URL names the topic ${topic}`, {
       fix: 'Leave the path out of --url; --to PREFIX publishes elsewhere.',
     });
+  if (options.follow) checkFollow(options, target.version);
   const nowMs = Date.now();
   // What arrives from now on is left out: it may be this replay's own.
-  const range = { untilMs: nowMs, ...parseTimeRange(options, { nowMs, timeZone: options.tz }) };
+  const range = { ...(!options.follow && { untilMs: nowMs }), ...parseTimeRange(options, { nowMs, timeZone: options.tz }) };
   const [{ searchHistory }, { Pace }, checkpoints] = await Promise.all([
     import('../search.ts'),
     import('../replay/pace.ts'),
     import('../replay/checkpoint.ts'),
   ]);
   await using place = await openArchivePlace(options, io);
+  const { where, limit, skipReplayed } = options;
+  const follow = options.follow ? createPolling(place, io.signal) : undefined;
   const search = (from: TimeRange): ReturnType<typeof searchHistory> =>
-    searchHistory(place.catalogue, { filters: args, where: options.where, limit: options.limit, range: from }, io);
+    searchHistory(place.catalogue, { filters: args, where, limit, skipReplayed: skipReplayed || options.follow, range: from, follow }, io);
   if (options.dryRun) return dryRun(await search(range), options, io);
   const { resolveDataDir } = await import('../../app/data-dir.ts');
   const replayArgs = {
@@ -93,9 +112,12 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
     filters: args,
     since: options.since,
     until: options.until,
-    where: options.where,
-    limit: options.limit,
+    where,
+    limit,
+    skipReplayed: options.skipReplayed,
+    follow: options.follow,
     to: options.to,
+    rewrite: options.rewrite,
     qos: options.qos,
     retain: options.retain,
     tz: options.tz,
@@ -106,9 +128,14 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
   const found = await search(checkpoint.range);
   const writer = new checkpoints.CheckpointWriter(path, structuredClone(checkpoint));
   await writer.open();
-  const { replay: run } = await import('../replay/replay.ts');
+  const { createTopicOf, replay: run } = await import('../replay/replay.ts');
   const pace = new Pace({ speed: options.speed, rate: options.rate });
-  const { published, leftOut } = await run(found, target, { ...options, pace, writer, behind: checkpoints.skipper(before) }, io);
+  const { published, leftOut } = await run(
+    found,
+    target,
+    { ...options, topicOf: createTopicOf(options), pace, writer, behind: checkpoints.skipper(before) },
+    io,
+  );
   await writer.remove();
   if (leftOut > 0) io.stderr.write(`${leftOut} events on topics that begin with $ were left out; --to PREFIX replays them too\n`);
   const partial = found.report({ always: false }) || leftOut > 0;
@@ -116,19 +143,29 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
   return partial ? EXIT.partial : EXIT.ok;
 }
 
+/** It must not follow itself: what it publishes may be kept in what it reads. */
+function checkFollow({ until, dryRun }: ReplayCommandOptions, version: number): void {
+  const why = until !== undefined ? '--until ends it' : dryRun ? '--dry-run counts what is there' : 'MQTT 3.1.1 has no room for its marks';
+  if (until === undefined && !dryRun && version === 5) return;
+  throw new HydrantError('HYD_USAGE', `--follow goes on for ever and passes over what it has published itself, but ${why}`, {
+    fix: 'Leave one of the two out.',
+  });
+}
+
 async function dryRun(
   search: Awaited<ReturnType<typeof import('../search.ts').searchHistory>>,
   options: ReplayCommandOptions,
   io: Call<unknown>['io'],
 ): Promise<number> {
-  const [{ isReserved, replayTopic }, { plannedMs }] = await Promise.all([import('../replay/replay.ts'), import('../replay/pace.ts')]);
+  const [{ createTopicOf, isRefused }, { plannedMs }] = await Promise.all([import('../replay/replay.ts'), import('../replay/pace.ts')]);
+  const topicOf = createTopicOf(options);
   let events = 0;
   let bytes = 0;
   let first = '';
   let last = '';
   for await (const records of search.records) {
     for (const { event } of records) {
-      if (isReserved(replayTopic(event.topic, options.to))) continue;
+      if (isRefused(topicOf(event.topic))) continue;
       events++;
       bytes += event.payload.length;
       first ||= event.ts;

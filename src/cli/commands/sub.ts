@@ -22,6 +22,7 @@ export interface SubOptions extends ConnectionOptions {
   retainedOnly?: boolean;
   retainAsPublished?: boolean;
   removeRetained?: boolean;
+  skipReplayed?: boolean;
   exitOnSuback?: boolean;
   eol: boolean;
   since?: string;
@@ -61,13 +62,14 @@ export const sub = defineCommand<SubOptions>({
       .option('--retained-only', 'print retained messages, exit at the first other one')
       .option('--retain-as-published', 'MQTT 5: leave the retain flag as it was published')
       .option('--remove-retained', 'remove each retained message that comes')
+      .option('--skip-replayed', 'leave out what `hydrant replay` has marked; speaks MQTT 5')
       .option('-E, --exit-on-suback', 'exit once subscribed; with -c to make a session')
       .addOption(tzOption())
       .addOption(propertyOption());
     addConnectionOptions(command);
   },
   async run({ options, io }) {
-    const target = resolveConnection(options, io.env, options.property || options.retainAsPublished ? 5 : 4);
+    const target = resolveConnection(options, io.env, options.property || options.retainAsPublished || options.skipReplayed ? 5 : 4);
     const filters = options.topic ?? (target.topic === undefined ? [] : [target.topic]);
     if (filters.length === 0 && !options.unsubscribe)
       throw new HydrantError('HYD_USAGE', 'no filter was given', { fix: "Give one with -t FILTER, such as -t '#'." });
@@ -75,6 +77,8 @@ export const sub = defineCommand<SubOptions>({
     if (options.disableCleanSession && target.clientId === '') {
       throw new HydrantError('HYD_USAGE', '-c keeps a session, and a session belongs to a client id', { fix: 'Give the id with -i ID.' });
     }
+    if (options.skipReplayed && target.version < 5)
+      throw new HydrantError('HYD_USAGE', '--skip-replayed goes by a mark that only MQTT 5 carries', { fix: 'Leave out -V, or say -V 5.' });
     const { listen } = await import('../listen.ts');
     return listen(options, { target, filters, properties: parseProperties(options.property) }, io);
   },

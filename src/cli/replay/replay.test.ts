@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { createTempFolder } from '../../testing/temp-folder.ts';
 import { type Checkpoint, CheckpointWriter, checkpointPath, readCheckpoint, skipper } from './checkpoint.ts';
 import { Pace, plannedMs } from './pace.ts';
-import { isReserved, replayRequest, replayTopic } from './replay.ts';
+import { createTopicOf, isRefused, replayRequest } from './replay.ts';
 
 const begun = (): Checkpoint => ({
   v: 1,
@@ -117,18 +117,24 @@ test('an event is published as it was, marked once on MQTT 5', () => {
     },
   };
   const record = { event, line: Buffer.alloc(0), journal: 'aa', epoch: 'ee' };
-  const five = replayRequest(record, { to: 'again/', retain: true }, 5);
+  const five = replayRequest(record, { topicOf: createTopicOf({ to: 'again/' }), retain: true }, 5);
   assert.deepEqual([five.topic, five.qos, five.retain], ['again/a/b', 2, true]);
   assert.deepEqual(five.userProperties, [
     ['k', 'v'],
     ['hydrant-replay', 'aa-ee-7'],
   ]);
   assert.deepEqual(five.properties, { contentType: 'text/plain', messageExpiryInterval: 60 });
-  const four = replayRequest(record, { qos: 0, retain: false }, 4);
+  const four = replayRequest(record, { topicOf: createTopicOf({}), qos: 0, retain: false }, 4);
   assert.deepEqual(four, { topic: 'a/b', payload: event.payload, qos: 0, retain: false });
 });
 
+test('a topic is rewritten first and then put under the prefix', () => {
+  const topicOf = createTopicOf({ to: 'test', rewrite: [{ filter: 'plant/#', topic: 'lab/$1' }] });
+  assert.deepEqual([topicOf('plant/7/t'), topicOf('site')], ['test/lab/7/t', 'test/site']);
+});
+
 test("topics that are the server's own are not replayed in place", () => {
-  assert.equal(isReserved(replayTopic('$SYS/x', undefined)), true);
-  assert.equal(isReserved(replayTopic('$SYS/x', 'again')), false);
+  assert.equal(isRefused(createTopicOf({})('$SYS/x')), true);
+  assert.equal(isRefused(createTopicOf({ to: 'again' })('$SYS/x')), false);
+  assert.equal(isRefused(createTopicOf({ rewrite: [{ filter: 'a/#', topic: '$SYS/$1' }] })('a/x')), true);
 });

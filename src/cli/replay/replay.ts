@@ -11,6 +11,7 @@ import { publishAll } from '../publish-all.ts';
 import type { Search } from '../search.ts';
 import type { CheckpointWriter, skipper } from './checkpoint.ts';
 import type { Pace } from './pace.ts';
+import { createRewriter, type Rewrite } from './rewrite.ts';
 
 const WINDOW = 1000;
 const ACK_TIMEOUT_MS = 30_000;
@@ -18,8 +19,8 @@ const ACK_TIMEOUT_MS = 30_000;
 type ScanRecord = Search['records'] extends AsyncIterable<(infer R)[]> ? R : never;
 
 export interface ReplayOptions {
-  /** Prefix of the new topics. */
-  to?: string;
+  /** Topic under which an event is published again. */
+  topicOf: (topic: string) => string;
   /** Instead of the original one. */
   qos?: QoS;
   retain: boolean;
@@ -32,19 +33,20 @@ export interface Replayed {
   leftOut: number;
 }
 
-/** Topic under which an event is published again. */
-export function replayTopic(topic: string, to: string | undefined): string {
-  return to === undefined ? topic : `${to.replace(/\/$/, '')}/${topic}`;
+/** How topics change: by the first rule that matches, then under the prefix. */
+export function createTopicOf({ to, rewrite = [] }: { to?: string; rewrite?: readonly Rewrite[] }): (topic: string) => string {
+  const rewritten = createRewriter(rewrite);
+  return (topic) => (to === undefined ? rewritten(topic) : `${to.replace(/\/$/, '')}/${rewritten(topic)}`);
 }
 
-/** Whether nobody but the server itself may publish to a topic. */
-export function isReserved(topic: string): boolean {
-  return topic.startsWith('$');
+/** Whether a topic cannot be published to: it is none, or nobody but the server itself may. */
+export function isRefused(topic: string): boolean {
+  return topic.startsWith('$') || topicFault(topic) !== undefined;
 }
 
 export function replayRequest({ event, journal, epoch }: ScanRecord, options: ReplayOptions, version: 3 | 4 | 5): PublishRequest {
   const request: PublishRequest = {
-    topic: replayTopic(event.topic, options.to),
+    topic: options.topicOf(event.topic),
     payload: event.payload,
     qos: options.qos ?? event.qos,
     retain: options.retain && event.retain,
@@ -74,7 +76,7 @@ export async function replay(
     for await (const records of search.records) {
       for (const record of records) {
         if (behind(record.journal, record.event.seq)) continue;
-        if (topicFault(replayTopic(record.event.topic, options.to)) || isReserved(replayTopic(record.event.topic, options.to))) {
+        if (isRefused(options.topicOf(record.event.topic))) {
           leftOut++;
           continue;
         }
