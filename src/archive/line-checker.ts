@@ -10,17 +10,22 @@ export interface LineFault {
   last?: number;
 }
 
+/** Told of each good line, whose `view` stands on it. */
+export type OnLine = (view: LineView, bytes: Buffer, start: number, end: number) => void;
+
 /** Checks line after line of a run of sequences: each crc, and that each sequence follows the one before or the ranges known to be absent. */
 export class LineChecker {
   readonly #view = new LineView();
   readonly #absent: readonly SeqRange[];
   readonly #onFault: (fault: LineFault) => void;
+  readonly #onLine: OnLine | undefined;
   #next: number;
   #nextAbsent = 0;
   #damaged = false;
   lines = 0;
 
-  constructor(first: number, absent: readonly SeqRange[], onFault: (fault: LineFault) => void) {
+  constructor(first: number, absent: readonly SeqRange[], onFault: (fault: LineFault) => void, onLine?: OnLine) {
+    this.#onLine = onLine;
     this.#absent = absent;
     this.#next = first;
     this.#onFault = onFault;
@@ -54,7 +59,8 @@ export class LineChecker {
       this.#onFault({ kind: 'damaged', offset });
       return;
     }
-    const seq = this.#view.read(bytes, start, end) ? this.#view.seq() : decodeLine(bytes, start, end).seq;
+    const isUsual = this.#view.read(bytes, start, end);
+    const seq = isUsual ? this.#view.seq() : decodeLine(bytes, start, end).seq;
     // Written again into the next segment.
     if (seq > last) return;
     this.lines++;
@@ -66,6 +72,7 @@ export class LineChecker {
     if (seq > this.#next) this.#missing(seq - 1, offset);
     this.#next = seq + 1;
     this.#damaged = false;
+    if (isUsual) this.#onLine?.(this.#view, bytes, start, end);
   }
 
   #skipAbsent(): void {

@@ -5,6 +5,7 @@ const MIDDLE = Buffer.from('","topic":"');
 const DATA = Buffer.from('","data":');
 const SEQ = Buffer.from(',"seq":');
 const DUP = Buffer.from(',"dup":true');
+const ID = Buffer.from(',"id":"');
 const MIN_TS = 20;
 const MAX_TS = 40;
 
@@ -110,10 +111,19 @@ export class LineView {
     return this.#bytes[this.#topicStart] === DOLLAR;
   }
 
-  /** Whether the line says that its publisher had sent it before. The text cannot stand inside a JSON string. */
+  /** Whether the line says that its publisher had sent it before. What is looked for cannot stand inside a JSON string. */
   isDup(): boolean {
+    return this.#hasField(DUP);
+  }
+
+  /** Whether the publisher gave the event an id. */
+  hasId(): boolean {
+    return this.#hasField(ID);
+  }
+
+  #hasField(field: Buffer): boolean {
     const from = this.#dataEnd();
-    return from !== -1 && this.#bytes.subarray(from, this.#end).includes(DUP);
+    return from !== -1 && this.#bytes.subarray(from, this.#end).includes(field);
   }
 
   /** 0 when the line carries none. */

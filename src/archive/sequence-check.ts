@@ -8,10 +8,25 @@ export interface SequenceRun {
   last: number;
   /** Day of its first event, milliseconds. */
   dayMs: number;
+  /** Lines of the object, where it is told of by this run alone. */
+  events?: number;
+}
+
+/** What the first object or segment of an epoch says of the one before. */
+export interface EpochEnd {
+  journal: string;
+  /** The epoch that had ended. */
+  epoch: string;
+  /** Its last sequence. */
+  last: number;
+  /** Who says so. */
+  name: string;
+  dayMs: number;
 }
 
 export interface SequenceFault {
-  kind: 'gap' | 'duplicate' | 'fork';
+  /** `end`: sequences at the end of an epoch. */
+  kind: 'gap' | 'duplicate' | 'fork' | 'end';
   journal: string;
   epoch: string;
   first: number;
@@ -26,13 +41,44 @@ export interface SequenceFault {
  * one; of a journal no sequence is in two epochs. A segment beside its own sealed object is no duplicate. What is missing before the
  * first run of an epoch went by retention or was never given out; a new epoch begins above all that an earlier one may have given out.
  */
-export function findFaults(runs: readonly SequenceRun[]): SequenceFault[] {
+export function findFaults(runs: readonly SequenceRun[], ends: readonly EpochEnd[] = []): SequenceFault[] {
   const faults: SequenceFault[] = [];
-  for (const own of Map.groupBy(runs, (run) => run.journal).values()) {
+  for (const [journal, own] of Map.groupBy(runs, (run) => run.journal)) {
     faults.push(...findForks(own));
     for (const epoch of Map.groupBy(own, (run) => run.epoch).values()) faults.push(...findGaps(epoch));
+    for (const end of ends) if (end.journal === journal) faults.push(...findMissingEnd(own, end));
   }
   return faults;
+}
+
+/** An epoch of which nothing is left may have gone by retention, which takes the oldest first, unless something older is left. */
+function findMissingEnd(runs: readonly SequenceRun[], end: EpochEnd): SequenceFault[] {
+  const before = runs
+    .filter((run) => run.first <= end.last)
+    .toSorted((a, b) => a.last - b.last)
+    .at(-1);
+  if (!before || before.last >= end.last) return [];
+  const { journal, epoch, last, name, dayMs } = end;
+  return [{ kind: 'end', journal, epoch, first: before.last + 1, last, dayMs, name: before.name, other: name }];
+}
+
+/**
+ * Makes one run of those of one epoch and kind that follow each other without a hole, so that what is to be remembered of a long
+ * archive stays small. Its name is that of the last.
+ */
+export function mergeRuns(runs: readonly SequenceRun[]): SequenceRun[] {
+  const merged: SequenceRun[] = [];
+  for (const own of Map.groupBy(runs, ({ journal, epoch, kind }) => `${journal}-${epoch}-${kind}`).values()) {
+    let before: SequenceRun | undefined;
+    for (const run of own.sort((a, b) => a.first - b.first)) {
+      if (before && before.last + 1 === run.first) Object.assign(before, { last: run.last, name: run.name });
+      else {
+        before = { ...run };
+        merged.push(before);
+      }
+    }
+  }
+  return merged;
 }
 
 function findGaps(runs: SequenceRun[]): SequenceFault[] {

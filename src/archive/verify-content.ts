@@ -6,9 +6,10 @@ import { decodeLine } from '../wire/line.ts';
 import type { Manifest } from '../wire/manifest.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
 import type { ObjectCodec } from './keys.ts';
-import { LineChecker } from './line-checker.ts';
+import { LineChecker, type LineFault, type OnLine } from './line-checker.ts';
 import { readPiece } from './read-piece.ts';
 import { createUnpack, unpackObject } from './unpack-object.ts';
+import type { VerifyNotes } from './verify-notes.ts';
 import { dayText, type VerifyReport } from './verify-report.ts';
 import { wholeLines } from './whole-lines.ts';
 
@@ -21,11 +22,15 @@ export interface StoredObject {
 /** Where findings go, and who is told of each stretch that was read. */
 export interface VerifyContext {
   report: VerifyReport;
+  /** Undefined where the same lines are read a second time. */
+  notes?: VerifyNotes;
+  /** What findings call an object, when that is not its key. */
+  nameOf?: (key: string) => string;
   onRead: (bytes: number) => void;
 }
 
 /**
- * Reads an object with its manifest: sizes, both hashes, each block, each line's crc, each sequence.
+ * Reads an object with its manifest: sizes, both hashes, each block, each line's crc, each sequence. Returns how many lines it could read.
  * @throws HYD_OBJECT_MISSING when it goes meanwhile
  */
 export async function verifyObject(
@@ -34,11 +39,11 @@ export async function verifyObject(
   manifest: Manifest,
   day: string,
   context: VerifyContext,
-): Promise<void> {
+): Promise<number> {
   const { report, onRead } = context;
   const { key, bytes } = object;
-  report.count(day, { objects: 1, bytes });
-  if (bytes !== manifest.bytes) report.problem('size', day, key, `it has ${bytes} bytes, its manifest says ${manifest.bytes}`);
+  const name = context.nameOf?.(key) ?? key;
+  if (bytes !== manifest.bytes) report.problem('size', day, name, `it has ${bytes} bytes, its manifest says ${manifest.bytes}`);
   const hash = createHash('sha256');
   const rawHash = createHash('sha256');
   const unpack = createUnpack(store, key, manifest);
@@ -50,7 +55,7 @@ export async function verifyObject(
     if (end > at) hash.update(await store.get(key, { start: at, end }));
   };
   for (const [part, { firstSeq, lastSeq, absent }] of manifest.parts.entries()) {
-    const checker = createChecker(firstSeq, absent, day, key, report);
+    const checker = createChecker(firstSeq, absent, day, name, context);
     for (const block of manifest.blocks.filter((own) => own.part === part)) {
       await hashUpTo(block.offset);
       const packed = await store.get(key, { start: block.offset, end: block.offset + block.bytes });
@@ -63,7 +68,7 @@ export async function verifyObject(
         checker.check(raw, offset);
       } catch (error) {
         checker.skipDamaged();
-        report.problem('unreadable', day, key, `the block at ${block.offset}: ${errorText(error)}`, block.firstSeq);
+        report.problem('unreadable', day, name, `the block at ${block.offset}: ${errorText(error)}`, block.firstSeq);
       }
       offset += block.rawBytes;
     }
@@ -71,12 +76,12 @@ export async function verifyObject(
     lines += checker.lines;
   }
   await hashUpTo(manifest.bytes);
-  report.count(day, { events: lines });
-  if (lines !== manifest.count) report.problem('count', day, key, `it has ${lines} readable lines, its manifest says ${manifest.count}`);
-  if (hash.digest('hex') !== manifest.sha256) report.problem('hash', day, key, 'its sha256 is not the one in its manifest');
+  if (lines !== manifest.count) report.problem('count', day, name, `it has ${lines} readable lines, its manifest says ${manifest.count}`);
+  if (hash.digest('hex') !== manifest.sha256) report.problem('hash', day, name, 'its sha256 is not the one in its manifest');
   else if (rawHash.digest('hex') !== manifest.rawSha256) {
-    report.problem('hash', day, key, 'the sha256 of its lines is not the one in its manifest');
+    report.problem('hash', day, name, 'the sha256 of its lines is not the one in its manifest');
   }
+  return lines;
 }
 
 /** Reads an object without a manifest to its end. Returns whether its lines have sequences, as only ours do. */
@@ -120,12 +125,13 @@ export async function verifyPlain(
 export async function verifySegment(
   catalogue: Catalogue,
   piece: Piece,
-  { report, onRead }: VerifyContext,
+  context: VerifyContext,
 ): Promise<{ last: number; dayMs: number; lines: number }> {
+  const { report, onRead } = context;
   const ends = await readSegmentEnds(piece.name, piece.bytes).catch(() => undefined);
   const last = Math.min(ends?.last ?? piece.first - 1, piece.last);
   const day = dayText(ends?.minMs ?? Number.NaN);
-  const checker = createChecker(piece.first, [], day, piece.name, report);
+  const checker = createChecker(piece.first, [], day, piece.name, context);
   const chunks = await readPiece(catalogue, piece, { filters: [], onDamagedBlock: () => {} });
   for await (const chunk of chunks ?? []) {
     const start = chunk.offset === 0 ? chunk.bytes.indexOf(10) + 1 : 0;
@@ -142,14 +148,16 @@ function createChecker(
   absent: Manifest['parts'][number]['absent'],
   day: string,
   name: string,
-  report: VerifyReport,
+  { report, notes }: VerifyContext,
 ): LineChecker {
-  return new LineChecker(firstSeq, absent, ({ kind, offset, first, last }) => {
+  const onLine: OnLine | undefined = notes && ((view, bytes, start, end) => notes.look(view, bytes, start, end, name));
+  const onFault = ({ kind, offset, first, last }: LineFault): void => {
     const what = {
       damaged: `the line at ${offset} has no good crc`,
       gap: `sequences ${first} to ${last} are missing before ${offset}`,
       order: `sequence ${first} at ${offset} comes late or twice`,
     }[kind];
     report.problem(kind, day, name, what, first, last);
-  });
+  };
+  return new LineChecker(firstSeq, absent, onFault, onLine);
 }

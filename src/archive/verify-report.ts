@@ -31,13 +31,27 @@ export interface Problem {
   lastSeq?: number;
 }
 
-interface VerifiedDay {
+/** What is worth knowing and no fault of the archive. */
+export interface Note {
+  /** `broker-gap`: a stretch of time in which the broker may have dropped events. `repeated-id`: a publisher used an id twice. */
+  kind: 'broker-gap' | 'repeated-id';
+  day: string;
+  name: string;
+  detail: string;
+  seq: number;
+}
+
+export interface VerifiedDay {
   day: string;
   objects: number;
   segments: number;
   events: number;
   bytes: number;
+  /** Sequences left out on purpose. */
   excluded: number;
+  /** Notes of each kind. */
+  brokerGaps: number;
+  repeatedIds: number;
   problems: number;
 }
 
@@ -47,24 +61,34 @@ export interface VerifyResult {
   objects: number;
   segments: number;
   events: number;
+  excluded: number;
+  brokerGaps: number;
+  repeatedIds: number;
   days: VerifiedDay[];
   /** The first 10 000. */
   problems: Problem[];
   problemCount: number;
+  /** The first 1 000 of each kind; the days have their numbers. */
+  notes: Note[];
 }
 
 const MAX_PROBLEMS = 10_000;
+const MAX_NOTES = 1000;
+const NOTE_COUNTS = { 'broker-gap': 'brokerGaps', 'repeated-id': 'repeatedIds' } as const;
+const EMPTY_DAY = Object.freeze({ objects: 0, segments: 0, events: 0, bytes: 0, excluded: 0, brokerGaps: 0, repeatedIds: 0, problems: 0 });
 
 /** Gathers what a check finds, by day. */
 export class VerifyReport {
   readonly #days = new Map<string, VerifiedDay>();
   readonly #problems: Problem[] = [];
+  readonly #notes: Note[] = [];
+  readonly #noteCounts = { 'broker-gap': 0, 'repeated-id': 0 };
   #problemCount = 0;
 
   /** Adds to a day's sums; what belongs to no day is not summed. */
   count(day: string, more: Partial<Omit<VerifiedDay, 'day'>>): void {
     if (day === '') return;
-    const sums = this.#days.get(day) ?? { day, objects: 0, segments: 0, events: 0, bytes: 0, excluded: 0, problems: 0 };
+    const sums = this.#days.get(day) ?? { day, ...EMPTY_DAY };
     this.#days.set(day, sums);
     for (const [key, count] of Object.entries(more) as [keyof typeof more, number][]) sums[key] += count;
   }
@@ -77,17 +101,26 @@ export class VerifyReport {
     this.#problems.push({ kind, day, name, detail, ...sequences });
   }
 
+  note(kind: Note['kind'], day: string, name: string, detail: string, seq: number): void {
+    this.count(day, { [NOTE_COUNTS[kind]]: 1 });
+    if (++this.#noteCounts[kind] <= MAX_NOTES) this.#notes.push({ kind, day, name, detail, seq });
+  }
+
   result(): VerifyResult {
     const days = [...this.#days.values()].sort((a, b) => (a.day < b.day ? -1 : 1));
-    const sum = (key: 'objects' | 'segments' | 'events'): number => days.reduce((total, day) => total + day[key], 0);
+    const sum = (key: Exclude<keyof VerifiedDay, 'day'>): number => days.reduce((total, day) => total + day[key], 0);
     return {
       status: this.#problemCount === 0 ? 'ok' : 'partial',
       objects: sum('objects'),
       segments: sum('segments'),
       events: sum('events'),
+      excluded: sum('excluded'),
+      brokerGaps: sum('brokerGaps'),
+      repeatedIds: sum('repeatedIds'),
       days,
       problems: this.#problems,
       problemCount: this.#problemCount,
+      notes: this.#notes,
     };
   }
 }

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { encodeMark } from '../journal/mark.ts';
+import { createFsStore } from '../storage/drivers/fs.ts';
 import { ArchiveFolder } from '../testing/archive-folder.ts';
 import { SEED_DAYS } from '../testing/seed-archive.ts';
+import { createTempFolder } from '../testing/temp-folder.ts';
+import { gapEvent } from '../wire/gap.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../wire/manifest.ts';
+import { openCatalogue } from './catalogue.ts';
 import { verifyArchive } from './verify.ts';
 import type { VerifyResult } from './verify-report.ts';
 
@@ -292,30 +296,126 @@ test('an abort ends the check', async () => {
   });
 });
 
-test('what is sealed, or put into its day, while it is being checked is checked where it went', async () => {
-  await using folder = await sealedFolder();
-  folder.nowMs += 24 * HOUR_MS;
-  await folder.append('next');
-  const catalogue = folder.catalogue();
-  const segments = catalogue.segments.bind(catalogue);
-  let looks = 0;
-  catalogue.segments = async () => {
-    const pieces = await segments();
-    if (++looks === 1) {
-      const { store } = catalogue;
-      const list = store.list.bind(store);
-      store.list = async function* (prefix?: string) {
-        yield* list(prefix);
-        store.list = list;
-        const sealer = await folder.openSealer({ layout: 'daily' });
-        await sealer.run();
-        assert.equal(sealer.statistics.days, 2);
-      };
+for (const moment of ['before the hours are listed', 'while the hours are read']) {
+  test(`what is sealed, or put into its day, while it is being checked is checked where it went: ${moment}`, async () => {
+    await using folder = await sealedFolder();
+    folder.nowMs += 24 * HOUR_MS;
+    await folder.append('next');
+    const catalogue = folder.catalogue();
+    const { store } = catalogue;
+    const list = store.list.bind(store);
+    let days = 0;
+    const moveOn = async () => {
+      if (days > 0) return;
+      const sealer = await folder.openSealer({ layout: 'daily' });
+      await sealer.run();
+      days = sealer.statistics.days;
+    };
+    store.list = async function* (prefix?: string) {
+      if (prefix !== 'dt=') return yield* list(prefix);
+      if (moment === 'before the hours are listed') await moveOn();
+      for await (const info of list(prefix)) {
+        yield info;
+        if (info.key.includes('hour=23')) await moveOn();
+      }
+    };
+    const result = await verifyArchive(catalogue);
+    assert.equal(days, 2);
+    assert.deepEqual(result.problems, []);
+    assert.equal(result.events, 32);
+  });
+}
+
+/** Both files of an object, and its index. */
+const removeBase = async (folder: ArchiveFolder, base: string) => {
+  for (const ending of ['.ndjson.gz', '.idx', '.manifest.json']) await rm(join(folder.archiveDir, base + ending));
+};
+
+test('the last objects of an older epoch that are missing are a gap: the next epoch says where it ended', async () => {
+  await using folder = await ArchiveFolder.create('2026-11-20T10:00:00Z');
+  for (let start = 0; start < 3; start++) {
+    for (let hour = 0; hour < 2; hour++) {
+      for (let i = 0; i < 5; i++) await folder.append('a');
+      folder.nowMs += HOUR_MS;
     }
-    return pieces;
-  };
-  const result = await verifyArchive(catalogue);
-  assert.deepEqual(result.problems, []);
-  assert.equal(looks, 2);
-  assert.equal(result.events, 32);
+    await folder.restart();
+  }
+  await folder.append('open');
+  await (await folder.seal()).close();
+  assert.deepEqual(kinds(await verify(folder)), []);
+  const bases = (await archiveFiles(folder, '.manifest.json')).map((name) => name.slice(0, -'.manifest.json'.length));
+  await removeBase(folder, bases[3]!);
+  const result = await verify(folder);
+  assert.deepEqual(kinds(result), ['gap 16 20']);
+  assert.match(result.problems[0]!.detail, /no object or segment has them, and that there were so many says .*-000000000000021-/);
+  await removeBase(folder, bases[2]!);
+  assert.deepEqual(kinds(await verify(folder)), ['gap 11 20'], 'a whole epoch, while an older one is left');
+  await removeBase(folder, bases[0]!);
+  await removeBase(folder, bases[1]!);
+  assert.deepEqual(kinds(await verify(folder)), [], 'retention takes the oldest');
+});
+
+test('a gap of the broker is a note with its span, and counted by day; so is an id that a publisher used twice', async () => {
+  await using folder = await sealedFolder();
+  const gap = { reason: 'session-lost', broker: 'mqtt://b:1883', from: '2026-11-20T09:00:00Z', until: '2026-11-20T10:00:00Z' };
+  await folder.appendAll([gapEvent(gap, 'me')]);
+  for (const source of ['plc', 'plc', 'other']) await folder.append('a', '', { id: 'id "1"', source });
+  await folder.append('a', 'an event that is read in its segment and in its object', { id: '2', source: 'plc' });
+  folder.nowMs += HOUR_MS;
+  await folder.append('a', '', { id: 'id "1"', source: 'plc' });
+  folder.journal.hold('a session').set(1);
+  await (await folder.seal()).close();
+  const result = await verify(folder);
+  assert.equal(result.problemCount, 0);
+  assert.deepEqual(
+    result.notes.map(({ kind, day, detail, seq }) => [kind, day, detail, seq]),
+    [
+      [
+        'broker-gap',
+        '2026-11-21',
+        'mqtt://b:1883 may have dropped events between 2026-11-20T09:00:00Z and 2026-11-20T10:00:00Z (session-lost)',
+        32,
+      ],
+      ['repeated-id', '2026-11-21', 'plc had used the id id "1" before', 34],
+      ['repeated-id', '2026-11-21', 'plc had used the id id "1" before', 37],
+    ],
+  );
+  assert.deepEqual(
+    result.days.map(({ day, brokerGaps, repeatedIds }) => [day, brokerGaps, repeatedIds]),
+    [
+      ['2026-11-20', 0, 0],
+      ['2026-11-21', 1, 2],
+    ],
+  );
+});
+
+test('sequences that were left out on purpose are counted', async () => {
+  await using folder = await ArchiveFolder.create();
+  for (const topic of ['a', 'noise', 'noise', 'b']) await folder.append(topic);
+  await folder.journal.rotate();
+  await folder.append('open');
+  await (await folder.seal({ exclude: { filters: ['noise'] } })).close();
+  const result = await verify(folder);
+  assert.deepEqual([result.status, result.events, result.excluded], ['ok', 3, 2]);
+});
+
+test('an object that is in both stores is read in both', async () => {
+  await using folder = await sealedFolder();
+  await using other = await createTempFolder();
+  await cp(folder.archiveDir, other.path, { recursive: true });
+  const [object] = await archiveFiles(folder, '.gz');
+  const path = join(other.path, object!);
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(path, bytes);
+  const store = createFsStore(other.path);
+  const catalogue = await openCatalogue(folder.path, { name: 'elsewhere', store });
+  assert.equal((await verifyArchive(catalogue)).status, 'ok');
+  const result = await verifyArchive(catalogue, { copies: { local: folder.store, other: { name: 'elsewhere', store } } });
+  assert.deepEqual([...new Set(result.problems.map(({ kind, name }) => `${kind} ${name}`))].sort(), [
+    `count elsewhere/${object}`,
+    `hash elsewhere/${object}`,
+    `unreadable elsewhere/${object}`,
+  ]);
+  assert.equal(result.events, 31);
 });

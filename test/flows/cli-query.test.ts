@@ -9,6 +9,7 @@ import { runCli } from '../../src/cli/cli.ts';
 import { HydrantError } from '../../src/core/errors.ts';
 import { ArchiveFolder } from '../../src/testing/archive-folder.ts';
 import { captureIo } from '../../src/testing/capture-io.ts';
+import { runHydrant } from '../../src/testing/hydrant-server.ts';
 import { SEED_DAYS } from '../../src/testing/seed-archive.ts';
 import { filterFault, matchFilter } from '../../src/wire/topic.ts';
 
@@ -353,4 +354,24 @@ test('a line of 20 MiB is read', async () => {
   await (await own.seal()).close();
   const { out, err } = await hydrant(['query', 'select topic, octet_length(payload) n from events order by seq', '--data', own.path]);
   assert.equal(out, `{"topic":"big","n":${15 * 1024 * 1024}}\n{"topic":"small","n":1}\n`, err);
+});
+
+test('without DuckDB the command says how to install it', async () => {
+  const hook = join(folder.path, 'without-duckdb.mjs');
+  const text = `import { registerHooks } from 'node:module';
+registerHooks({
+  resolve(specifier, context, next) {
+    if (!specifier.startsWith('@duckdb/')) return next(specifier, context);
+    throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' });
+  },
+});`;
+  await writeFile(hook, text);
+  const env = { NODE_OPTIONS: `--import=${pathToFileURL(hook).href}` };
+  const { code, stderr } = await runHydrant(['query', 'select 1', '--data', folder.path], { env });
+  assert.equal(
+    stderr,
+    'hydrant query: SQL needs DuckDB, which is not installed\n' +
+      '  fix: Run `npm install @duckdb/node-api` in the folder where Hydrant is installed (`npm install -g @duckdb/node-api` when it was installed with -g).\n',
+  );
+  assert.equal(code, 1);
 });

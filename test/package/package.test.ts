@@ -56,6 +56,15 @@ test('the package runs a server, keeps what was published to it, and finds it ag
   );
 });
 
+test('SQL needs a package of its own, which the package does not bring: the command says so', async () => {
+  const { code, stderr } = await run('npx', ['hydrant', 'query', 'select 1', '--data', join(folder.path, 'data')], { cwd: place, env });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^hydrant query: SQL needs DuckDB, which is not installed\n {2}fix: Run `npm install @duckdb\/node-api` in the folder/,
+  );
+});
+
 test('the command is the process itself, from any folder and through any link', async () => {
   const link = join(folder.path, 'a link');
   await symlink(join(place, 'node_modules', '.bin', 'hydrant'), link);
