@@ -313,6 +313,27 @@ test('where If-None-Match is ignored a put asks first, and says so once; or noth
   assert.deepEqual(await keysIn(truth), ['first', 'fourth', 'second', 'third']);
 });
 
+test('a large object goes up in parts, and a part that fails goes up again alone', async () => {
+  await using scene = await setScene();
+  const { proxy, store, truth } = scene;
+  const failing = proxy.inject({ kind: 'answer', status: 500 }, { method: 'PUT', path: /partNumber=2/, times: 2 });
+  const bytes = randomBytes(11 * MIB);
+  await store.put('large', bytes, ONCE);
+  assert.equal(failing.hits, 2);
+  const parts = proxy.requests.filter(({ method, path }) => method === 'PUT' && /large/.test(path));
+  assert.deepEqual(
+    parts.map(({ path, headers }) => [/partNumber=(\d)/.exec(path)?.[1], Number(headers['content-length'])]),
+    [
+      ['1', 5 * MIB],
+      ['2', 5 * MIB],
+      ['2', 5 * MIB],
+      ['2', 5 * MIB],
+      ['3', MIB],
+    ],
+  );
+  assert.ok(bytes.equals(await truth.get('large')));
+});
+
 test('an upload in parts that was not finished is removed by clean, but not a young one of somebody else', async () => {
   await using scene = await setScene();
   const { proxy, open, store } = scene;

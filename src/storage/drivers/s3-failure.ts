@@ -52,7 +52,7 @@ function describe(error: Thrown, { endpoint }: S3Place): string {
   const status = s3Status(error);
   if (status === undefined || isStrange(error)) {
     const text = errorText(error) || systemCode(error) || error.name;
-    return endpoint ? `${endpoint}: ${text}` : `${text}`;
+    return endpoint && error.name !== 'CredentialsProviderError' ? `${endpoint}: ${text}` : `${text}`;
   }
   const { requestId } = error.$metadata!;
   const request = requestId ? `, request ${requestId}` : '';
