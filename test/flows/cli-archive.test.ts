@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cp, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { ArchiveFolder } from '../../src/testing/archive-folder.ts';
 import { type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 // `hydrant archive` and `hydrant find` where part of the events is sealed and part is not.
 const COUNT = 3000;
@@ -61,12 +64,58 @@ test('verify is content with a running server, and finds one changed byte in the
   assert.equal(found.at(-1)!.status, 'partial');
   assert.match(
     (await runHydrant(['archive', 'verify', '-o', 'table', ...at])).stdout,
-    /^DAY +PROBLEM +DETAIL +NAME\n.*\n(?:.*\n)*.* objects and .* open segments, .* problems\n$/,
+    /^DAY +FOUND +DETAIL +NAME\n.*\n(?:.*\n)*.* objects and .* open segments, .* problems\n$/,
   );
 });
 
-test('archive alone names its subcommands', async () => {
+test('--repair uploads again what the store lost and the folder has whole, and overwrites nothing', async () => {
+  await using folder = await ArchiveFolder.create();
+  await using store = await createTempFolder();
+  for (let hour = 0; hour < 3; hour++) {
+    await folder.append('a', `hour ${hour}`);
+    folder.nowMs += 3_600_000;
+  }
+  await folder.append('open');
+  await (await folder.seal()).close();
+  await folder.close();
+  await cp(folder.archiveDir, store.path, { recursive: true });
+  const [first, second, third] = (await folder.files('archive')).filter((name) => name.endsWith('.gz'));
+  const verify = (...args: string[]) => runHydrant(['archive', 'verify', '-d', folder.path, '--from', store.path, ...args]);
+  await rm(join(store.path, first!));
+  await truncate(join(store.path, second!), 10);
+  const damaged = readFileSync(join(store.path, second!));
+  const local = readFileSync(join(folder.archiveDir, third!));
+  local[local.length >> 1]! ^= 1;
+  writeFileSync(join(folder.archiveDir, third!), local);
+  await rm(join(store.path, third!));
+
+  const { code, stdout, stderr } = await verify('--repair');
+  assert.equal(code, 3);
+  const bytes = statSync(join(folder.archiveDir, first!)).size;
+  assert.deepEqual(
+    rows<{ outcome?: string }>(stdout).filter(({ outcome }) => outcome),
+    [
+      { key: first, bytes, outcome: 'uploaded' },
+      { key: second, bytes: statSync(join(folder.archiveDir, second!)).size, outcome: 'refused' },
+    ],
+  );
+  assert.match(
+    stderr,
+    new RegExp(`not uploaded: file://${store.path}/${second} is there with other content\n {2}fix: Remove those from the store`),
+  );
+  assert.deepEqual(readFileSync(join(store.path, first!)), readFileSync(join(folder.archiveDir, first!)));
+  assert.deepEqual(readFileSync(join(store.path, second!)), damaged);
+  assert.ok(!existsSync(join(store.path, third!)), 'what is damaged here is not sent');
+
+  await rm(join(store.path, second!));
+  assert.match((await verify('--repair', '-o', 'table')).stdout, /^(.*\n)*uploaded again: 1 files, \d+B\n.* problems\n$/);
+  const days = await verify('--days', '-o', 'table');
+  assert.match(days.stdout, /^DAY +OBJECTS +OPEN +EVENTS +SIZE +EXCLUDED +BROKER GAPS +REPEATED IDS +PROBLEMS\n2026-11-20 +4 +1 +3 /);
+  assert.match((await runHydrant(['archive', 'verify', '-d', folder.path, '--repair'])).stderr, /--repair needs a data folder and a store/);
+});
+
+test('archive alone says that it needs a broker, or a subcommand', async () => {
   const output = await runHydrant(['archive']);
   assert.equal(output.code, 2);
-  assert.match(output.stderr, /hydrant archive needs a subcommand: ls, verify/);
+  assert.match(output.stderr, /no broker is named\n {2}fix: .*or one of the subcommands/);
 });

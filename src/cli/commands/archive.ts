@@ -1,17 +1,15 @@
 import type { ArchiveItem, ArchivePeriod } from '../../archive/ls.ts';
-import type { Problem } from '../../archive/verify-report.ts';
 import { parseTimeRange } from '../../core/time-range.ts';
 import { formatSize } from '../../core/units.ts';
 import { addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
-import { EXIT } from '../exit-codes.ts';
-import { write } from '../io.ts';
 import { addTimeRange, type Format, outputOption, tzOption } from '../options.ts';
 import { createPolling } from '../polling.ts';
-import { formatCount, Progress } from '../progress.ts';
+import { formatCount } from '../progress.ts';
 import { chosenFormat, followRows, printRows, type RowColumn } from '../rows.ts';
 import { archiveImport } from './archive-import.ts';
 import { archiveRun } from './archive-run.ts';
+import { archiveVerify } from './archive-verify.ts';
 
 interface ArchiveOptions extends PlaceOptions {
   since?: string;
@@ -40,13 +38,6 @@ const ITEM_COLUMNS: RowColumn<ArchiveItem>[] = [
   { title: 'EVENTS', right: true, text: ({ events }) => (events === undefined ? '?' : formatCount(events)) },
   { title: 'SIZE', right: true, text: ({ bytes }) => formatSize(bytes) },
   { title: 'SEQUENCES', text: sequences },
-  { title: 'NAME', text: ({ name }) => name },
-];
-
-const PROBLEM_COLUMNS: RowColumn<Problem>[] = [
-  { title: 'DAY', text: ({ day }) => day || '-' },
-  { title: 'PROBLEM', text: ({ kind }) => kind },
-  { title: 'DETAIL', text: ({ detail }) => detail },
   { title: 'NAME', text: ({ name }) => name },
 ];
 
@@ -84,44 +75,9 @@ const ls = defineCommand<ArchiveOptions & { long?: boolean; follow?: boolean }>(
   },
 });
 
-const verify = defineCommand<Omit<ArchiveOptions, 'since' | 'until' | 'tz'>>({
-  name: 'verify',
-  summary: 'read everything that is kept and say what is missing or damaged',
-  notes: [
-    'Compares every object with its manifest and its hash, every line with its crc, and every sequence with its neighbours: gaps, duplicates, forks. Works beside a running server. Exit 3 when it finds anything.',
-  ],
-  examples: [
-    ['hydrant archive verify', 'exit 0 and one line when all is well'],
-    ["hydrant archive verify -o ndjson | jq -r 'select(.kind).name' | sort -u", 'the files to restore from a backup'],
-  ],
-  define: (command) => void addPlaceOptions(command.addOption(outputOption())),
-  async run({ options, io }) {
-    await using place = await openArchivePlace(options, io);
-    const { verifyArchive } = await import('../../archive/verify.ts');
-    const progress = new Progress(io, 'verify', 'B');
-    const result = await verifyArchive(place.catalogue, {
-      signal: io.signal,
-      onProgress: ({ bytesDone, bytesTotal }) => progress.update(bytesDone, bytesTotal),
-    }).finally(() => progress.clear());
-    const { problems, days, ...totals } = result;
-    const format = chosenFormat(io, options.output);
-    if (format === 'json') await write(io.stdout, `${JSON.stringify(result, undefined, 2)}\n`);
-    else await printRows(io, format, PROBLEM_COLUMNS, problems);
-    if (format === 'ndjson') await write(io.stdout, `${JSON.stringify(totals)}\n`);
-    if (format === 'table') {
-      const found = result.problemCount === 0 ? 'no problem' : `${formatCount(result.problemCount)} problems`;
-      const what = `${formatCount(result.events)} events in ${result.objects} objects and ${result.segments} open segments, ${days.length} days`;
-      await write(io.stdout, `${what}: ${found}\n`);
-    }
-    if (result.problemCount === 0) return EXIT.ok;
-    io.stderr.write('  fix: Restore the files named above from a backup. What is left out here is left out by find and replay too.\n');
-    return EXIT.partial;
-  },
-});
-
 export const archive: CommandDefinition = {
   ...archiveRun,
   name: 'archive',
   summary: 'archive a broker; list or verify what is kept',
-  commands: [ls, verify, archiveImport],
+  commands: [ls, archiveVerify, archiveImport],
 };
