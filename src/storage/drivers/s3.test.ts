@@ -60,6 +60,11 @@ test('a list leaves out what no driver can hold, and the object that conditions 
   await using store = createS3Store({ bucket: 'foreign', prefix: 'p/', settings, makeBucket: true });
   await store.put('a', Buffer.from('x'), { ifNoneMatch: true });
   const { client, sdk } = await openS3Client(settings);
+  const { Contents } = await client.send(new sdk.ListObjectsV2Command({ Bucket: 'foreign' }));
+  assert.deepEqual(
+    Contents?.map(({ Key }) => Key),
+    ['p/a'],
+  );
   for (const Key of ['p/', 'p/folder/', 'p/hydrant-probe', 'p/.hidden', 'q'])
     await client.send(new sdk.PutObjectCommand({ Bucket: 'foreign', Key, Body: Buffer.alloc(0) }));
   assert.deepEqual(
