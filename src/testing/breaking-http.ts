@@ -12,7 +12,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
 /** What goes wrong with a request. */
-export type HttpFault =
+type HttpFault =
   /** It never reaches the server; this is the answer, in S3's form. */
   | { kind: 'answer'; status: number; code?: string; headers?: Record<string, string>; body?: string }
   /** The connection is cut when so many bytes of its body have gone to the server. */
@@ -29,7 +29,7 @@ export type HttpFault =
   | { kind: 'flip-request' }
   | { kind: 'flip-response' };
 
-export interface FaultScope {
+interface FaultScope {
   /** Default: any. */
   method?: string;
   /** Searched for in path and query. Default: any. */
@@ -49,14 +49,14 @@ export interface BreakingHttp extends AsyncDisposable {
   inject(fault: HttpFault, scope?: FaultScope): Injected;
 }
 
-export interface HttpRequest {
+interface HttpRequest {
   method: string;
   /** Path and query. */
   path: string;
   headers: IncomingHttpHeaders;
 }
 
-export interface Injected {
+interface Injected {
   /** Requests that it has happened to. */
   readonly hits: number;
   /** Ends it before its time. */

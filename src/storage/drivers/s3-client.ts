@@ -10,7 +10,7 @@ const ATTEMPTS = 3;
 const ANY_REGION = 'us-east-1';
 
 /** The library, loaded when the first request is made. */
-export type S3Library = typeof import('@aws-sdk/client-s3');
+type S3Library = typeof import('@aws-sdk/client-s3');
 
 export interface OpenS3Client {
   sdk: S3Library;
