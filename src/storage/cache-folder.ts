@@ -22,6 +22,8 @@ export class CacheFolder {
   readonly #writing = new Set<Promise<void>>();
   /** Of all files, as last counted and with what was written since; undefined before the first count. */
   #bytes: number | undefined;
+  /** Of those, what is not under its name yet. */
+  #underWay = 0;
   #sweeping: Promise<void> | undefined;
   #broken = false;
 
@@ -63,13 +65,15 @@ export class CacheFolder {
   async #write(name: string, bytes: Buffer): Promise<void> {
     const path = this.#path(name);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    if (this.#bytes === undefined || this.#bytes + bytes.length > this.#maxBytes) {
-      this.#sweeping ??= this.#sweep().finally(() => {
+    const size = bytes.length + HASH_BYTES;
+    while (this.#bytes === undefined || this.#bytes + size > this.#maxBytes) {
+      this.#sweeping ??= this.#sweep(size).finally(() => {
         this.#sweeping = undefined;
       });
       await this.#sweeping;
     }
-    this.#bytes! += bytes.length + HASH_BYTES;
+    this.#bytes += size;
+    this.#underWay += size;
     const temporary = `${path}.${createHexId(6)}.tmp`;
     try {
       await writeFile(temporary, Buffer.concat([hashOf(name, bytes), bytes]), { mode: 0o600 });
@@ -77,11 +81,15 @@ export class CacheFolder {
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
+    } finally {
+      this.#underWay -= size;
     }
   }
 
-  /** Counts, and removes what was used longest ago until there is room. */
-  async #sweep(): Promise<void> {
+  /** Counts, and removes what was used longest ago until there is room for `size` and for some more. */
+  async #sweep(size: number): Promise<void> {
+    const before = this.#bytes ?? 0;
+    const underWay = this.#underWay;
     const files: { path: string; bytes: number; usedMs: number }[] = [];
     for (const entry of await readdir(this.#dir, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
@@ -94,12 +102,13 @@ export class CacheFolder {
     }
     files.sort((a, b) => a.usedMs - b.usedMs);
     let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    const wanted = Math.min(this.#maxBytes * SWEPT_SHARE, this.#maxBytes - size) - underWay;
     for (const { path, bytes } of files) {
-      if (total <= this.#maxBytes * SWEPT_SHARE) break;
+      if (total <= wanted) break;
       await rm(path, { force: true });
       total -= bytes;
     }
-    this.#bytes = total;
+    this.#bytes = total + underWay + (this.#bytes ?? 0) - before;
   }
 
   #path(name: string): string {
