@@ -106,13 +106,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 async function openRemote(to: string, localDir: string, { config, log }: ArchiveOptions): Promise<ObjectStore> {
   const location = parseStoreUrl(to);
   if (location.kind === 'file') {
-    const [here, there] = await Promise.all(
-      [localDir, location.path].map(async (path) => {
-        await mkdir(path, { recursive: true, mode: 0o700 });
-        return stat(path, { bigint: true });
-      }),
-    );
-    if (here!.ino === there!.ino && here!.dev === there!.dev) {
+    await mkdir(localDir, { recursive: true, mode: 0o700 });
+    const here = await stat(localDir, { bigint: true });
+    const there = await stat(location.path, { bigint: true }).catch(() => undefined);
+    if (here.ino === there?.ino && here.dev === there.dev) {
       throw new HydrantError('HYD_CONFIG', `archive.to is ${to}, which is the archive of the data folder itself`, {
         fix: 'Leave archive.to out to keep the archive in the data folder, or name another folder.',
       });
