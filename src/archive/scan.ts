@@ -1,7 +1,7 @@
 import { errorText, HydrantError } from '../core/errors.ts';
 import { readSegmentEnds } from '../journal/segment-files.ts';
 import { assertFilter } from '../wire/topic.ts';
-import type { Catalogue, Piece } from './catalogue.ts';
+import type { Catalogue, Listing, Piece } from './catalogue.ts';
 import { PieceGone } from './chunks.ts';
 import { LineMatcher, type MatchCounts, type MatchOptions, type ScanRecord } from './line-matcher.ts';
 import { readPiece } from './read-piece.ts';
@@ -142,7 +142,11 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
 
   async #list(first: boolean): Promise<Piece[]> {
     const { sinceMs, untilMs, fromSeq = 0, toSeq } = this.#options;
-    const { pieces, outside, missing } = await this.#catalogue.list({ range: { sinceMs, untilMs }, done: this.#done });
+    const look = (): Promise<Listing> => this.#catalogue.list({ range: { sinceMs, untilMs }, done: this.#done });
+    let listing = await look();
+    // What is just being put together may be seen half: the second look decides.
+    if (listing.missing.some(({ name }) => !this.#lost.has(name))) listing = await look();
+    const { pieces, outside, missing } = listing;
     for (const { name, first: firstSeq, last, journal } of missing) {
       if (this.#lost.has(name) || (this.#journal !== undefined && journal !== this.#journal)) continue;
       this.#lost.add(name);
