@@ -5,7 +5,8 @@ import { type ArchiveKey, type HivePlace, type ObjectCodec, widestFirst } from '
 /** The files of one place of an hour, as a listing shows them. */
 export interface HourGroup extends HivePlace {
   base: string;
-  object?: ObjectInfo & { codec: ObjectCodec };
+  /** One, or none where every sequence is absent; two when it was sealed twice, which is left as it is. */
+  objects: (ObjectInfo & { codec: ObjectCodec })[];
   manifestKey?: string;
 }
 
@@ -21,8 +22,8 @@ export interface HourPlan {
 /** Adds one key of a listing to the groups of its hour. */
 export function collectHour(groups: Map<string, HourGroup>, info: ObjectInfo, parsed: ArchiveKey & HivePlace): void {
   const { layout, fromMs, journal, epoch, first, last, base, file, codec } = parsed;
-  const group = groups.get(base) ?? { layout, fromMs, journal, epoch, first, last, base };
-  if (file === 'object' && codec !== 'plain') group.object = { ...info, codec };
+  const group = groups.get(base) ?? { layout, fromMs, journal, epoch, first, last, base, objects: [] };
+  if (file === 'object' && codec !== 'plain') group.objects.push({ ...info, codec });
   else if (file === 'manifest') group.manifestKey = info.key;
   else return;
   groups.set(base, group);
@@ -38,9 +39,9 @@ export function planHour(groups: Iterable<HourGroup>, options: CompactOptions): 
     else {
       const before = top.at(-1);
       // Where every sequence is absent nothing else is of the same sequences.
-      if (before && before.object === undefined && isWithin(group, before)) plan.unfinished.push(top.pop()!);
+      if (before?.objects.length === 0 && isWithin(group, before)) plan.unfinished.push(top.pop()!);
       top.push(group);
-      if (group.object && group.manifestKey !== undefined) whole = group;
+      if (group.objects.length > 0 && group.manifestKey !== undefined) whole = group;
     }
   }
   plan.runs = findRuns(top, options);
@@ -55,7 +56,7 @@ function findRuns(groups: readonly HourGroup[], options: CompactOptions): HourGr
   const runs: HourGroup[][] = [];
   let run: HourGroup[] = [];
   const end = (): void => {
-    const objects = run.filter((group) => group.object).length;
+    const objects = run.flatMap((group) => group.objects).length;
     if (objects >= (options.format === 'parquet' ? 1 : options.minObjects)) runs.push(run);
     run = [];
   };
@@ -71,15 +72,16 @@ function findRuns(groups: readonly HourGroup[], options: CompactOptions): HourGr
   return runs;
 }
 
-function mayJoin({ object, manifestKey }: HourGroup, { maxBytes, format }: CompactOptions): boolean {
-  if (manifestKey === undefined || object?.codec === 'parquet') return false;
+function mayJoin({ objects, manifestKey }: HourGroup, { maxBytes, format }: CompactOptions): boolean {
+  const [object] = objects;
+  if (manifestKey === undefined || objects.length > 1 || object?.codec === 'parquet') return false;
   return format === 'parquet' || (object?.bytes ?? 0) <= maxBytes;
 }
 
 function mayFollow(run: readonly HourGroup[], next: HourGroup, { maxBytes, format }: CompactOptions): boolean {
   const last = run.at(-1)!;
   if (last.journal !== next.journal || last.epoch !== next.epoch || last.last + 1 !== next.first) return false;
-  const objects = [...run, next].flatMap(({ object }) => object ?? []);
+  const objects = [...run, next].flatMap((group) => group.objects);
   if (objects.reduce((sum, { bytes }) => sum + bytes, 0) > maxBytes) return false;
   return format === 'parquet' || new Set(objects.map(({ codec }) => codec)).size <= 1;
 }

@@ -125,7 +125,7 @@ class HourCompaction {
     const { store, publisher, options, log } = this.#context;
     const parts: SealedPart[] = [];
     for (const group of run) parts.push(await this.#readPart(group));
-    const codec = options.format === 'parquet' ? 'parquet' : run.find(({ object }) => object)!.object!.codec;
+    const codec = options.format === 'parquet' ? 'parquet' : run.flatMap(({ objects }) => objects)[0]!.codec;
     const joined = await joinParts(this.#join, parts, codec);
     const place = placeBase({ ...run[0]!, last: run.at(-1)!.last });
     const base = codec === 'parquet' ? place + PARQUET : place;
@@ -146,7 +146,8 @@ class HourCompaction {
   /** @throws HYD_MANIFEST when the manifest does not describe what is there */
   async #readPart(group: HourGroup): Promise<SealedPart> {
     const manifest = await this.#manifest(group);
-    const { object, base } = group;
+    const { base } = group;
+    const [object] = group.objects;
     const isSame = object ? manifest.object === basename(object.key) && manifest.bytes === object.bytes : manifest.object === null;
     if (isSame && manifest.parts.length === 1 && covers(manifest, group)) return { place: group, base, manifest };
     throw new HydrantError('HYD_MANIFEST', `manifest ${group.manifestKey} does not describe what is beside it`);
@@ -155,12 +156,17 @@ class HourCompaction {
   async #removeLeftOver(group: HourGroup, whole: HourGroup): Promise<void> {
     const manifest = await this.#manifest(whole);
     const ageMs = Math.abs(this.#context.nowMs - Date.parse(manifest.sealedAt));
-    if (!covers(manifest, group) || manifest.bytes !== whole.object!.bytes) return;
+    if (!covers(manifest, group) || !whole.objects.some(({ key, bytes }) => basename(key) === manifest.object && bytes === manifest.bytes))
+      return;
     if (ageMs < this.#context.graceMs) {
       this.#done.waiting = true;
       return;
     }
-    await removePart(this.#join, group.base, group.object ? [group.object.key] : []);
+    await removePart(
+      this.#join,
+      group.base,
+      group.objects.map(({ key }) => key),
+    );
   }
 
   async #manifest({ base, manifestKey }: HourGroup): Promise<Manifest> {
@@ -174,10 +180,10 @@ class HourCompaction {
 
 /** Whether all that can be read is in the home store too, or in an object that was put together there. */
 function isSubset(all: ReadonlyMap<string, HourGroup>, stored: readonly HourGroup[]): boolean {
-  const wholes = stored.filter(({ object, manifestKey }) => object && manifestKey !== undefined);
+  const wholes = stored.filter(({ objects, manifestKey }) => objects.length > 0 && manifestKey !== undefined);
   return [...all.values()].every((group) => {
     const own = stored.find(({ base }) => base === group.base);
-    if (own?.manifestKey !== undefined && (own.object !== undefined || group.object === undefined)) return true;
+    if (own?.manifestKey !== undefined && own.objects.length >= group.objects.length) return true;
     return wholes.some((whole) => whole.epoch === group.epoch && whole.first <= group.first && whole.last >= group.last);
   });
 }
