@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -57,6 +58,8 @@ async function countIdentities(store: ReadableStore): Promise<Map<string, number
   return counts;
 }
 
+const LOST = ' and the marks are lost';
+
 const POINTS = {
   hive: [
     'upload.put',
@@ -68,6 +71,8 @@ const POINTS = {
     'upload.deleted:2',
     'upload.deleted:3',
     'upload.deleted:9',
+    `upload.deleted${LOST}`,
+    `upload.deleted:2${LOST}`,
   ],
   daily: ['upload.put', 'upload.manifest', 'upload.marked', 'upload.deleted', 'compose.removed'],
 };
@@ -88,9 +93,11 @@ for (const [layout, points] of Object.entries(POINTS)) {
         const args = [CHILD, folder.path, layout, String(folder.nowMs), pathToFileURL(remoteDir).href];
         return run(process.execPath, args, { env: { HYDRANT_CRASH: crash } });
       };
-      const killed = await upload(point);
+      const killed = await upload(point.replace(LOST, ''));
       assert.equal(killed.signal, 'SIGKILL', `the child ended with ${killed.code}: ${killed.stdout}${killed.stderr}`);
       assert.deepEqual(await find(stored, folder.journalDir), topics, 'nothing is missing or twice right after the crash');
+      if (point.endsWith(LOST))
+        for (const ending of ['', '-wal', '-shm']) await rm(join(folder.path, `uploads.db${ending}`), { force: true });
       const early = (await collect(remote.list())).map(({ key }) => key);
 
       const finished = await upload();
