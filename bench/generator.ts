@@ -28,6 +28,8 @@ export interface Load {
   stalled?: number;
   /** Every client sends a PINGREQ this often, seconds. */
   ping?: number;
+  /** Subscribers do not start clean and are the same clients in every run with this number. */
+  session?: number;
 }
 
 /** What it saw. `dlv_per_s` counts each delivery to each subscriber. */

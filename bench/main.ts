@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildGenerator } from './generator.ts';
 import { runIdle } from './idle.ts';
+import { runIntake } from './intake.ts';
 import { runJournal } from './journal.ts';
 import { describeMachine } from './machine.ts';
 import { runOffline } from './offline.ts';
@@ -22,6 +23,7 @@ const BENCHMARKS: Record<string, (options: RunOptions) => Promise<Result['runs']
   startup: runStartup,
   journal: runJournal,
   offline: runOffline,
+  intake: runIntake,
   'big-journal': runBigJournal,
 };
 const BY_NAME_ONLY = new Set(['big-journal']);

@@ -9,6 +9,9 @@
  * takes that many filters with wildcards, such that `matches` of them, of different subscribers, match each of the topics. Stalled
  * subscribers subscribe and then neither read nor send any more.
  *
+ * Without publishers the subscribers wait for `count` messages that somebody else publishes; the time runs from the first of them. With a `session`
+ * they do not start clean and are the same clients in every run with that number.
+ *
  * A message is outstanding until it has been acknowledged (QoS 1: PUBACK, QoS 2: PUBCOMP) *and* delivered to everybody that it
  * is for, stalled ones aside; at most `window` are outstanding. With a `rate` (messages a second) the window is not looked at.
  * Five seconds without any progress end the run. Prints one line of JSON; `pid` is the server, whose memory (the peak from the first
@@ -45,6 +48,7 @@ static struct options {
   long qos, bytes, count, window, rate;
   long topics, sites, own, filters, matches;
   long ping; /* each client sends a PINGREQ every so many seconds */
+  long session;
 } opt = {.publishers = 1, .subscribers = 1, .qos = 1, .bytes = 100, .count = 10000, .window = 500, .matches = 1};
 
 static const struct {
@@ -55,7 +59,7 @@ static const struct {
   {"publishers", &opt.publishers}, {"subscribers", &opt.subscribers}, {"stalled", &opt.stalled},
   {"qos", &opt.qos}, {"bytes", &opt.bytes}, {"count", &opt.count}, {"window", &opt.window}, {"rate", &opt.rate},
   {"topics", &opt.topics}, {"sites", &opt.sites}, {"own", &opt.own}, {"filters", &opt.filters}, {"matches", &opt.matches},
-  {"ping", &opt.ping},
+  {"ping", &opt.ping}, {"session", &opt.session},
 };
 
 enum role { SUBSCRIBER, STALLED, PUBLISHER };
@@ -78,6 +82,7 @@ static int epoll_fd;
 static Client *clients; /* subscribers first, then stalled ones, then publishers */
 static int client_count;
 static long published, acknowledged, delivered, duplicates;
+static double first_delivery;
 static double *latencies;
 static long latency_count, latency_cap;
 
@@ -211,7 +216,7 @@ static void on_publish(Client *c, unsigned char flags, const unsigned char *body
   int its_qos = flags >> 1 & 3;
   const unsigned char *packet_id = body + 2 + topic_len;
   if (body[2] == '$') return;
-  delivered++;
+  if (delivered++ == 0) first_delivery = now();
   if (flags & 8) duplicates++;
   if (opt.bytes >= 8 && latency_count < latency_cap) {
     double t;
@@ -325,10 +330,10 @@ static void connect_client(Client *c) {
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
   epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &e);
 
-  /* CONNECT: clean session, keep-alive 60 s. */
+  /* CONNECT: clean session or not, keep-alive 60 s. */
   char id[48];
-  int id_len = sprintf(id, "mb%c%d-%d", "sxp"[c->role], c->index, getpid());
-  unsigned char head[14] = {0x10, 12 + id_len, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, id_len};
+  int id_len = sprintf(id, "mb%c%d-%ld", "sxp"[c->role], c->index, opt.session ? opt.session : (long)getpid());
+  unsigned char head[14] = {0x10, 12 + id_len, 0, 4, 'M', 'Q', 'T', 'T', 4, opt.session ? 0 : 2, 0, 60, 0, id_len};
   append(c, head, 14);
   append(c, id, id_len);
   flush(c);
@@ -427,8 +432,9 @@ int main(int argc, char **argv) {
   double connect_start = now();
   connect_all();
   double connect_seconds = now() - connect_start;
-  usleep(300000); /* let the broker finish what the connections set off */
+  if (opt.publishers) usleep(300000); /* let the broker finish what the connections set off */
 
+  if (!opt.publishers) published = acknowledged = opt.count;
   double start = now(), last_progress = start, cpu = opt.pid ? main_thread_seconds() : 0;
   Client *first_publisher = clients + opt.subscribers + opt.stalled;
   long seen = -1, next = 0;
@@ -448,11 +454,11 @@ int main(int argc, char **argv) {
     if (progress != seen) {
       seen = progress;
       last_progress = now();
-    } else if (now() - last_progress > STALL_SECONDS) {
+    } else if (now() - last_progress > (opt.publishers || delivered ? STALL_SECONDS : CONNECT_SECONDS)) {
       break;
     }
   }
-  double seconds = (delivered < wanted ? last_progress : now()) - start;
+  double seconds = (delivered < wanted ? last_progress : now()) - (opt.publishers ? start : first_delivery);
   if (opt.pid) cpu = main_thread_seconds() - cpu;
   qsort(latencies, latency_count, sizeof(double), by_value);
   printf("{\"published\":%ld,\"acked\":%ld,\"delivered\":%ld,\"lost\":%ld,\"dups\":%ld,\"secs\":%.3f,\"pub_per_s\":%.0f,\"dlv_per_s\":%.0f,"

@@ -70,13 +70,41 @@ export async function startHydrant(folder: string, options: { set?: string[]; da
   throw new Error('hydrant up ended before it was ready');
 }
 
+/** A running `hydrant archive`. */
+export type Archiver = Pick<Server, 'pid' | 'stop'>;
+
+/** `hydrant archive` on a broker; resolves once it has subscribed. */
+export async function startArchiver(
+  broker: string,
+  options: { data: string; to?: string; set?: string[]; args?: string[] },
+): Promise<Archiver> {
+  const set = (options.set ?? []).flatMap((pair) => ['--set', pair]);
+  const to = options.to === undefined ? [] : ['--to', options.to];
+  const child = launch(BIN, ['archive', '--broker', broker, '--data', options.data, ...to, ...set, ...(options.args ?? [])]);
+  for await (const line of createInterface({ input: child.stdout! })) {
+    if (!line.startsWith('{') || JSON.parse(line).event !== 'ready') continue;
+    child.stdout!.resume();
+    return handle(child);
+  }
+  throw new Error('hydrant archive ended before it was ready');
+}
+
 export async function removeData(server: HydrantServer): Promise<void> {
   await rm(server.data, { recursive: true });
 }
 
 /** Resident memory of the process in MB. */
-export function residentMb(server: Server): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) / 1024;
+export function residentMb(server: Pick<Server, 'pid'>): number {
+  return statusMb(server.pid, 'VmRSS');
+}
+
+/** Its resident memory at its highest, since it started. */
+export function peakMb(server: Pick<Server, 'pid'>): number {
+  return statusMb(server.pid, 'VmHWM');
+}
+
+function statusMb(pid: number, field: string): number {
+  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 }
 
 function launch(command: string, args: string[]): ChildProcess {
