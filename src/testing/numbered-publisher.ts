@@ -25,6 +25,7 @@ export class NumberedPublisher {
   #next = 0;
   #lastId = 0;
   #hasSession = false;
+  #finishing = false;
 
   constructor(name: string, qos: 1 | 2, window: number) {
     this.name = name;
@@ -42,9 +43,17 @@ export class NumberedPublisher {
   async run(url: string, everyMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     await this.#connect(url, (client) => {
-      timer = setInterval(() => this.#fill(client), everyMs);
+      timer = setInterval(() => {
+        if (!this.#finishing) this.#fill(client);
+        else if (this.#outstanding.size === 0) client.stream.end();
+      }, everyMs);
     });
     clearInterval(timer);
+  }
+
+  /** Nothing new: `run` ends when all is acknowledged, so that nothing is sent again. */
+  finish(): void {
+    this.#finishing = true;
   }
 
   /** Connects and leaves once everything outstanding is acknowledged. */
