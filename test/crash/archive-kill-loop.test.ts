@@ -104,13 +104,13 @@ test(`what a broker gives an archiver that is killed ${ROUNDS} times is in S3: Q
   await Promise.all(runs);
   for (const publisher of publishers) assert.deepEqual([publisher.acknowledged.size, publisher.failures], [publisher.sent, []]);
 
-  await using last = start();
-  await isReady(last);
-  await caughtUp(data, publishers);
-  assert.deepEqual(await last.kill('SIGTERM', 120_000), { code: 0, signal: null }, last.text());
-
   const s3 = ['--from', to, '--endpoint', radosgw.endpoint];
   const keys = { AWS_ACCESS_KEY_ID: radosgw.accessKeyId, AWS_SECRET_ACCESS_KEY: radosgw.secretAccessKey };
+  await using last = start();
+  await isReady(last);
+  await caughtUp(publishers, ['--data', data, ...s3], keys);
+  assert.deepEqual(await last.kill('SIGTERM', 120_000), { code: 0, signal: null }, last.text());
+
   const verified = await runHydrant(['archive', 'verify', ...s3, '-o', 'json'], { env: keys, timeoutMs: 120_000 });
   assert.equal(verified.code, 0, `seed ${random.seed}: ${verified.stdout}${verified.stderr}`);
   const events = await find(['load/#', ...s3], keys);
@@ -140,11 +140,9 @@ async function find(args: string[], env: Record<string, string> = {}): Promise<S
 }
 
 /** Until the last number of each publisher is in the journal, or in what was sealed of it. */
-async function caughtUp(data: string, publishers: NumberedPublisher[]): Promise<void> {
-  const isThere = async (publisher: NumberedPublisher): Promise<boolean> => {
-    const events = await find([publisher.topic, '--data', data, '--where', `payload == "${publisher.sent - 1}"`]);
-    return events.length > 0;
-  };
+async function caughtUp(publishers: NumberedPublisher[], place: string[], env: Record<string, string>): Promise<void> {
+  const isThere = async ({ topic, sent }: NumberedPublisher): Promise<boolean> =>
+    (await find([topic, ...place, '--where', `payload == "${sent - 1}"`], env)).length > 0;
   for (let tries = 0; tries < 120; tries++) {
     if ((await Promise.all(publishers.map(isThere))).every(Boolean)) return;
     await sleep(500);
