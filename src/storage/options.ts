@@ -29,7 +29,7 @@ export const s3Options = z.strictObject({
   storageClass: text().describe('Storage class of new objects, such as STANDARD_IA. Default: that of the bucket.'),
   parallel: z.int().min(1).max(64).default(4).describe('Uploads at once.'),
   partBytes: byteSize({ min: 5 * 1024 ** 2, max: 1024 ** 3 })
-    .prefault('16MiB')
+    .prefault('8MiB')
     .describe('Objects above this size go up in parts of it; each upload holds one part in memory.'),
   ifNoneMatch: z
     .enum(['auto', 'require', 'off'])

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ObjectBody } from '../store.ts';
 
 /** What is to go up, looked at once before: how much it is, and what must be found there. */
@@ -13,41 +14,53 @@ export interface S3Content {
   whole?: Buffer;
 }
 
+/** Hashed at a time, so that nobody waits for more than that in this thread. */
+const SLICE_BYTES = 512 * 1024;
+
 /** Reads what is to be put, into memory when it is no larger than a part. */
 export async function readContent(body: ObjectBody, partBytes: number): Promise<S3Content> {
   const isFile = 'path' in body;
-  const bytes = isFile ? (await stat(body.path)).size : body.length;
-  if (bytes > partBytes) return digestParts(isFile ? createReadStream(body.path) : [body], partBytes);
-  const whole = isFile ? await readFile(body.path) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const hash = (algorithm: string) => createHash(algorithm).update(whole).digest('hex');
-  return { bytes: whole.length, sha256: hash('sha256'), etag: hash('md5'), whole };
+  if (isFile && (await stat(body.path)).size > partBytes) return digest(createReadStream(body.path), partBytes);
+  const bytes = isFile ? await readFile(body.path) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const content = await digest(slices(bytes), partBytes);
+  return bytes.length > partBytes ? content : { ...content, whole: bytes };
 }
 
-async function digestParts(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, partBytes: number): Promise<S3Content> {
+async function* slices(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    yield bytes.subarray(at, at + SLICE_BYTES);
+    await nextTurn();
+  }
+}
+
+async function digest(chunks: AsyncIterable<Buffer>, partBytes: number): Promise<S3Content> {
   const sha256 = createHash('sha256');
   const tags: Buffer[] = [];
   let part = createHash('md5');
-  let partHas = 0;
+  let room = partBytes;
   let bytes = 0;
-  const endPart = (): void => {
-    tags.push(part.digest());
-    part = createHash('md5');
-    partHas = 0;
-  };
   for await (const chunk of chunks) {
     sha256.update(chunk);
     bytes += chunk.length;
     for (let at = 0; at < chunk.length; ) {
-      const take = Math.min(chunk.length - at, partBytes - partHas);
-      part.update(chunk.subarray(at, at + take));
-      partHas += take;
-      at += take;
-      if (partHas === partBytes) endPart();
+      if (room === 0) {
+        tags.push(part.digest());
+        part = createHash('md5');
+        room = partBytes;
+      }
+      const piece = chunk.subarray(at, at + room);
+      part.update(piece);
+      room -= piece.length;
+      at += piece.length;
     }
   }
-  if (partHas > 0) endPart();
-  const etag = `${createHash('md5').update(Buffer.concat(tags)).digest('hex')}-${tags.length}`;
+  tags.push(part.digest());
+  const etag = tags.length === 1 ? hex(tags[0]!) : `${hex(createHash('md5').update(Buffer.concat(tags)).digest())}-${tags.length}`;
   return { bytes, sha256: sha256.digest('hex'), etag };
+}
+
+function hex(bytes: Buffer): string {
+  return bytes.toString('hex');
 }
 
 const TYPES: readonly (readonly [ending: string, type: string])[] = [

@@ -112,7 +112,8 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   }
   if (/KMS/i.test(code) || (status === 403 && /kms/i.test(error.message ?? '')))
     return { retryable: false, fix: 'Allow kms:GenerateDataKey and kms:Decrypt on the key, or correct archive.s3.kmsKeyId.' };
-  if (status === 301) return { retryable: false, fix: regionFix(error, place) };
+  if (status === 301 || (status === 400 && error.$response?.headers?.['x-amz-bucket-region']))
+    return { retryable: false, fix: regionFix(error, place) };
   if (status === 403)
     return { retryable: false, fix: `Allow ${PERMISSIONS[action]} on the bucket ${bucket}; \`hydrant doctor s3\` tries each permission.` };
   if (/region is missing/i.test(error.message ?? ''))
