@@ -1,10 +1,12 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
+import { CompletenessKeeper } from '../archive/completeness-keeper.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
+import type { SealerOptions } from '../archive/sealer-options.ts';
 import { openUpkeep, type Upkeep } from '../archive/upkeep.ts';
 import { openUploader, type Uploader } from '../archive/uploader.ts';
-import { HydrantError } from '../core/errors.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
@@ -59,10 +61,14 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       { name: to!, store: remote },
     ]);
   const uploader = remote && uploadTo(remote, localDir, options);
-  const sealerOptions = { store: local, stored, uploads: uploader, workDir: join(dataDir, 'sealing'), layout, codec, log };
+  const onSealed: SealerOptions['onSealed'] = (manifest, fromMs) => keeper?.sealed(manifest, fromMs);
+  const sealerOptions = { store: local, stored, uploads: uploader, onSealed, workDir: join(dataDir, 'sealing'), layout, codec, log };
   const sealer = enabled ? await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude }) : undefined;
   if (!sealer) journal.hold('the archive is off');
   const upkeep =
+  const catalogue = new Catalogue({ store: stored ?? local });
+  const keeper = sealer && new CompletenessKeeper({ path: join(dataDir, 'catalogue.db'), journal, log });
+  void keeper?.catchUp(catalogue).catch((error) => log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error) }));
     sealer &&
     openUpkeep({
       journal,
@@ -78,7 +84,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     sealer,
     uploader,
     upkeep,
-    catalogue: new Catalogue({ store: stored ?? local }),
+    catalogue,
     configure(next) {
       sealer?.configure({ exclude: next.archive.exclude });
       upkeep?.configure(upkeepPart(next));
@@ -98,6 +104,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       clearTimeout(cut);
       await uploader?.close({ deadlineMs: untilMs - performance.now() });
       await remote?.close();
+      keeper?.close();
     },
   };
 }

@@ -5,21 +5,25 @@ import type { StoredObject } from './verify-content.ts';
 /** The files of an archive that belong together. */
 export type ArchiveGroup = ArchiveKey & { objects: StoredObject[]; manifestKey?: string; keys: string[] };
 
+type HourGroup = ArchiveGroup & { layout: 'hive' };
+
 /** Those of days, in the order of their keys: first those of years, then those that lie beside them. */
 export async function* listDays(store: ReadableStore): AsyncGenerator<ArchiveGroup> {
   for (const century of ['1', '2']) yield* listGroups(store, century);
 }
 
 /** Those of hours, an hour at a time; within it what was put together before what it was made of. */
-export async function* listHours(store: ReadableStore): AsyncGenerator<ArchiveGroup> {
-  let hour: (ArchiveGroup & { layout: 'hive' })[] = [];
-  for await (const group of listGroups(store, HIVE_PREFIX)) {
-    if (group.layout !== 'hive') continue;
-    if (hour.length > 0 && hour[0]!.fromMs !== group.fromMs) {
-      yield* hour.sort(widestFirst);
-      hour = [];
+export async function* listHours(store: ReadableStore, prefixes: readonly string[] = [HIVE_PREFIX]): AsyncGenerator<HourGroup> {
+  let hour: HourGroup[] = [];
+  for (const prefix of prefixes) {
+    for await (const group of listGroups(store, prefix)) {
+      if (group.layout !== 'hive') continue;
+      if (hour.length > 0 && hour[0]!.fromMs !== group.fromMs) {
+        yield* hour.sort(widestFirst);
+        hour = [];
+      }
+      hour.push(group);
     }
-    hour.push(group);
   }
   yield* hour.sort(widestFirst);
 }

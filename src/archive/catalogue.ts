@@ -239,7 +239,7 @@ export class Catalogue {
 }
 
 /** Of a short range, that of each of its days: a long archive is then not listed as a whole. */
-function hourPrefixes({ sinceMs, untilMs = Date.now() + DAY_MS }: TimeRange = {}): string[] {
+export function hourPrefixes({ sinceMs, untilMs = Date.now() + DAY_MS }: TimeRange = {}): string[] {
   if (sinceMs === undefined || untilMs - sinceMs > MAX_DAYS * DAY_MS) return [HIVE_PREFIX];
   const prefixes: string[] = [];
   for (let dayMs = Math.floor(sinceMs / DAY_MS) * DAY_MS; dayMs < untilMs; dayMs += DAY_MS) {

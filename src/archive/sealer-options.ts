@@ -3,6 +3,7 @@ import type { Log } from '../core/log.ts';
 import type { Hold } from '../journal/holds.ts';
 import type { SegmentInfo } from '../journal/segment.ts';
 import type { ObjectStore, ReadableStore } from '../storage/store.ts';
+import type { Manifest } from '../wire/manifest.ts';
 import type { ExcludeOptions } from './exclude.ts';
 import type { Codec } from './keys.ts';
 
@@ -42,6 +43,8 @@ export interface SealerOptions {
   /** Where sealed objects go. */
   store: ObjectStore;
   /** `store` and where its objects go from there, as one. Default: `store`. */
+  /** Told of each object, before the journal lets go of its events; `fromMs` is the begin of its hour. */
+  onSealed?: (manifest: Manifest, fromMs: number) => void;
   stored?: ReadableStore;
   uploads?: Uploads;
   /** Folder for files under way, emptied at start; best on the file system of the store. */

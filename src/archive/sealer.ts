@@ -187,6 +187,7 @@ export class Sealer {
 
   async #publish(segment: SegmentInfo, run: SealedRun, codec: Codec): Promise<void> {
     const { base, manifest } = await publishRun(this.#publisher, segment, run, { codec, nowMs: this.#clock.now() });
+    this.#options.onSealed?.(manifest, Date.parse(`${run.hour}:00:00Z`));
     this.#options.uploads?.add(base);
     if (run.damagedLines > 0) {
       const fields = { segment: basename(segment.path), lines: run.damagedLines, firstSeq: run.firstSeq, lastSeq: run.lastSeq };

@@ -43,6 +43,27 @@ test('ls sums every hour, -l shows each object and segment, and no event is miss
   assert.equal((await runHydrant(['archive', 'ls', '--until', '1h', ...at])).stdout, '');
 });
 
+test('hours counts what was archived, sealed or not, and knows that the archiver was up since it started', async () => {
+  const { code, stdout, stderr } = await runHydrant(['archive', 'hours', ...at]);
+  assert.deepEqual([code, stderr], [0, '']);
+  const hours = rows<{ hour: string; archiver: string; events: number }>(stdout);
+  assert.equal(
+    hours.reduce((sum, { events }) => sum + events, 0),
+    COUNT,
+  );
+  assert.match(hours[0]!.hour, /^\d{4}-\d\d-\d\dT\d\d$/);
+  assert.ok(
+    hours.every(({ archiver }) => archiver !== 'down'),
+    stdout,
+  );
+  assert.ok(existsSync(join(server.data, 'catalogue.db')));
+  assert.equal((await runHydrant(['archive', 'hours', '--holes', '--until', '2020-01-01', ...at])).stdout, '');
+  assert.match(
+    (await runHydrant(['archive', 'hours', '-o', 'table', ...at])).stdout,
+    /^HOUR +ARCHIVER +EVENTS +SIZE +DUP +EXCLUDED +DAMAGED +MISSING +BROKER GAPS\n/,
+  );
+});
+
 test('verify is content with a running server, and finds one changed byte in the stopped one’s folder', async () => {
   const good = await runHydrant(['archive', 'verify', ...at]);
   assert.equal(good.code, 0, good.stdout + good.stderr);

@@ -7,6 +7,7 @@ import { addTimeRange, type Format, outputOption, tzOption } from '../options.ts
 import { createPolling } from '../polling.ts';
 import { formatCount } from '../progress.ts';
 import { chosenFormat, followRows, printRows, type RowColumn } from '../rows.ts';
+import { archiveHours } from './archive-hours.ts';
 import { archiveImport } from './archive-import.ts';
 import { archiveRun } from './archive-run.ts';
 import { archiveVerify } from './archive-verify.ts';
@@ -79,5 +80,5 @@ export const archive: CommandDefinition = {
   ...archiveRun,
   name: 'archive',
   summary: 'archive a broker; list or verify what is kept',
-  commands: [ls, archiveVerify, archiveImport],
+  commands: [ls, archiveHours, archiveVerify, archiveImport],
 };
