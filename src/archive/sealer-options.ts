@@ -32,8 +32,6 @@ export interface Uploads {
   add(base: string): void;
   /** Tells of objects whose names are not known here. */
   rescan(): Promise<void>;
-  /** Whether an object is local and may be in the other store too, without a durable mark. */
-  isPending(base: string): boolean;
   /** What is in the other store, from a sequence on. */
   parts(journal: string, fromSeq: number): Promise<SeqPart[]>;
 }
@@ -43,10 +41,10 @@ export interface SealerOptions {
   /** Where sealed objects go. */
   store: ObjectStore;
   /** `store` and where its objects go from there, as one. Default: `store`. */
-  /** Told of each object, before the journal lets go of its events; `fromMs` is the begin of its hour. */
-  onSealed?: (manifest: Manifest, fromMs: number) => void;
   stored?: ReadableStore;
   uploads?: Uploads;
+  /** Told of each object, before the journal lets go of its events; `fromMs` is the begin of its hour. */
+  onSealed?: (manifest: Manifest, fromMs: number) => void;
   /** Folder for files under way, emptied at start; best on the file system of the store. */
   workDir: string;
   /** `hive` (default): an object per segment. `daily`: those of a closed day put together as the seed program names them. */

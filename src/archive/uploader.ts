@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { crashPoint } from '../core/crash-point.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
+import { settlesWithin } from '../core/settles-within.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { groupKeys, type Layout, readGroup, readyGroups } from './local-groups.ts';
@@ -102,16 +103,13 @@ export class Uploader implements Uploads {
     this.#prune();
     this.#started = this.rescan();
     void this.#sweep();
+    void this.#clean();
   }
 
   get statistics(): UploaderStatistics {
     const { size: pending, bytes: pendingBytes, oldestMs } = this.#queue;
     const oldestPendingMs = oldestMs === undefined ? 0 : Math.max(0, this.#clock.now() - oldestMs);
     return { ...this.#counts, pending, pendingBytes, oldestPendingMs, conflicts: this.#conflicts.size };
-  }
-
-  isPending(base: string): boolean {
-    return !this.#complete || this.#queue.has(base);
   }
 
   parts(journal: string, fromSeq: number): Promise<SeqPart[]> {
@@ -290,6 +288,13 @@ export class Uploader implements Uploads {
     if (++this.#toPrune >= PRUNE_EVERY) this.#prune();
   }
 
+  /** What a process that died has left in the remote store; nobody sees it, and nothing depends on it. */
+  async #clean(): Promise<void> {
+    await this.#remote.clean().catch((error) => {
+      if (!this.#closed) this.#log('debug', 'cannot look for unfinished uploads', { error: errorText(error) });
+    });
+  }
+
   #prune(): void {
     this.#toPrune = 0;
     const { id, segments, head } = this.#options.journal;
@@ -307,16 +312,5 @@ export class Uploader implements Uploads {
       this.#log('error', `cannot ${what}; trying again by itself`, { error: errorText(error) });
       return false;
     }
-  }
-}
-
-/** Whether it settled before the time was over. */
-async function settlesWithin(promise: Promise<unknown>, timeMs: number): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => late.resolve(false), Math.max(0, timeMs));
-  try {
-    return await Promise.race([promise.then(() => true), late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

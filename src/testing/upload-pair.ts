@@ -75,9 +75,10 @@ export class UploadPair implements AsyncDisposable {
     await this.settled(uploader);
   }
 
-  settled(uploader: Uploader): Promise<void> {
-    return until(
-      async () => uploader.statistics.pending === 0 && !uploader.isPending('') && (await this.localKeys()).length === 0,
+  async settled(uploader: Uploader): Promise<void> {
+    await uploader.rescan();
+    await until(
+      async () => uploader.statistics.pending === 0 && (await this.localKeys()).length === 0,
       () => `everything to be uploaded, but ${JSON.stringify(uploader.statistics)}`,
     );
   }
