@@ -12,7 +12,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
 /** What goes wrong with a request. */
-type HttpFault =
+export type HttpFault =
   /** It never reaches the server; this is the answer, in S3's form. */
   | { kind: 'answer'; status: number; code?: string; headers?: Record<string, string>; body?: string }
   /** The connection is cut when so many bytes of its body have gone to the server. */

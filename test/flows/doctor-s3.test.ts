@@ -6,6 +6,7 @@ import { type OpenS3Client, openS3Client } from '../../src/storage/drivers/s3-cl
 import { startBreakingHttp } from '../../src/testing/breaking-http.ts';
 import { runHydrant } from '../../src/testing/hydrant-server.ts';
 import { type S3Keys, shareRadosgw } from '../../src/testing/radosgw.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 const radosgw = await shareRadosgw();
 const owner = await openS3Client(radosgw.settings());
@@ -116,6 +117,12 @@ test('a server that overwrites or does not encrypt is told from one that keeps i
   assert.equal(strict['if-none-match']!.status, 'fail');
   const encrypted = byCheck(await examineS3(PLACE, radosgw.settings({ sse: 'aws:kms', kmsKeyId: 'test-key' })));
   assert.deepEqual([encrypted.encryption!.status, encrypted.encryption!.detail], ['ok', 'aws:kms, key test-key']);
+});
+
+test('the doctor of the machine points to the one of S3 when the archive goes there', async () => {
+  await using folder = await createTempFolder();
+  const { stdout } = await runHydrant(['doctor', '--data', folder.path, '--set', 'archive.to=s3://doctor/site', '-o', 'ndjson']);
+  assert.match(stdout, /"archive.to","status":"ok","detail":"s3:\/\/doctor\/site; `hydrant doctor s3`/);
 });
 
 test('without a bucket the check is refused, and nothing secret is taken in a URL', async () => {

@@ -38,7 +38,7 @@ export async function examine(options: ConfigOptions, io: Io): Promise<Finding[]
   if (tls) findings.push(checkCertificate(tls.expiresAtMs, nowMs));
   if (folder.status === 'fail') return findings;
   findings.push(...(await guarded('journal', () => checkJournal(dataDir, nowMs))));
-  findings.push(...(await guarded('archive', () => checkArchive(dataDir))));
+  findings.push(...(await guarded('archive', () => checkArchive(dataDir, config.archive.to))));
   return findings;
 }
 

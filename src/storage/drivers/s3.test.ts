@@ -55,6 +55,18 @@ test('keys are looked for as every tool of AWS does: environment, then profiles;
   );
 });
 
+test('for a writer a missing bucket is made before anything is asked of it; for a reader it is a mistake', async () => {
+  const settings = radosgw.settings();
+  await using reader = createS3Store({ bucket: 'later', settings });
+  await assert.rejects(collect(reader.list()), { code: 'HYD_STORE', message: /NoSuchBucket/ });
+  assert.equal(await reader.clean(), 0);
+  await using writer = createS3Store({ bucket: 'later', settings, makeBucket: true });
+  assert.deepEqual(await collect(writer.list()), []);
+  assert.deepEqual(await collect(reader.list()), []);
+  await using other = createS3Store({ bucket: 'never', settings: radosgw.settings({ createBucket: false }), makeBucket: true });
+  await assert.rejects(collect(other.list()), { code: 'HYD_STORE', message: /no bucket never/ });
+});
+
 test('a list leaves out what no driver can hold, and the object that conditions are tried on', async () => {
   const settings = radosgw.settings();
   await using store = createS3Store({ bucket: 'foreign', prefix: 'p/', settings, makeBucket: true });
