@@ -65,10 +65,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const sealerOptions = { store: local, stored, uploads: uploader, onSealed, workDir: join(dataDir, 'sealing'), layout, codec, log };
   const sealer = enabled ? await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude }) : undefined;
   if (!sealer) journal.hold('the archive is off');
-  const upkeep =
   const catalogue = new Catalogue({ store: stored ?? local });
   const keeper = sealer && new CompletenessKeeper({ path: join(dataDir, 'catalogue.db'), journal, log });
   void keeper?.catchUp(catalogue).catch((error) => log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error) }));
+  const upkeep =
     sealer &&
     openUpkeep({
       journal,
@@ -101,10 +101,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       const cut = setTimeout(() => void remote?.close(), deadlineMs);
       await upkeep?.close();
       await sealer?.close();
+      keeper?.close();
       clearTimeout(cut);
       await uploader?.close({ deadlineMs: untilMs - performance.now() });
       await remote?.close();
-      keeper?.close();
     },
   };
 }
