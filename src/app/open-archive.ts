@@ -8,6 +8,7 @@ import { openUpkeep, type Upkeep } from '../archive/upkeep.ts';
 import { openUploader, type Uploader } from '../archive/uploader.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { settlesWithin } from '../core/settles-within.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
 import { openStore, parseStoreUrl } from '../storage/open.ts';
@@ -91,8 +92,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     },
     async drain({ deadlineMs }) {
       const untilMs = performance.now() + deadlineMs;
-      await journal.rotate();
-      await sealer?.run();
+      await settlesWithin(
+        journal.rotate().then(() => sealer?.run()),
+        deadlineMs,
+      );
       await uploader?.drain({ deadlineMs: untilMs - performance.now() });
     },
     async close({ deadlineMs }) {
