@@ -61,11 +61,12 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       { name: localDir, store: local },
       { name: to!, store: remote },
     ]);
-  const uploader = remote && uploadTo(remote, localDir, options);
+  let sealer: Sealer | undefined;
+  const uploader = remote && uploadTo(remote, localDir, options, () => void sealer?.hurry());
   const onSealed: SealerOptions['onSealed'] = (manifest, fromMs) => keeper?.sealed(manifest, fromMs);
   const sealerOptions = { store: local, stored, uploads: uploader, onSealed, workDir: join(dataDir, 'sealing'), layout, codec, log };
-  const sealer = enabled ? await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude }) : undefined;
-  if (!sealer) journal.hold('the archive is off');
+  if (enabled) sealer = await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude });
+  else journal.hold('the archive is off');
   const catalogue = new Catalogue({ store: stored ?? local });
   const keeper = sealer && new CompletenessKeeper({ path: join(dataDir, 'catalogue.db'), journal, log });
   void keeper?.catchUp(catalogue).catch((error) => log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error) }));
@@ -128,7 +129,12 @@ async function openRemote(to: string, localDir: string, { config, log }: Archive
   return openStore(to, { s3: config.archive.s3, makeBucket: true, log });
 }
 
-function uploadTo(remote: ObjectStore, localDir: string, { dataDir, config, journal, log }: ArchiveOptions): Uploader {
+function uploadTo(
+  remote: ObjectStore,
+  localDir: string,
+  { dataDir, config, journal, log }: ArchiveOptions,
+  onRemoved: () => void,
+): Uploader {
   const { to, layout, upload, s3 } = config.archive;
   return openUploader({
     localDir,
@@ -139,6 +145,7 @@ function uploadTo(remote: ObjectStore, localDir: string, { dataDir, config, jour
     layout,
     keepLocalMs: upload.keepLocal,
     parallel: s3.parallel,
+    onRemoved,
     log,
   });
 }

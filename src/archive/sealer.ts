@@ -20,6 +20,7 @@ import type { SealableJournal, SealerOptions, SealerStatistics } from './sealer-
 
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 300_000;
+const HURRY_EVERY_MS = 5000;
 
 /**
  * Starts sealing: holds the journal's segments at once, puts in order what a crash has left, then seals what is closed,
@@ -64,6 +65,7 @@ export class Sealer {
   #again = false;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = MIN_RETRY_MS;
+  #hurriedMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: SealerOptions, hold: Hold) {
@@ -96,6 +98,14 @@ export class Sealer {
     this.#again = true;
     this.#running ??= this.#loop();
     return this.#running;
+  }
+
+  /** There is room on the disk again: what failed is not waited for any longer. Resolves when it was tried. */
+  async hurry(): Promise<void> {
+    const nowMs = performance.now();
+    if (this.#retry === undefined || nowMs - this.#hurriedMs < HURRY_EVERY_MS) return;
+    this.#hurriedMs = nowMs;
+    await this.run();
   }
 
   async #loop(): Promise<void> {

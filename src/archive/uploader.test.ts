@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { HydrantError } from '../core/errors.ts';
 import { until, within } from '../testing/deadline.ts';
+import { FaultyStore } from '../testing/faulty-store.ts';
 import { UploadPair } from '../testing/upload-pair.ts';
 import { decodeManifest, encodeManifest } from '../wire/manifest.ts';
 import type { Uploader } from './uploader.ts';
@@ -437,4 +438,31 @@ test('marks of what is neither here nor in the journal are forgotten', async () 
   const again = pair.openUploader();
   await until(async () => (await parts(again)) === '3', 'those below the journal to be forgotten');
   assert.deepEqual(await pair.localKeys(), []);
+});
+
+test('sealing that failed for want of room goes on when an upload has made some', async () => {
+  await using pair = await UploadPair.create();
+  await pair.fill(2);
+  const full = new FaultyStore(pair.folder.store);
+  let left = 3;
+  full.before = (call) => {
+    if (call === 'put' && left-- <= 0) throw new HydrantError('HYD_STORE', 'no space left on device');
+  };
+  let hurried: Promise<void> | undefined;
+  const uploader = pair.openUploader({
+    onRemoved: () => {
+      left = 3;
+      hurried = sealer.hurry();
+    },
+  });
+  const gone = Promise.withResolvers<void>();
+  pair.remote.before = () => gone.promise;
+  const sealer = await pair.openSealer(uploader, { store: full });
+  await sealer.run();
+  assert.equal(sealer.statistics.segments, 1);
+  assert.ok(sealer.statistics.failures > 0);
+  gone.resolve();
+  await until(() => hurried !== undefined, 'the upload');
+  await hurried;
+  assert.equal(sealer.statistics.segments, 2);
 });

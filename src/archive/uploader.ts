@@ -30,6 +30,8 @@ export interface UploaderOptions {
   /** Bounds of the time between two tries of one object, milliseconds. Default 1 s and 5 min. */
   minRetryMs?: number;
   maxRetryMs?: number;
+  /** Told of each object that is gone from here. */
+  onRemoved?: () => void;
   /** How often local files whose time has come are looked for. Default 60 s. */
   checkMs?: number;
   clock?: Clock;
@@ -284,7 +286,10 @@ export class Uploader implements Uploads {
       crashPoint('upload.deleted');
     }
     this.#marks.noteRemoved(base);
-    if (keys.length > 0) this.#counts.removed++;
+    if (keys.length > 0) {
+      this.#counts.removed++;
+      this.#options.onRemoved?.();
+    }
     if (++this.#toPrune >= PRUNE_EVERY) this.#prune();
   }
 
