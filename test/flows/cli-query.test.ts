@@ -7,9 +7,12 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { runCli } from '../../src/cli/cli.ts';
 import { HydrantError } from '../../src/core/errors.ts';
+import { openStore } from '../../src/storage/open.ts';
 import { ArchiveFolder } from '../../src/testing/archive-folder.ts';
+import { startBreakingHttp } from '../../src/testing/breaking-http.ts';
 import { captureIo } from '../../src/testing/capture-io.ts';
 import { runHydrant } from '../../src/testing/hydrant-server.ts';
+import { shareRadosgw } from '../../src/testing/radosgw.ts';
 import { SEED_DAYS } from '../../src/testing/seed-archive.ts';
 import { filterFault, matchFilter } from '../../src/wire/topic.ts';
 
@@ -347,7 +350,78 @@ test('a day that was put together of two starts, and hours that a crash left bes
   );
 });
 
-test('a line of 20 MiB is read', async () => {
+test('hours that were put together as Parquet say what their lines said, beside what they were made of and without it', async () => {
+  await using own = await ArchiveFolder.create('2026-11-20T10:00:00Z');
+  const sealer = await own.openSealer();
+  for (let i = 0; i < 3; i++) {
+    await own.append(`p/${i}`, Buffer.from([i, 255]), {
+      qos: 2,
+      retain: i === 1,
+      dup: i === 2,
+      id: `id ${i}`,
+      contentType: 'a/b',
+      source: 's',
+    });
+    await own.append('p/json', JSON.stringify({ i }), { props: { user: [['k', `v${i}`]] } });
+    await own.journal.rotate();
+    own.nowMs += 60_000;
+  }
+  own.nowMs += 3 * HOUR_MS;
+  await own.append('open');
+  await sealer.run();
+  const all = async (): Promise<string> => {
+    const { code, out, err } = await hydrant(['query', 'select * from events order by seq', '--data', own.path]);
+    assert.equal(code, 0, err);
+    return out;
+  };
+  const before = await all();
+  assert.equal(before.trim().split('\n').length, 7);
+  const parts = await Promise.all(
+    (await own.files('archive')).map(async (name) => [name, await readFile(join(own.archiveDir, name))] as const),
+  );
+  const upkeep = own.openUpkeep(sealer, { compact: { afterMs: 0, minObjects: 2, maxBytes: 2 ** 28, format: 'parquet' }, graceMs: 0 });
+  await upkeep.run();
+  const whole = await own.files('archive');
+  assert.ok(whole.some((name) => name.endsWith('.parquet')) && !whole.some((name) => name.endsWith('.ndjson.gz')), whole.join());
+  assert.equal(await all(), before);
+  for (const [name, bytes] of parts) await own.store.put(name, bytes, { ifNoneMatch: true });
+  assert.equal(await all(), before);
+});
+
+test('objects of a bucket are fetched, those that may match and no others', async () => {
+  const radosgw = await shareRadosgw();
+  const env = { AWS_ACCESS_KEY_ID: radosgw.accessKeyId, AWS_SECRET_ACCESS_KEY: radosgw.secretAccessKey, HOME: folder.path };
+  await using bucket = await openStore('s3://query-archive/site', { s3: radosgw.settings(), makeBucket: true });
+  for (const name of await folder.files('archive')) await bucket.put(name, { path: join(folder.archiveDir, name) }, { ifNoneMatch: true });
+  Object.assign(process.env, env);
+  await using proxy = await startBreakingHttp(radosgw.endpoint);
+  const io = captureIo({ env });
+  const args = [
+    '--from',
+    's3://query-archive/site',
+    '--endpoint',
+    proxy.url,
+    '--since',
+    '2026-11-20T22:00Z',
+    '--until',
+    '2026-11-20T23:00Z',
+  ];
+  assert.equal(
+    await runCli(['query', 'select count(*) n, min(seq) least from events', ...args, '--cache-bytes', '0'], io),
+    0,
+    io.stderr.text,
+  );
+  assert.equal(io.stdout.text, '{"n":20,"least":21}\n');
+  const fetched = proxy.requests.filter(
+    ({ method, path }) => method === 'GET' && /\.ndjson\.[^?]*\?x-id=GetObject|\.ndjson\.[a-z]+$/.test(path),
+  );
+  assert.deepEqual(
+    fetched.map(({ path }) => /hour=\d\d/.exec(decodeURIComponent(path))![0]),
+    ['hour=22'],
+  );
+});
+
+test('a line of 20 MB is read', async () => {
   await using own = await ArchiveFolder.create();
   await own.append('big', Buffer.alloc(15 * 1024 * 1024, 'x'));
   await own.append('small', 'y');

@@ -86,7 +86,7 @@ export class QuerySession implements Disposable {
       return await ask();
     } catch (error) {
       if (this.#signal.aborted) throw this.#signal.reason;
-      throw error instanceof HydrantError ? error : fault(errorText(error), error);
+      throw error instanceof HydrantError ? error : fault(errorText(error).replace(/^Failed to extract statements: /, ''), error);
     }
   }
 
