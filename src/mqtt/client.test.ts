@@ -171,6 +171,18 @@ describe('a client at Mosquitto', () => {
   });
 });
 
+test('a QoS 0 publish resolves however large it is, also when the kernel takes all of it at once', async () => {
+  const server = await startMosquitto({});
+  try {
+    await using client = await connectClient({ url: server.url });
+    for (const bytes of [900_000, 1_100_000, 2_000_000, 10_000_000]) {
+      await within(client.publish({ topic: 'big', payload: Buffer.alloc(bytes), qos: 0 }), LIMIT_MS, () => `${bytes} bytes`);
+    }
+  } finally {
+    await server.stop();
+  }
+});
+
 test('a server that dies ends every promise with HYD_CONNECT', async () => {
   await using server = await startMosquitto();
   const client = await connectClient({ url: server.url });

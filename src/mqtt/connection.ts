@@ -165,7 +165,10 @@ export class Connection {
   flush(): void {
     this.#dirty = false;
     if (this.#gather.bytes === 0 || this.#state === 'closed') return;
-    this.bytesOut += this.#gather.bytes;
+    const gathered = this.#gather.bytes;
+    this.bytesOut += gathered;
+    // Who saw so much wait is told of it, also when the transport takes all of it at once.
+    if (gathered > this.#lowWaterBytes) this.#aboveLowWater = true;
     const { pieces, release } = this.#gather.take();
     if (this.#transport.bufferedBytes === 0) this.#progressAtMs = this.#sweeper.nowMs;
     this.#transport.write(pieces, () => {
