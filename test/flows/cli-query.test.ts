@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { runCli } from '../../src/cli/cli.ts';
+import { EVENT_COLUMNS, MACROS } from '../../src/cli/query/views.ts';
 import { HydrantError } from '../../src/core/errors.ts';
 import { openStore } from '../../src/storage/open.ts';
 import { ArchiveFolder } from '../../src/testing/archive-folder.ts';
@@ -428,6 +429,28 @@ test('a line of 20 MB is read', async () => {
   await (await own.seal()).close();
   const { out, err } = await hydrant(['query', 'select topic, octet_length(payload) n from events order by seq', '--data', own.path]);
   assert.equal(out, `{"topic":"big","n":${15 * 1024 * 1024}}\n{"topic":"small","n":1}\n`, err);
+});
+
+test('the guide’s tables are those of the program, and every example in it runs', async () => {
+  const guide = await readFile(new URL('../../docs/guide/query.md', import.meta.url), 'utf8');
+  const columns = Object.entries(EVENT_COLUMNS);
+  for (const [name, [type, what]] of columns) assert.ok(guide.includes(`\n| \`${name}\` | ${type} | ${what} |\n`), name);
+  for (const [call, [what]] of Object.entries(MACROS)) assert.ok(guide.includes(`\n| \`${call}\` | ${what} |\n`), call);
+  assert.deepEqual(
+    await rows('select column_name, column_type from (describe events)'),
+    columns.map(([column_name, [type]]) => ({ column_name, column_type: type === 'TIMESTAMPTZ' ? 'TIMESTAMP WITH TIME ZONE' : type })),
+  );
+  await writeFile(join(folder.path, 'report.sql'), 'select 1 as n');
+  const examples = guide.split('\n').filter((line) => /^ {4}(echo .*)?hydrant query/.test(line));
+  assert.ok(examples.length >= 12);
+  for (const line of examples) {
+    const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c!);
+    const input = words[0] === 'echo' ? words[1] : undefined;
+    const args = words.slice(words.indexOf('hydrant') + 1).map((word) => (word === 'report.sql' ? join(folder.path, word) : word));
+    const { code, out, err } = await hydrant([...args, '--data', folder.path], input);
+    assert.deepEqual([code, err], [0, ''], line);
+    assert.match(out, /\n/, line);
+  }
 });
 
 test('without DuckDB the command says how to install it', async () => {

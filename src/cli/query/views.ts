@@ -6,7 +6,7 @@ export const EVENT_COLUMNS = {
   ts: ['TIMESTAMPTZ', 'arrival, to the microsecond'],
   topic: ['VARCHAR', 'the topic'],
   payload: ['BLOB', 'the bytes that were published'],
-  seq: ['UBIGINT', 'its sequence in the journal; NULL in days that the seed program wrote'],
+  seq: ['UBIGINT', 'its sequence in the journal; NULL in days that the Go program wrote'],
   id: ['VARCHAR', 'the publisher’s own id'],
   qos: ['UTINYINT', '0, 1 or 2'],
   retain: ['BOOLEAN', 'published with the retain flag'],
