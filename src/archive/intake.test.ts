@@ -125,6 +125,16 @@ test('while the journal is full deliveries wait unacknowledged; none is lost, no
   ]);
 });
 
+test('an event that does not fit yet is not overtaken by a smaller one; one that would never fit is taken alone', async () => {
+  await using folder = await createTempFolder('hydrant-intake');
+  await using place = await openPlace(folder.path, { journal: { maxPendingBytes: 2000 } });
+  const expected = ['first', 'x'.repeat(1200), 'small', 'y'.repeat(10_000), 'last'];
+  place.bus.give(...expected.map((text) => ({ text })));
+  await within(place.bus.acks(5), 20_000, 'all acknowledgements');
+  assert.deepEqual(place.bus.acknowledged, expected);
+  assert.deepEqual(texts(await place.recorded()), expected);
+});
+
 test('what a failing disk gave back is recorded once the disk works again, before what came later', async () => {
   await using folder = await createTempFolder('hydrant-intake');
   await using place = await openPlace(folder.path);

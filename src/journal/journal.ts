@@ -132,13 +132,13 @@ export class Journal {
 
   /**
    * Takes an event; it is on disk once `head` reaches the sequence returned. Sets the record's `seq`, `ts` and `arrivalMs`.
-   * @throws HYD_JOURNAL_FULL when more waits than `maxPendingBytes`, HYD_JOURNAL_FAILED, HYD_CLOSED
+   * @throws HYD_JOURNAL_FULL when more waits than `maxPendingBytes` (one event is always taken), HYD_JOURNAL_FAILED, HYD_CLOSED
    */
   append(record: JournalRecord): number {
     if (this.#closing) throw new HydrantError('HYD_CLOSED', 'the journal is closed');
     if (!this.#queue.accepting) throw new HydrantError('HYD_JOURNAL_FAILED', 'the journal cannot be written at the moment');
     const bound = this.#encoder.bound(record);
-    if (this.#queue.pendingBytes + bound > this.#maxPendingBytes) {
+    if (this.#queue.pendingBytes > 0 && this.#queue.pendingBytes + bound > this.#maxPendingBytes) {
       const why = this.state === 'full' ? 'the disk is full' : 'the disk does not keep up';
       throw new HydrantError('HYD_JOURNAL_FULL', `${why}: ${this.#queue.pendingBytes} bytes wait to be written`);
     }
