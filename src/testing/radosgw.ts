@@ -42,6 +42,17 @@ export async function shareRadosgw(): Promise<Radosgw> {
 
 /** Starts Debian's Ceph, which takes two seconds or three. */
 export async function startRadosgw(): Promise<Radosgw> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (error) {
+      // Between finding a free port and using it somebody else may take it.
+      if (attempt === 3 || !/already in use|unable to bind/i.test(String(error))) throw error;
+    }
+  }
+}
+
+async function start(): Promise<Radosgw> {
   await using started = new AsyncDisposableStack();
   const folder = started.use(await createTempFolder('radosgw'));
   const dir = folder.path;
@@ -52,13 +63,18 @@ export async function startRadosgw(): Promise<Radosgw> {
   await writeFile(inDir('ceph.conf'), cephConfig(dir, fsid, addresses, port));
   for (const name of ['run', 'rgw', 'osd', 'mon']) await mkdir(inDir(name));
 
+  const daemons: Child[] = [];
+  const daemon = (command: string, ...args: string[]): Child => {
+    const child = started.use(new Child(command, [...conf, ...args], { cwd: dir, env: PATH }));
+    daemons.push(child);
+    return child;
+  };
   const tool = async (command: string, ...args: string[]): Promise<string> => {
     const done = await run(command, args, { cwd: dir, env: PATH, timeoutMs: START_MS });
-    if (done.code !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${done.stdout}${done.stderr}`);
+    const said = daemons.map((child) => child.text()).join('\n');
+    if (done.code !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${done.stdout}${done.stderr}\n${said}`);
     return done.stdout;
   };
-  const daemon = (command: string, ...args: string[]): Child =>
-    started.use(new Child(command, [...conf, ...args, '-f'], { cwd: dir, env: PATH }));
   const conf = ['-c', inDir('ceph.conf')];
   const all = ['mon', 'osd', 'mgr', 'mds'].flatMap((who) => ['--cap', who, 'allow *']);
 
@@ -66,18 +82,23 @@ export async function startRadosgw(): Promise<Radosgw> {
   await tool('ceph-authtool', '--gen-key', '-n', 'client.admin', 'keyring', ...all);
   await tool('monmaptool', '--create', '--fsid', fsid, '--addv', 'a', addresses, 'monmap');
   await tool('ceph-mon', ...conf, '--mkfs', '-i', 'a', '--monmap', 'monmap', '--keyring', 'keyring');
-  daemon('ceph-mon', '-i', 'a');
+  daemon('ceph-mon', '-i', 'a', '-f');
   const uuid = randomUUID();
   const secret = (await tool('ceph-authtool', '--gen-print-key')).trim();
   await writeFile(inDir('osd.json'), JSON.stringify({ cephx_secret: secret }));
-  await tool('ceph', ...conf, 'osd', 'new', uuid, '-i', 'osd.json');
+  await tool('ceph', ...conf, '--connect-timeout', '20', 'osd', 'new', uuid, '-i', 'osd.json');
   await tool('ceph-authtool', '--create-keyring', 'osd/keyring', '-n', 'osd.0', '--add-key', secret);
   await tool('ceph-osd', ...conf, '-i', '0', '--mkfs', '--osd-uuid', uuid, '--keyring', 'osd/keyring');
-  daemon('ceph-osd', '-i', '0', '--keyring', 'osd/keyring');
+  daemon('ceph-osd', '-i', '0', '--keyring', 'osd/keyring', '-f');
   const caps = ['mon', 'allow rw', 'osd', 'allow rwx'];
   await tool('ceph', ...conf, 'auth', 'get-or-create', 'client.rgw', ...caps, '-o', 'rgw/keyring');
   const gateway = daemon('radosgw', '-n', 'client.rgw', '--keyring', 'rgw/keyring', '-d');
-  await gateway.line((line) => (/starting handler/.test(line) ? true : undefined), START_MS, 'the line that says it serves');
+  const served = await gateway.line(
+    (line) => /service_daemon_register|failed to bind.*/.exec(line)?.[0],
+    START_MS,
+    'the line that says it serves',
+  );
+  if (/failed/.test(served)) throw new Error(served);
 
   const admin = (...args: string[]) => tool('radosgw-admin', ...conf, '-n', 'client.admin', ...args);
   const createUser = async (): Promise<S3Keys> => {
