@@ -49,7 +49,7 @@ export class VerifyNotes {
   }
 }
 
-export function gapText({ reason, broker, from, until }: GapRecord): string {
+function gapText({ reason, broker, from, until }: GapRecord): string {
   return `${broker} may have dropped events between ${from} and ${until} (${reason})`;
 }
 
