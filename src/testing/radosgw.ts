@@ -65,7 +65,8 @@ async function start(): Promise<Radosgw> {
 
   const daemons: Child[] = [];
   const daemon = (command: string, ...args: string[]): Child => {
-    const child = started.use(new Child(command, [...conf, ...args], { cwd: dir, env: PATH }));
+    // They end with this process, also when it is killed.
+    const child = started.use(new Child('setpriv', ['--pdeathsig', 'KILL', command, ...conf, ...args], { cwd: dir, env: PATH }));
     daemons.push(child);
     return child;
   };
