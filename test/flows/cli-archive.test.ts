@@ -4,7 +4,9 @@ import { cp, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ArchiveFolder } from '../../src/testing/archive-folder.ts';
-import { type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { Child } from '../../src/testing/child.ts';
+import { until } from '../../src/testing/deadline.ts';
+import { HYDRANT_BIN, type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 // `hydrant archive` and `hydrant find` where part of the events is sealed and part is not.
@@ -64,12 +66,32 @@ test('hours counts what was archived, sealed or not, and knows that the archiver
   );
 });
 
+test('ls -f goes on with what is new, until it is interrupted', async () => {
+  await using child = new Child(HYDRANT_BIN, ['archive', 'ls', '-l', '-f', '-o', 'ndjson', ...at], {});
+  const sum = (): number => {
+    const latest = new Map(
+      child.stdout
+        .split('\n')
+        .filter((line) => line.endsWith('}'))
+        .map((line) => [JSON.parse(line).name as string, JSON.parse(line).events as number]),
+    );
+    return [...latest.values()].reduce((total, events) => total + events, 0);
+  };
+  await until(() => sum() === COUNT, 'what is there');
+  const before = child.stdout.length;
+  await runHydrant(['pub', '--url', server.mqttUrl, '-t', 'a/b', '-m', 'one more', '-q', '1']);
+  await until(() => child.stdout.length > before, 'what has changed');
+  const rowsLater = rows<{ lastSeq: number }>(child.stdout.slice(before));
+  assert.equal(rowsLater.at(-1)!.lastSeq, COUNT + 1);
+  assert.equal((await child.kill('SIGINT')).code, 130);
+});
+
 test('verify is content with a running server, and finds one changed byte in the stopped one’s folder', async () => {
   const good = await runHydrant(['archive', 'verify', ...at]);
   assert.equal(good.code, 0, good.stdout + good.stderr);
   assert.deepEqual(
     rows<{ status: string; events: number }>(good.stdout).map(({ status, events }) => ({ status, events })),
-    [{ status: 'ok', events: COUNT }],
+    [{ status: 'ok', events: COUNT + 1 }],
   );
   await server.stop();
   const [item] = rows<{ name: string; state: string }>((await runHydrant(['archive', 'ls', '-l', ...at])).stdout);

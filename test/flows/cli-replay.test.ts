@@ -3,6 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Child } from '../../src/testing/child.ts';
+import { until } from '../../src/testing/deadline.ts';
 import { findEvents, HYDRANT_BIN, type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import type { StoredEvent } from '../../src/wire/event.ts';
 
@@ -70,6 +71,60 @@ test('QoS and retain flag can be had otherwise, and MQTT 3.1.1 leaves no mark', 
   );
 });
 
+test('topics are rewritten by filter, and what no rule matches keeps its topic', async () => {
+  const rewrite = ['--rewrite', 'kept/+=moved/$1/x', '--rewrite', 'seq/#=numbers/$1'];
+  const done = await runHydrant(['replay', 'kept/a', 'seq/a', '--limit', '10', ...rewrite, '--to', 'rewritten', ...at]);
+  assert.equal(JSON.parse(done.stdout).published, 10, done.stderr);
+  assert.deepEqual(numbers(await findEvents(server.data, 'rewritten/numbers/a')), all.slice(0, 10));
+  await runHydrant(['replay', 'kept/a', ...rewrite, ...at]);
+  assert.equal((await findEvents(server.data, 'moved/a/x')).length, 1);
+});
+
+test('what was replayed can be left out: by find, by replay, by sub, and in --where', async () => {
+  const find = async (...args: string[]) =>
+    (await findEvents(server.data, '+/kept/a', args)).length + (await findEvents(server.data, 'kept/a', args)).length;
+  await runHydrant(['replay', 'kept/a', '--to', 'marked', ...at]);
+  const marked = await find('--where', 'replayed');
+  assert.ok(marked > 0);
+  assert.equal(await find('--where', '!replayed'), await find('--skip-replayed'));
+  assert.equal(await find('--skip-replayed'), (await find()) - marked);
+  const dry = async (...args: string[]) =>
+    JSON.parse((await runHydrant(['replay', 'marked/#', 'kept/a', '--dry-run', ...args, ...at])).stdout).events;
+  assert.deepEqual([await dry(), await dry('--skip-replayed')], [2, 1]);
+  await runHydrant(['pub', '--url', server.mqttUrl, '-t', 'marked/end', '-m', 'end', '-q', '1']);
+  const listen = async (...args: string[]) => {
+    const { stdout } = await runHydrant(['sub', '--url', server.mqttUrl, '-t', 'marked/#', '--since', '1h', '-W', '20', '-v', ...args]);
+    return stdout.trim().split('\n');
+  };
+  assert.deepEqual(await listen('-C', '2'), ['marked/kept/a on', 'marked/end end']);
+  assert.deepEqual(await listen('-C', '1', '--skip-replayed'), ['marked/end end']);
+});
+
+test('following goes on with what is kept later, and never with what it published itself', async () => {
+  const note = join(server.data, 'follow.json');
+  const args = ['replay', '#', '--since', 'now', '--follow', '--to', 'mirror', '--checkpoint', note, ...at];
+  await using child = new Child(HYDRANT_BIN, args, {});
+  await until(() => existsSync(note), 'the replay to begin');
+  for (const [topic, input] of [
+    ['live/a', '0\n1\n2'],
+    ['live/b', '0\n1'],
+  ] as const) {
+    await runHydrant(['pub', '--url', server.mqttUrl, '-t', topic, '-l', '-q', '1'], { input });
+    await arrived(`mirror/${topic}`, input.split('\n').length);
+  }
+  const exit = await child.kill('SIGINT');
+  assert.equal(exit.code, 130);
+  assert.match(child.stderr, /interrupted; 5 events are acknowledged and noted/);
+  assert.deepEqual(numbers(await findEvents(server.data, 'mirror/#')), [0, 1, 2, 0, 1]);
+  assert.deepEqual(await findEvents(server.data, 'mirror/mirror/#'), []);
+
+  await runHydrant(['pub', '--url', server.mqttUrl, '-t', 'live/c', '-m', '7', '-q', '1']);
+  await using again = new Child(HYDRANT_BIN, [...args, '--resume'], {});
+  await arrived('mirror/live/c', 1);
+  await again.kill('SIGINT');
+  assert.deepEqual(numbers(await findEvents(server.data, 'mirror/live/#')), [0, 1, 2, 0, 1, 7], 'it goes on where it was');
+});
+
 test('a replay that is interrupted says how to go on, and goes on without leaving anything out', async () => {
   const args = ['replay', 'seq/#', '--to', 'resumed', ...at];
   await using child = new Child(HYDRANT_BIN, [...args, '--rate', '1000/s'], {});
@@ -114,6 +169,9 @@ test('every mistake says what, why and the fix', async () => {
     [['--rate', '0'], 2, /--rate.*Give a rate such as 1000\/s/],
     [['--to', 'a/#'], 2, /topic "a\/#"/],
     [['--url', `${server.mqttUrl}/a/b`], 2, /the URL names the topic a\/b/],
+    [['--rewrite', 'a/+=b/$2'], 2, /--rewrite.*\$2 stands for a wildcard, and there are 1/],
+    [['--follow', '--until', '1h'], 2, /--follow goes on for ever.*but --until ends it/],
+    [['--follow', '-V', '311'], 2, /MQTT 3.1.1 has no room for its marks/],
     [['--url', 'mqtt://127.0.0.1:1'], 4, /no connection to mqtt:\/\/127.0.0.1:1/],
   ] as const) {
     const output = await runHydrant(['replay', 'seq/#', ...at, ...args]);
