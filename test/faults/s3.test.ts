@@ -10,6 +10,7 @@ import type { ObjectStore } from '../../src/storage/store.ts';
 import { type BreakingHttp, startBreakingHttp } from '../../src/testing/breaking-http.ts';
 import { createTestAuthority } from '../../src/testing/certificates.ts';
 import { collect } from '../../src/testing/collect.ts';
+import { until } from '../../src/testing/deadline.ts';
 import { shareRadosgw } from '../../src/testing/radosgw.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
@@ -205,6 +206,22 @@ test('a server that is frozen is found by its silence, and used again when it th
   }
   assert.equal(await store.put('thawed', Buffer.from('x'), ONCE), 'created');
   assert.ok(bytes.equals(await store.get('long')));
+});
+
+test('a close ends what a frozen server holds up, and nothing begins after it', async () => {
+  await using scene = await setScene();
+  radosgw.freeze();
+  try {
+    const put = failure(scene.store.put('held', Buffer.from('x'), ONCE));
+    const list = failure(collect(scene.store.list()));
+    await until(() => scene.proxy.requests.length === 2, 'both to be sent');
+    await scene.store.close();
+    assert.deepEqual([(await put).code, (await list).code], ['HYD_STORE', 'HYD_STORE']);
+    assert.equal((await failure(scene.store.get('first'))).code, 'HYD_STORE');
+    assert.equal(scene.proxy.requests.length, 2, 'no try is made again');
+  } finally {
+    radosgw.resume();
+  }
 });
 
 test('a clock that is wrong by an hour or a day stops nothing; where it does, the error says by how much', async () => {
@@ -424,6 +441,9 @@ test('a wrong endpoint or region is told from a server that is down', async () =
     { method: 'HEAD' },
   );
   assert.match((await failure(open().put('a', Buffer.from('x'), ONCE))).fix, /is in eu-west-2: set archive\.s3\.region/);
+  const spoken = await failure(open({ endpoint: radosgw.endpoint.replace('http:', 'https:') }).get('first'));
+  assert.match(spoken.fix, /http against https/);
+  assert.equal(spoken.retryable, false);
   const down = await failure(open({ endpoint: 'http://127.0.0.1:9' }).get('first'));
   assert.match(down.message, /http:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/);
   assert.equal(down.retryable, true);

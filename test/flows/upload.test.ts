@@ -155,6 +155,43 @@ test('into a bucket, through refusals, cut connections, lost answers, a frozen s
   await truth.close();
 });
 
+test('a server starts, works and stops while its bucket cannot be reached or hangs, and says what waits', {
+  timeout: 120_000,
+}, async () => {
+  await using folder = await createTempFolder();
+  const data = join(folder.path, 'data');
+  const set = {
+    ...ROTATE,
+    'archive.to': `s3://away-${createHexId(4)}`,
+    'archive.s3.endpoint': 'http://127.0.0.1:1',
+    'archive.s3.accessKeyId': radosgw.accessKeyId,
+    'shutdown.deadline': '2s',
+  };
+  const env = { HYDRANT_ARCHIVE_S3_SECRET_ACCESS_KEY: radosgw.secretAccessKey };
+  {
+    await using server = await startHydrant({ data, set, env });
+    await publish(server, 'away', 10);
+    const ready = () =>
+      fetch(`${server.httpUrl}/readyz`).then(async (response) => ({ code: response.status, body: await response.text() }));
+    await until(async () => (await ready()).body.includes('notes'), 'a note of the uploads that fail');
+    const { code, body } = await ready();
+    assert.equal(code, 200);
+    assert.match(body, /uploads fail: \d+ archive objects? .* wait, the oldest for /);
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  }
+  radosgw.freeze();
+  try {
+    await using server = await startHydrant({ data, set: { ...set, 'archive.s3.endpoint': radosgw.endpoint }, env });
+    await publish(server, 'hangs', 10);
+    await until(async () => (await metric(server, 'hydrant_upload_pending_objects')) > 0, 'something to upload');
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  } finally {
+    radosgw.resume();
+  }
+  await using server = await startHydrant({ data, set: { ...set, 'archive.s3.endpoint': radosgw.endpoint }, env });
+  await allUp(server);
+});
+
 for (const point of ['upload.put', 'upload.marked']) {
   test(`into a bucket: a SIGKILL at ${point} leaves what the next start finishes`, { timeout: 120_000 }, async () => {
     await using folder = await ArchiveFolder.create('2026-11-20T10:00:00Z');

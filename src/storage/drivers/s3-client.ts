@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { errorText, HydrantError } from '../../core/errors.ts';
@@ -24,9 +25,10 @@ export function s3Endpoint({ endpoint }: S3Settings): string | undefined {
 
 /**
  * A client of AWS' own library. Other servers are spared the checksums that only AWS knows: there the signature holds the content's hash.
+ * @param signal ends the requests under way, and lets no other begin
  * @throws HYD_CONFIG for half a pair of keys, or authorities that cannot be read
  */
-export async function openS3Client(settings: S3Settings): Promise<OpenS3Client> {
+export async function openS3Client(settings: S3Settings, signal?: AbortSignal): Promise<OpenS3Client> {
   const { accessKeyId, secretAccessKey, sessionToken, ca } = settings;
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
     const [given, missing] = accessKeyId ? ['accessKeyId', 'secretAccessKey'] : ['secretAccessKey', 'accessKeyId'];
@@ -50,7 +52,15 @@ export async function openS3Client(settings: S3Settings): Promise<OpenS3Client> 
       httpsAgent: { ca: ca === undefined ? undefined : readAuthorities(ca) },
     },
   });
+  if (signal) endWith(client, signal);
   return { sdk, client };
+}
+
+function endWith(client: S3Client, signal: AbortSignal): void {
+  setMaxListeners(0, signal);
+  const handler = client.config.requestHandler;
+  const handle = handler.handle.bind(handler);
+  handler.handle = (request, options) => handle(request, { ...options, abortSignal: signal });
 }
 
 function readAuthorities(path: string): string {

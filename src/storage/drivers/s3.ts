@@ -46,6 +46,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
 class S3Store implements ObjectStore {
   readonly #options: S3StoreOptions;
   readonly #log: Log;
+  readonly #closed = new AbortController();
   readonly #honours = new Map<UploadKind, Promise<boolean>>();
   #opened: Promise<S3Target> | undefined;
   #bucket: Promise<void> | undefined;
@@ -149,7 +150,9 @@ class S3Store implements ObjectStore {
     return removed;
   }
 
+  /** Ends what is under way. */
   async close(): Promise<void> {
+    this.#closed.abort();
     const target = await this.#opened?.catch(() => undefined);
     target?.client.destroy();
   }
@@ -208,7 +211,7 @@ class S3Store implements ObjectStore {
 
   async #open(): Promise<S3Target> {
     const { bucket, prefix = '', settings } = this.#options;
-    this.#opened ??= openS3Client(settings).then(
+    this.#opened ??= openS3Client(settings, this.#closed.signal).then(
       (opened) => ({ ...opened, bucket, prefix, settings }),
       (error) => {
         this.#opened = undefined;
