@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts';
+import { decodeManifest, encodeManifest, extendPart, type Manifest, type ManifestPart } from './manifest.ts';
 
 const manifest = (): Manifest => ({
   v: 1,
@@ -79,4 +79,21 @@ test('counts that contradict each other are refused', () => {
     change(broken);
     assert.throws(() => decodeManifest(encodeManifest(broken), 'x'), { code: 'HYD_MANIFEST', message: /counts/ });
   }
+});
+
+test('runs of an epoch that follow each other become one that says what both said; others stay apart', () => {
+  const part = (firstSeq: number, more: Partial<ManifestPart> = {}): ManifestPart => {
+    return { journal: '0'.repeat(16), epoch: '1'.repeat(8), firstSeq, lastSeq: firstSeq + 1, count: 2, absent: [], ...more };
+  };
+  const gap = { seq: 3, reason: 'session-lost', broker: 'mqtt://b', from: '2026-11-20T09:00:00Z', until: '2026-11-20T10:00:00Z' };
+  const start = { opened: '2026-11-20T09:00:00Z' };
+  const whole = part(1, { dup: 1, start });
+  assert.ok(extendPart(whole, part(3, { dup: 2, gaps: [gap], absent: [{ first: 3, last: 3, reason: 'excluded' }], count: 1 })));
+  assert.ok(extendPart(whole, part(5)));
+  assert.deepEqual(
+    whole,
+    part(1, { lastSeq: 6, count: 5, dup: 3, gaps: [gap], absent: [{ first: 3, last: 3, reason: 'excluded' }], start }),
+  );
+  for (const other of [part(8), part(7, { epoch: '2'.repeat(8) }), part(7, { journal: '3'.repeat(16) })])
+    assert.ok(!extendPart(whole, other));
 });
