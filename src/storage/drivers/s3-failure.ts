@@ -44,12 +44,15 @@ export function s3Status(error: unknown): number | undefined {
 /** HYD_STORE with what S3 said, whether trying again can help, and what to do. */
 export function s3Failure(action: S3Action, what: string, error: unknown, place: S3Place): HydrantError {
   if (error instanceof HydrantError) return error;
+  if (s3Code(error) === 'AbortError')
+    return new HydrantError('HYD_CLOSED', `cannot ${action} ${what}: the store was closed`, { cause: error });
   const { fix, retryable } = advice(action, error as Thrown, place);
   return new HydrantError('HYD_STORE', `cannot ${action} ${what}: ${describe(error as Thrown, place)}`, { cause: error, fix, retryable });
 }
 
 function describe(error: Thrown, { endpoint }: S3Place): string {
   const status = s3Status(error);
+  if (error.name === 'AbortError') return 'the store was closed';
   if (status === undefined || isStrange(error)) {
     const text = errorText(error) || systemCode(error) || error.name;
     return endpoint && error.name !== 'CredentialsProviderError' ? `${endpoint}: ${text}` : `${text}`;
@@ -67,58 +70,66 @@ interface Advice {
   retryable: boolean;
 }
 
-const KEYS_FIX =
-  'Check archive.s3.accessKeyId and archive.s3.secretAccessKey, or the environment, profile or role that they come from by default; temporary keys also need the session token.';
+const KEYS: Advice = {
+  retryable: false,
+  fix: 'Check archive.s3.accessKeyId and archive.s3.secretAccessKey, or the environment, profile or role that they come from by default; temporary keys also need the session token.',
+};
 
-const STRANGE_FIX = 'What answers there is no S3: check archive.s3.endpoint, its port, and http against https.';
+const CHANGED: Advice = {
+  retryable: true,
+  fix: 'What arrived was not what was sent; it is tried again by itself. If it stays, look for a faulty proxy or network.',
+};
 
-/** The authorities that a TLS peer can fail with. */
-const CERTIFICATE =
-  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA)/;
+const STRANGE: Advice = {
+  retryable: false,
+  fix: 'What answers there is no S3: check archive.s3.endpoint, its port, and http against https.',
+};
+
+/** What helps wherever S3, or the library, gives this code. */
+const BY_CODE: Record<string, Advice> = {
+  AbortError: { retryable: true, fix: 'Open the store again, then repeat the call.' },
+  InvalidAccessKeyId: KEYS,
+  SignatureDoesNotMatch: KEYS,
+  InvalidToken: KEYS,
+  ExpiredToken: KEYS,
+  TokenRefreshRequired: KEYS,
+  CredentialsProviderError: KEYS,
+  XAmzContentSHA256Mismatch: CHANGED,
+  BadDigest: CHANGED,
+  IncompleteBody: CHANGED,
+  InvalidStorageClass: { retryable: false, fix: 'Correct archive.s3.storageClass, or leave it out.' },
+  NotImplemented: {
+    retryable: false,
+    fix: 'The server does not know this: leave out archive.s3.sse and archive.s3.storageClass there.',
+  },
+  SlowDown: {
+    retryable: true,
+    fix: 'The store wants fewer requests at a time: lower archive.s3.parallel. It is tried again by itself.',
+  },
+};
+
+const OTHER_REGION = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'];
 
 function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   const { bucket } = place;
   const code = s3Code(error);
   const status = s3Status(error);
-  switch (code) {
-    case 'NoSuchBucket':
-      return { retryable: false, fix: `Make the bucket ${bucket}, or correct its name; nothing local was removed.` };
-    case 'InvalidAccessKeyId':
-    case 'SignatureDoesNotMatch':
-    case 'InvalidToken':
-    case 'ExpiredToken':
-    case 'TokenRefreshRequired':
-    case 'CredentialsProviderError':
-      return { retryable: false, fix: KEYS_FIX };
-    case 'RequestTimeTooSkewed':
-      return { retryable: false, fix: `${skew(error)}Set the clock and keep it set: \`timedatectl set-ntp true\`.` };
-    case 'PermanentRedirect':
-    case 'AuthorizationHeaderMalformed':
-    case 'IllegalLocationConstraintException':
-      return { retryable: false, fix: regionFix(error, place) };
-    case 'InvalidStorageClass':
-      return { retryable: false, fix: 'Correct archive.s3.storageClass, or leave it out.' };
-    case 'NotImplemented':
-      return { retryable: false, fix: 'The server does not know this: leave out archive.s3.sse and archive.s3.storageClass there.' };
-    case 'SlowDown':
-      return { retryable: true, fix: 'The store wants fewer requests at a time: lower archive.s3.parallel. It is tried again by itself.' };
-    case 'XAmzContentSHA256Mismatch':
-    case 'BadDigest':
-    case 'IncompleteBody':
-      return {
-        retryable: true,
-        fix: 'What arrived was not what was sent; it is tried again by itself. If it stays, look for a faulty proxy or network.',
-      };
-  }
+  const known = BY_CODE[code];
+  if (known) return known;
+  if (code === 'NoSuchBucket')
+    return { retryable: false, fix: `Make the bucket ${bucket}, or correct its name; nothing local was removed.` };
+  if (code === 'RequestTimeTooSkewed')
+    return { retryable: false, fix: `${skew(error)}Set the clock and keep it set: \`timedatectl set-ntp true\`.` };
+  // The answer to a HEAD has no code, but it names the region.
+  if (OTHER_REGION.includes(code) || status === 301 || (status === 400 && regionOf(error)))
+    return { retryable: false, fix: regionFix(error, place) };
   if (/KMS/i.test(code) || (status === 403 && /kms/i.test(error.message ?? '')))
     return { retryable: false, fix: 'Allow kms:GenerateDataKey and kms:Decrypt on the key, or correct archive.s3.kmsKeyId.' };
-  if (status === 301 || (status === 400 && error.$response?.headers?.['x-amz-bucket-region']))
-    return { retryable: false, fix: regionFix(error, place) };
   if (status === 403)
     return { retryable: false, fix: `Allow ${PERMISSIONS[action]} on the bucket ${bucket}; \`hydrant doctor s3\` tries each permission.` };
   if (/region is missing/i.test(error.message ?? ''))
     return { retryable: false, fix: 'Set archive.s3.region or AWS_REGION to the region of the bucket.' };
-  if (isStrange(error)) return { retryable: false, fix: STRANGE_FIX };
+  if (isStrange(error)) return STRANGE;
   if (status === undefined) return { retryable: true, fix: networkFix(systemCode(error) ?? '', place) };
   return { retryable: status >= 500 || status === 429 || status === 408 };
 }
@@ -126,8 +137,7 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
 /** HYD_STORE for an answer that is well-formed, but none of S3's. */
 export function strangeAnswer(what: string, { endpoint }: S3Place): HydrantError {
   return new HydrantError('HYD_STORE', `cannot list ${what}: what ${endpoint ?? 'AWS'} answers is not the list of a bucket`, {
-    retryable: false,
-    fix: STRANGE_FIX,
+    ...STRANGE,
   });
 }
 
@@ -141,12 +151,20 @@ function isStrange(error: Thrown): boolean {
   );
 }
 
+function regionOf(error: Thrown): string | undefined {
+  return error.Region ?? error.$response?.headers?.['x-amz-bucket-region'];
+}
+
 function regionFix(error: Thrown, { bucket, endpoint, region }: S3Place): string {
-  const right = error.Region ?? error.$response?.headers?.['x-amz-bucket-region'];
+  const right = regionOf(error);
   if (right && right !== region) return `The bucket ${bucket} is in ${right}: set archive.s3.region to it.`;
   const other = endpoint ? ', and archive.s3.endpoint' : '';
   return `Set archive.s3.region to the region of the bucket ${bucket}${other}.`;
 }
+
+/** Node's codes for a certificate that it does not take. */
+const CERTIFICATE =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA)/;
 
 function networkFix(code: string, { endpoint }: S3Place): string {
   if (CERTIFICATE.test(code))
