@@ -44,8 +44,6 @@ export function s3Status(error: unknown): number | undefined {
 /** HYD_STORE with what S3 said, whether trying again can help, and what to do. */
 export function s3Failure(action: S3Action, what: string, error: unknown, place: S3Place): HydrantError {
   if (error instanceof HydrantError) return error;
-  if (s3Code(error) === 'AbortError')
-    return new HydrantError('HYD_CLOSED', `cannot ${action} ${what}: the store was closed`, { cause: error });
   const { fix, retryable } = advice(action, error as Thrown, place);
   return new HydrantError('HYD_STORE', `cannot ${action} ${what}: ${describe(error as Thrown, place)}`, { cause: error, fix, retryable });
 }
