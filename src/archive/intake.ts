@@ -86,7 +86,9 @@ export class Intake {
   #pending = 0;
   /** Not appended, because the journal takes nothing at the moment. */
   #refused: Arrival[] = [];
+  #whyRefused = '';
   #retry: NodeJS.Timeout | undefined;
+  #isStuck = false;
   #draining = false;
   #onRelief: (() => void) | undefined;
   #onDrained: (() => void) | undefined;
@@ -162,7 +164,7 @@ export class Intake {
   #append(arrival: Arrival): void {
     if (this.#refused.length === 0 && this.#tryAppend(arrival)) return;
     this.#refused.push(arrival);
-    this.#retry ??= setTimeout(() => this.#appendRefused(), RETRY_MS);
+    this.#retry ??= setTimeout(() => this.#onRetry(), RETRY_MS);
   }
 
   #tryAppend(arrival: Arrival): boolean {
@@ -170,8 +172,7 @@ export class Intake {
       this.#journal.append(arrival);
     } catch (error) {
       if (!(error instanceof HydrantError) || !error.retryable) throw error;
-      if (this.#refused.length === 0)
-        this.#log('warn', 'the journal takes nothing at the moment; deliveries wait', { error: error.message });
+      this.#whyRefused = error.message;
       return false;
     }
     this.#pending++;
@@ -179,15 +180,24 @@ export class Intake {
   }
 
   #appendRefused(): void {
-    this.#retry = undefined;
     let taken = 0;
     while (taken < this.#refused.length && this.#tryAppend(this.#refused[taken]!)) taken++;
     this.#refused = this.#refused.slice(taken);
-    if (this.#refused.length > 0) this.#retry = setTimeout(() => this.#appendRefused(), RETRY_MS);
-    else {
-      this.#log('info', 'the journal takes events again', { events: taken });
-      this.#relieve();
-    }
+    if (this.#refused.length > 0) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    if (this.#isStuck) this.#log('info', 'the journal takes events again');
+    this.#isStuck = false;
+    this.#relieve();
+  }
+
+  /** What was refused has waited for a while, without a commit that made room. */
+  #onRetry(): void {
+    this.#retry = setTimeout(() => this.#onRetry(), RETRY_MS);
+    this.#appendRefused();
+    if (this.#refused.length === 0 || this.#isStuck) return;
+    this.#isStuck = true;
+    this.#log('warn', 'the journal takes nothing at the moment; deliveries wait', { error: this.#whyRefused });
   }
 
   #relieve(): void {
@@ -203,7 +213,8 @@ export class Intake {
     for (const record of records) this.#finish(record);
     crashPoint('intake.acked');
     this.#pending -= records.length;
-    this.#relieve();
+    if (this.#refused.length > 0) this.#appendRefused();
+    else this.#relieve();
     if (this.#pending === 0 && this.#refused.length === 0) this.#onDrained?.();
   }
 
@@ -219,8 +230,9 @@ export class Intake {
   #onLost(records: Arrival[], error: HydrantError): void {
     this.#log('error', 'events could not be written; they wait unacknowledged', { events: records.length, error: error.message });
     this.#pending -= records.length;
+    if (this.#stopping.signal.aborted) return;
     this.#refused = [...records, ...this.#refused];
-    this.#retry ??= setTimeout(() => this.#appendRefused(), RETRY_MS);
+    this.#retry ??= setTimeout(() => this.#onRetry(), RETRY_MS);
   }
 
   /** The inbox may have noted an earlier sign of the engine than this process has seen. */
