@@ -41,16 +41,17 @@ export function s3Status(error: unknown): number | undefined {
   return (error as Thrown | null)?.$metadata?.httpStatusCode;
 }
 
-/** HYD_STORE with what S3 said, whether trying again can help, and what to do. */
+/** HYD_STORE with what S3 said, whether trying again can help, and what to do; HYD_CLOSED when the store was closed meanwhile. */
 export function s3Failure(action: S3Action, what: string, error: unknown, place: S3Place): HydrantError {
   if (error instanceof HydrantError) return error;
+  if (s3Code(error) === 'AbortError')
+    return new HydrantError('HYD_CLOSED', `cannot ${action} ${what}: the store was closed`, { cause: error });
   const { fix, retryable } = advice(action, error as Thrown, place);
   return new HydrantError('HYD_STORE', `cannot ${action} ${what}: ${describe(error as Thrown, place)}`, { cause: error, fix, retryable });
 }
 
 function describe(error: Thrown, { endpoint }: S3Place): string {
   const status = s3Status(error);
-  if (error.name === 'AbortError') return 'the store was closed';
   if (status === undefined || isStrange(error)) {
     const text = errorText(error) || systemCode(error) || error.name;
     return endpoint && error.name !== 'CredentialsProviderError' ? `${endpoint}: ${text}` : `${text}`;
@@ -85,7 +86,6 @@ const STRANGE: Advice = {
 
 /** What helps wherever S3, or the library, gives this code. */
 const BY_CODE: Record<string, Advice> = {
-  AbortError: { retryable: true, fix: 'Open the store again, then repeat the call.' },
   InvalidAccessKeyId: KEYS,
   SignatureDoesNotMatch: KEYS,
   InvalidToken: KEYS,
