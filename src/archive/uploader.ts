@@ -224,7 +224,7 @@ export class Uploader implements Uploads {
   #failed(upload: Upload, error: unknown): void {
     const isFault = error instanceof HydrantError && OBJECT_FAULTS.has(error.code);
     this.#queue.failed(upload, performance.now(), isFault ? FAULT_WAIT_MS : undefined);
-    if (this.#closed) return;
+    if (this.#isEnd(error)) return;
     this.#counts.failures++;
     this.#counts.lastError = errorText(error);
     if (error instanceof HydrantError && error.code === 'HYD_OBJECT_EXISTS') this.#conflicts.add(upload.base);
@@ -311,11 +311,16 @@ export class Uploader implements Uploads {
       await act();
       return true;
     } catch (error) {
-      if (this.#closed) return false;
+      if (this.#isEnd(error)) return false;
       this.#counts.failures++;
       this.#counts.lastError = errorText(error);
       this.#log('error', `cannot ${what}; trying again by itself`, { error: errorText(error) });
       return false;
     }
+  }
+
+  /** What fails because things are being closed is no failure. */
+  #isEnd(error: unknown): boolean {
+    return this.#closed || (error instanceof HydrantError && error.code === 'HYD_CLOSED');
   }
 }

@@ -216,8 +216,8 @@ test('a close ends what a frozen server holds up, and nothing begins after it', 
     const list = failure(collect(scene.store.list()));
     await until(() => scene.proxy.requests.length === 2, 'both to be sent');
     await scene.store.close();
-    assert.deepEqual([(await put).code, (await list).code], ['HYD_STORE', 'HYD_STORE']);
-    assert.equal((await failure(scene.store.get('first'))).code, 'HYD_STORE');
+    assert.deepEqual([(await put).code, (await list).code], ['HYD_CLOSED', 'HYD_CLOSED']);
+    assert.equal((await failure(scene.store.get('first'))).code, 'HYD_CLOSED');
     assert.equal(scene.proxy.requests.length, 2, 'no try is made again');
   } finally {
     radosgw.resume();
