@@ -132,16 +132,31 @@ export function toLines(columns: ReadonlyMap<string, DecodedArray>, rows: number
     if (values?.length !== rows) throw new Error(`its column ${name} has ${values?.length ?? 0} of ${rows} values`);
     return values;
   };
-  const names = COLUMNS.map(({ name }) => name).filter((name) => name !== 'journal' && name !== 'epoch');
-  const values = names.map(column);
+  const names: readonly (keyof Row)[] = COLUMNS.map(({ name }) => name).filter((name) => name !== 'journal' && name !== 'epoch');
+  const read = Object.fromEntries(names.map((name) => [name, column(name)])) as Record<keyof Row, DecodedArray>;
   const parts: Buffer[] = [];
   let pending = '';
   const flush = (): void => {
     parts.push(Buffer.from(pending));
     pending = '';
   };
-  for (const i of bySequence(column('seq'))) {
-    const row = Object.fromEntries(names.map((name, at) => [name, values[at]![i] ?? null])) as unknown as Row;
+  for (const i of bySequence(read.seq)) {
+    const row: Row = {
+      ts: read.ts[i],
+      nanos: read.nanos[i],
+      topic: read.topic[i],
+      payload: read.payload[i],
+      seq: read.seq[i],
+      id: read.id[i] ?? null,
+      qos: read.qos[i],
+      retain: read.retain[i],
+      dup: read.dup[i],
+      content_type: read.content_type[i] ?? null,
+      source: read.source[i] ?? null,
+      props: read.props[i] ?? null,
+      inbound: read.inbound[i] ?? null,
+      line: read.line[i] ?? null,
+    };
     if (row.line) {
       flush();
       parts.push(Buffer.from(row.line), NEWLINE);

@@ -12,7 +12,7 @@ export interface ParquetTarget {
   path: string;
   journal: string;
   epoch: string;
-  /** Bounds of a row group: rows, default 65 536, and bytes of its lines, default 32 MiB. */
+  /** Bounds of a row group: rows, default 32 768, and bytes of its lines, default 16 MiB. */
   groupRows?: number;
   groupBytes?: number;
 }
@@ -60,7 +60,7 @@ export class ParquetObjectWriter {
 
   /** Adds the line in `bytes[start, end)`, newline excluded; `ts` is its time as written. */
   add(bytes: Buffer, start: number, end: number, ts: string): void {
-    const { groupRows = 65_536, groupBytes = 32 * 1024 * 1024 } = this.#target;
+    const { groupRows = 32_768, groupBytes = 16 * 1024 * 1024 } = this.#target;
     const block = this.#block;
     const length = end - start + 1;
     if (block.count >= groupRows || (block.count > 0 && block.rawBytes + length > groupBytes)) {

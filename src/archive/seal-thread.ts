@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { HydrantError } from '../core/errors.ts';
 import { workerUrl } from '../core/worker-url.ts';
 import type { JoinedObjects, JoinJob } from './join-objects.ts';
@@ -8,13 +8,16 @@ import type { SealJob, SealReply } from './seal-worker.ts';
 /** The thread that packs and reads back: started by the first job, ended when it has had none for `idleMs`. One job at a time. */
 export class SealThread {
   readonly #idleMs: number;
+  readonly #limits: ResourceLimits | undefined;
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(options: { idleMs?: number } = {}) {
+  /** @param options.youngMb what it may have of short-lived values before it collects them; less keeps the process smaller */
+  constructor(options: { idleMs?: number; youngMb?: number } = {}) {
     this.#idleMs = options.idleMs ?? 10_000;
+    this.#limits = options.youngMb === undefined ? undefined : { maxYoungGenerationSizeMb: options.youngMb };
   }
 
   /** Whether the thread is there. */
@@ -54,7 +57,7 @@ export class SealThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(workerUrl(import.meta.url, 'seal-worker'), { name: 'seal' });
+    const worker = new Worker(workerUrl(import.meta.url, 'seal-worker'), { name: 'seal', resourceLimits: this.#limits });
     const forget = (): void => {
       if (this.#worker === worker) this.#worker = undefined;
     };

@@ -31,8 +31,6 @@ export interface UpkeepOptions {
   retentionMs?: number;
   /** How long parts stay beside what was made of them. Default 5 min. */
   graceMs?: number;
-  /** Topics that an index tells apart. Default 250 000. */
-  maxTopics?: number;
   clock?: Clock;
   log?: Log;
 }
@@ -48,6 +46,9 @@ export interface UpkeepStatistics {
   lastError: string;
 }
 
+const YOUNG_MB = 12;
+/** Of an hour's index; events of further topics share one list. */
+const MAX_TOPICS = 100_000;
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 300_000;
 const MINUTE_MS = 60_000;
@@ -65,7 +66,7 @@ export class Upkeep {
   #options: UpkeepOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #thread = new SealThread();
+  readonly #thread = new SealThread({ youngMb: YOUNG_MB });
   readonly #publisher: Publisher;
   readonly #timer: NodeJS.Timeout;
   readonly #stop = new AbortController();
@@ -140,7 +141,7 @@ export class Upkeep {
   }
 
   async #compact(): Promise<void> {
-    const { compact, journal, store, read = store, unsealed, workDir, graceMs = 5 * MINUTE_MS, maxTopics } = this.#options;
+    const { compact, journal, store, read = store, unsealed, workDir, graceMs = 5 * MINUTE_MS } = this.#options;
     const nowMs = this.#clock.now();
     if (!compact) return;
     const lastHour = Math.floor((nowMs - compact.afterMs) / HOUR_MS);
@@ -156,7 +157,7 @@ export class Upkeep {
       thread: this.#thread,
       workDir,
       nowMs,
-      maxTopics,
+      maxTopics: MAX_TOPICS,
       options: compact,
       graceMs,
       unsealed: unsealed(),

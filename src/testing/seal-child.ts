@@ -33,6 +33,6 @@ if (how === 'same' || how === 'parquet') {
   await upkeep.run();
   await upkeep.close();
 }
-console.log(JSON.stringify({ statistics: sealer.statistics }));
+console.log(JSON.stringify({ statistics: sealer.statistics, maxRssMb: process.resourceUsage().maxRSS / 1024 }));
 await sealer.close();
 await journal.close();
