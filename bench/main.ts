@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runFind } from './find.ts';
 import { buildGenerator } from './generator.ts';
 import { runIdle } from './idle.ts';
 import { runIntake } from './intake.ts';
@@ -23,6 +24,7 @@ const BENCHMARKS: Record<string, (options: RunOptions) => Promise<Result['runs']
   startup: runStartup,
   journal: runJournal,
   offline: runOffline,
+  find: runFind,
   intake: runIntake,
   'big-journal': runBigJournal,
 };

@@ -87,6 +87,9 @@ const OWN: [name: string, figure: string, title: string, unit: string, wanted: s
   ['offline', 'indexMb', 'segment index in memory at that moment', 'MB', '≤ 100 MB'],
   ['offline', 'rssBeforeMb', 'resident memory with the 1 000 sessions offline', 'MB', ''],
   ['offline', 'rssAfterMb', 'resident memory when all are back', 'MB', ''],
+  ['find', 'all', 'find: events a second and core, all of 1 000 000 in ndjson.zst printed as they are', '', '≥ 400 000'],
+  ['find', 'half', 'the same with a filter that half of 50 000 topics match', '', '≥ 400 000'],
+  ['find', 'where', 'the same with an expression over each JSON payload', '', ''],
 ];
 
 function ownRows(results: Record<string, Result>): string {
