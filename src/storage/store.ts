@@ -23,7 +23,8 @@ export interface ByteRange {
  */
 export interface ObjectStore extends AsyncDisposable {
   /**
-   * Resolves once the object is durable under its key. On failure nothing is under the key, and a moved file is still there.
+   * Resolves once the object is durable under its key. On failure nothing is under the key, and a moved file is still there; only a store
+   * whose answer was lost on the way may hold the whole object.
    * @throws HYD_OBJECT_EXISTS when the key is taken, whatever it holds; HYD_OBJECT_KEY; HYD_STORE (retryable)
    */
   put(key: string, body: ObjectBody, options: { ifNoneMatch: true }): Promise<'created'>;

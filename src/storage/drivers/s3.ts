@@ -1,18 +1,18 @@
 import { unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3';
 import { errorText, HydrantError } from '../../core/errors.ts';
 import { createHexId } from '../../core/id.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { S3Settings } from '../options.ts';
-import { assertKey, type ByteRange, isKey, type ObjectBody, type ObjectInfo, type ObjectStore } from '../store.ts';
+import { assertKey, type ByteRange, type ObjectBody, type ObjectInfo, type ObjectStore } from '../store.ts';
 import { openS3Client } from './s3-client.ts';
-import { honoursCondition, PROBE_KEY, type UploadKind } from './s3-condition.ts';
+import { honoursCondition, type UploadKind } from './s3-condition.ts';
 import { readContent, type S3Content } from './s3-content.ts';
-import { s3Code, s3Status, strangeAnswer } from './s3-failure.ts';
+import { s3Code, s3Status } from './s3-failure.ts';
+import { abortUploads, listObjects } from './s3-list.ts';
 import { readObject } from './s3-read.ts';
 import { isTagOf, type S3Note, sendContent } from './s3-send.ts';
-import { ensureBucket, failed, placeOf, type S3Target } from './s3-target.ts';
+import { ensureBucket, failed, type S3Target } from './s3-target.ts';
 
 export interface S3StoreOptions {
   bucket: string;
@@ -97,23 +97,7 @@ class S3Store implements ObjectStore {
   }
 
   async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
-    const target = await this.#open();
-    const { client, sdk, bucket } = target;
-    const input = { Bucket: bucket, Prefix: target.prefix + prefix, EncodingType: 'url' as const };
-    const what = `${prefix || 'the objects'} in s3://${bucket}/${target.prefix}`;
-    for (let next: string | undefined, more = true; more; ) {
-      const page = await client.send(new sdk.ListObjectsV2Command({ ...input, ContinuationToken: next })).catch((error) => {
-        throw failed(target, 'list', what, error);
-      });
-      // Any XML, so a page of HTML too, reads as a list without objects.
-      if (page.Name === undefined && page.IsTruncated === undefined) throw strangeAnswer(what, placeOf(target));
-      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-        const key = (page.EncodingType === 'url' ? decodeKey(Key) : Key).slice(target.prefix.length);
-        if (isKey(key) && key !== PROBE_KEY) yield { key, bytes: Size, modifiedMs: LastModified?.getTime() ?? 0 };
-      }
-      next = page.NextContinuationToken;
-      more = page.IsTruncated === true && next !== undefined;
-    }
+    yield* listObjects(await this.#open(), prefix);
   }
 
   async delete(key: string): Promise<void> {
@@ -127,27 +111,7 @@ class S3Store implements ObjectStore {
 
   /** Uploads in parts that nobody finishes any more: they are paid for and never seen. Those of the last hour may be somebody's. */
   async clean(): Promise<number> {
-    const target = await this.#open();
-    const { client, sdk, bucket, prefix } = target;
-    const beforeMs = Date.now() - (this.#options.unfinishedMs ?? UNFINISHED_MS);
-    let removed = 0;
-    try {
-      for (let next: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}; next; ) {
-        const page: ListMultipartUploadsCommandOutput = await client.send(
-          new sdk.ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...next }),
-        );
-        for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-          if (!Initiated || Initiated.getTime() > beforeMs) continue;
-          await client.send(new sdk.AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
-          removed++;
-        }
-        next = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : undefined;
-      }
-    } catch (error) {
-      if (s3Code(error) === 'NoSuchBucket') return 0;
-      throw failed(target, 'clean up', `unfinished uploads in s3://${bucket}/${prefix}`, error);
-    }
-    return removed;
+    return abortUploads(await this.#open(), Date.now() - (this.#options.unfinishedMs ?? UNFINISHED_MS));
   }
 
   /** Ends what is under way. */
@@ -271,8 +235,4 @@ class S3Store implements ObjectStore {
 
 function taken(key: string, cause?: unknown): HydrantError {
   return new HydrantError('HYD_OBJECT_EXISTS', `object ${key} exists already`, { cause });
-}
-
-function decodeKey(key: string): string {
-  return decodeURIComponent(key.replaceAll('+', ' '));
 }
