@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { INBOX_STEPS } from '../archive/inbox.ts';
 import { openIntake } from '../archive/intake.ts';
 import { openMqttBus } from '../bus/mqtt/mqtt-bus.ts';
-import type { MqttBus } from '../bus/mqtt/options.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { StateStore } from '../core/state-store.ts';
+import { isConnected, openArchiverHealth } from './archiver-health.ts';
 import { readBrokerTls } from './broker-tls.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
@@ -33,6 +33,8 @@ export interface Account {
 export interface Archiver {
   readonly dataDir: string;
   readonly clientId: string;
+  /** Where it answers /healthz, /readyz and /metrics, if it does. */
+  readonly healthUrl: string | undefined;
   /** Resolves once the broker has granted the subscription, however long it cannot be reached. Rejects when it refuses. */
   readonly subscribed: Promise<void>;
   /** Rejects when the intake cannot go on: the client id was taken over, the account was closed. */
@@ -60,7 +62,8 @@ const NOTHING = { filters: [], regex: [] };
  * @throws HYD_USAGE without a broker, HYD_DATA_BUSY, HYD_DATA_FORMAT, HYD_CONFIG
  */
 export async function startArchiver(options: ArchiverOptions): Promise<Archiver> {
-  const { dataDir, config, log } = options;
+  const { dataDir, log } = options;
+  let { config } = options;
   const { broker } = config.archive;
   if (broker.urls.length === 0)
     throw new HydrantError('HYD_USAGE', 'no broker is named', {
@@ -103,17 +106,20 @@ export async function startArchiver(options: ArchiverOptions): Promise<Archiver>
     },
   );
   untilIntake.release();
+  const health = await openArchiverHealth({ dataDir, config: () => config, journal, store, archive, bus, intake }, opening);
 
   const opened = opening.move();
   return {
     dataDir,
     clientId,
+    healthUrl: health,
     subscribed: intake.subscribed,
     ended: intake.ended,
     announce: (facts) => lock.announce(facts),
     apply(next) {
       intake.configure({ exclude: next.archive.exclude });
       archive.configure(withoutExclude(next));
+      config = next;
     },
     async close({ deadlineMs }) {
       deadlineAtMs = performance.now() + deadlineMs;
@@ -123,10 +129,6 @@ export async function startArchiver(options: ArchiverOptions): Promise<Archiver>
       await opened.disposeAsync();
     },
   };
-}
-
-function isConnected(bus: MqttBus): boolean {
-  return bus.links.some(({ url }) => url !== undefined);
 }
 
 /** What is excluded never comes as far as the journal. */

@@ -100,6 +100,15 @@ export const configSchema = z.strictObject({
       minFreeBytes: byteSize()
         .prefault('64MiB')
         .describe('Below this much free space for the data folder /readyz says that the server is not ready.'),
+      host: z.string().min(1).default('127.0.0.1').describe('Address to bind for health.port.'),
+      port: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .optional()
+        .describe(
+          'Port on which `hydrant archive` answers /healthz, /readyz and /metrics, to anybody; 0 picks a free one. Default: none. A server answers them on its HTTP port.',
+        ),
     })
     .prefault({}),
   log: z

@@ -16,7 +16,8 @@ export function runArchiver(options: RunArchiverOptions): Promise<number> {
     async start({ config, dataDir }, log) {
       const { command, version, account } = options;
       const archiver = await startArchiver({ dataDir, config, account, command, log });
-      const { clientId } = archiver;
+      const { clientId, healthUrl } = archiver;
+      const listeners = healthUrl === undefined ? {} : { http: healthUrl };
       const { to, layout, broker } = config.archive;
       log('info', 'connecting', { broker: broker.urls, clientId, filters: broker.filters });
       return {
@@ -25,7 +26,7 @@ export function runArchiver(options: RunArchiverOptions): Promise<number> {
         status: `archiving ${broker.urls.join(' ')}`,
         sayReady: () => ({
           banner: archiverBanner({ version, dataDir, clientId, broker, to, env: options.inputs.env }),
-          facts: { data: dataDir, listeners: {}, broker: broker.urls, clientId, filters: broker.filters, to, layout },
+          facts: { data: dataDir, listeners, broker: broker.urls, clientId, filters: broker.filters, to, layout },
         }),
         liveKeys: () => ARCHIVER_LIVE_KEYS,
         apply(next) {

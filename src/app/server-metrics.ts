@@ -21,15 +21,21 @@ type Reasons = Record<string, number>;
 
 /** What /metrics says of a server, read at this moment. */
 export function serverSamples({ journal, broker, archive, http, tls }: MeasuredParts): Sample[] {
-  const { sealer, uploader, upkeep } = archive;
   return [
     ...brokerSamples(broker),
+    ...storedSamples(journal, archive),
+    gauge('hydrant_http_event_streams', 'Event streams open over HTTP.', http.streams),
+    ...(tls ? tlsSamples(tls) : []),
+  ];
+}
+
+/** Of journal and archive, whoever writes there. */
+export function storedSamples(journal: Journal, { sealer, uploader, upkeep }: MeasuredParts['archive']): Sample[] {
+  return [
     ...journalSamples(journal),
     ...(sealer ? archiveSamples(sealer) : []),
     ...(upkeep ? upkeepSamples(upkeep) : []),
     ...(uploader ? uploadSamples(uploader) : []),
-    gauge('hydrant_http_event_streams', 'Event streams open over HTTP.', http.streams),
-    ...(tls ? tlsSamples(tls) : []),
   ];
 }
 
@@ -128,11 +134,11 @@ function tlsSamples({ failures, expiresAtMs }: NonNullable<MeasuredParts['tls']>
   ];
 }
 
-function gauge(name: string, help: string, value: number): Sample {
+export function gauge(name: string, help: string, value: number): Sample {
   return { name, help, type: 'gauge', value };
 }
 
-function counter(name: string, help: string, value: number): Sample {
+export function counter(name: string, help: string, value: number): Sample {
   return { name, help, type: 'counter', value };
 }
 

@@ -221,6 +221,31 @@ test('a server of our own is archived as well: QoS 2 once, with all that MQTT 5 
   assert.deepEqual([event!.qos, event!.contentType, event!.props], [2, 'text/plain', { reply: 'answers', user: [['unit', 'C']] }]);
 });
 
+test('it answers how it is: ready with the broker, not without it, and its counts as metrics', async () => {
+  const { data, topic } = place();
+  await using broker = await startMosquitto();
+  await using archiver = await startArchiver({ broker: broker.url, data, args: ['--http', '0'] });
+  const { http } = (await archiver.ready()).listeners as { http: string };
+  const get = async (path: string) => {
+    const response = await fetch(http + path);
+    return { status: response.status, text: await response.text() };
+  };
+  using client = await RawClient.connect(broker.url, { auto: true });
+  await client.deliver(`${topic}/a`, '12345', { qos: 2 });
+  await archiver.recorded(`${topic}/a`);
+  assert.deepEqual(await get('/healthz'), { status: 200, text: '{"status":"ok"}' });
+  assert.deepEqual(await get('/readyz'), { status: 200, text: '{"status":"ready"}' });
+  assert.equal((await get('/')).status, 404);
+  const { text } = await get('/metrics');
+  for (const line of ['hydrant_intake_connected 1', 'hydrant_intake_bytes_total 5', 'hydrant_journal_writable 1'])
+    assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
+  await broker.kill('SIGKILL');
+  await archiver.logged((entry) => /connection to the broker is lost/.test(String(entry.message)), 'the line that says so');
+  const { status, text: why } = await get('/readyz');
+  assert.equal(status, 503);
+  assert.match(why, /the broker is not connected/);
+});
+
 test('without a broker it names the ways to give one', async () => {
   const { data } = place();
   const { code, stderr } = await runHydrant(['archive', '--data', data]);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { ConfigEntry } from '../../app/config-origin.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { CommandDefinition } from '../command.ts';
@@ -19,6 +19,7 @@ interface RunOptions extends ConfigOptions, TlsOptions {
   exclude?: string[];
   excludeRegex?: string[];
   retained?: string;
+  http?: { host?: string; port: number };
   clientId?: string;
   username?: string;
   pw?: string;
@@ -72,8 +73,15 @@ function addRunOptions(command: Command): void {
     .option('--exclude-regex <regex>', 'the same, searched for in the topic; repeatable', collect)
     .addOption(new Option('--retained <what>', 'retained messages at the start (default: skip)').choices(['skip', 'keep']))
     .option('-i, --client-id <id>', 'name of the session at the broker (default: one per data folder)')
+    .addOption(new Option('--http <address>', 'answer /healthz, /readyz and /metrics here: PORT or ADDRESS:PORT').argParser(readAddress))
     .addOption(new Option('-V, --protocol-version <version>', 'MQTT version (default: 5)').choices(['311', '3.1.1', '5']))
     .option('-k, --keepalive <seconds>', 'at most this long without a sign of life', wholeNumber(1, 65_535));
+}
+
+function readAddress(text: string): { host?: string; port: number } {
+  const [, host, port] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) throw new InvalidArgumentError('Give a port, or ADDRESS:PORT.');
+  return { ...(host !== undefined && { host: host.replaceAll(/[[\]]/g, '') }), port: Number(port) };
 }
 
 /** The configuration that the flags stand for. @throws HYD_USAGE */
@@ -97,6 +105,8 @@ function readFlags(options: RunOptions): ConfigEntry[] {
   set('archive.broker.tls.insecure', '--insecure', options.insecure);
   set('archive.exclude.filters', '--exclude', options.exclude);
   set('archive.exclude.regex', '--exclude-regex', options.excludeRegex);
+  set('health.host', '--http', options.http?.host);
+  set('health.port', '--http', options.http?.port);
   set('archive.to', '--to', options.to);
   set('archive.layout', '--layout', options.layout);
   return entries;
