@@ -117,9 +117,7 @@ class Verification {
   #isNewHour(group: ArchiveGroup): boolean {
     if (group.layout !== 'hive') return false;
     const { journal, epoch } = group;
-    if (this.#look > 1 && holdsAll(this.#seen.hours.overlap(journal, epoch, group), group)) return false;
-    this.#seen.hours.add(journal, epoch, group);
-    return true;
+    return this.#look === 1 || !holdsAll(this.#seen.hours.overlap(journal, epoch, group), group);
   }
 
   async #segment(piece: Piece): Promise<void> {
@@ -145,14 +143,16 @@ class Verification {
         if (this.#isLeftOver(group)) return;
         if (own || manifest.object === null) {
           const events = own ? await this.#object(own, manifest, day) : 0;
-          if (group.layout === 'daily') this.#forgetHours(manifest, day);
+          if (group.layout === 'daily') this.#noteDay(manifest);
           else if (own?.bytes === manifest.bytes) this.#compacted = { manifest, fromMs: group.fromMs };
+          if (group.layout === 'daily' || this.#look > 1) this.#forgetParts(group, manifest, day);
           this.#addRuns(group, manifest, day, events);
         } else this.#withoutObject.push({ manifest, key: group.manifestKey!, day });
       }
       const foreign = group.objects.filter((object) => object !== own);
       const trusted = foreign.find(({ codec }) => codec === 'plain') ?? foreign[0];
       if (trusted) await this.#withoutManifest(group, trusted, day);
+      if (group.layout === 'hive') this.#seen.hours.add(group.journal, group.epoch, group);
     } catch (error) {
       if (!(error instanceof HydrantError) || error.code !== 'HYD_OBJECT_MISSING') throw error;
       this.#missed = true;
@@ -172,10 +172,14 @@ class Verification {
     return events;
   }
 
-  /** A day that was put together after its hours were read tells what they told. */
-  #forgetHours(manifest: Manifest, day: string): void {
-    for (const { journal, epoch, firstSeq: first, lastSeq: last } of manifest.parts) this.#composed.add(journal, epoch, { first, last });
-    const isTold = (run: SequenceRun): boolean => run.kind === 'object' && covers(manifest, run);
+  #noteDay({ parts }: Manifest): void {
+    for (const { journal, epoch, firstSeq: first, lastSeq: last } of parts) this.#composed.add(journal, epoch, { first, last });
+  }
+
+  /** What was put together after its parts were read tells what they told. */
+  #forgetParts(group: ArchiveGroup, manifest: Manifest, day: string): void {
+    const isTold = (run: SequenceRun): boolean =>
+      run.kind === 'object' && (group.layout === 'daily' || run.dayMs === group.fromMs) && covers(manifest, run);
     for (const run of this.#runs) if (isTold(run)) this.#report.count(day, { objects: -1, events: -(run.events ?? 0) });
     this.#runs = this.#runs.filter((run) => !isTold(run));
   }
