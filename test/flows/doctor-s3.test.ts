@@ -105,7 +105,7 @@ test('a clock that is off is measured against the server’s', async (t) => {
   mock.timers.enable({ apis: ['Date'], now: Date.now() + 90_000 });
   const { 'server clock': clock } = byCheck(await examineS3(PLACE, radosgw.settings()));
   assert.equal(clock!.status, 'warn');
-  assert.match(clock!.detail, /this machine is 1m(29|30|31)s ahead of the server/);
+  assert.match(clock!.detail, /this machine is 1m[23]\ds ahead of the server/);
 });
 
 test('a server that overwrites or does not encrypt is told from one that keeps its word', async () => {
