@@ -232,4 +232,5 @@ test('following gives what is appended, sealed and begun anew later, each once',
   for await (const records of search) topics.push(...records.map(({ event }) => event.topic));
   assert.deepEqual(topics, ['t/0', 't/1', 't/2', 't/3', 't/4', 't/5']);
   assert.equal(search.statistics.damaged, 0);
+  assert.equal(search.statistics.linesScanned, 7, 'a segment that grows is not read again from its begin');
 });
