@@ -24,6 +24,11 @@ test('a secret comes from the file that keyFile names, and remembers that line',
   assert.deepEqual({ ...read.given.get('store.key')!.origin, file: '' }, { from: 'file', file: '', line: 2, column: 12 });
 });
 
+test('the file of a secret is looked for from the folder of the configuration, as every file that it names', async () => {
+  const read = await readWith('store:\n  keyFile: secret\n', SECRET);
+  assert.equal(read.config.store.key, SECRET);
+});
+
 test('a secret in a variable wins over keyFile, and so does its …_FILE', async () => {
   assert.equal(
     (await readWith('store: {keyFile: /nowhere}', SECRET, (path) => ({ HYDRANT_STORE_KEY_FILE: path }))).config.store.key,

@@ -92,7 +92,7 @@ function readSecretFiles(given: Map<string, ConfigEntry>, keys: ConfigKeys, faul
       faults.push({ origin: entry.origin, message: `${path} is given too; keep one of the two` });
     else if (!direct || direct.origin.from === 'file') {
       try {
-        given.set(path, { path, value: readSecret(String(entry.value)), origin: entry.origin });
+        given.set(path, { path, value: readSecret(String(absolutePath(entry))), origin: entry.origin });
       } catch (error) {
         faults.push({ origin: entry.origin, message: `${entry.path}: ${errorText(error)}` });
       }
