@@ -36,11 +36,9 @@ export function readinessNotes(uploads: UploaderStatistics | undefined): string[
   const { pending, pendingBytes, oldestPendingMs, conflicts, lastError } = uploads;
   const notes: string[] = [];
   if (pending > 0 && lastError !== '') {
-    const seconds = Math.floor(oldestPendingMs / 1000);
-    notes.push(
-      `uploads fail: ${pending} archive objects (${formatSize(pendingBytes)}) wait, the oldest for ${formatDuration(seconds * 1000)}`,
-    );
+    const oldest = formatDuration(Math.max(1, Math.floor(oldestPendingMs / 1000)) * 1000);
+    notes.push(`uploads fail; archive objects that wait: ${pending} (${formatSize(pendingBytes)}), the oldest for ${oldest}`);
   }
-  if (conflicts > 0) notes.push(`${conflicts} archive objects cannot be uploaded: other content holds their place`);
+  if (conflicts > 0) notes.push(`archive objects that cannot be uploaded, because other content holds their place: ${conflicts}`);
   return notes;
 }

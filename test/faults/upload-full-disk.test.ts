@@ -45,7 +45,7 @@ test('while the remote store takes nothing the data folder fills up, which every
   const seen = await readyz(server);
   assert.equal(seen.code, 503);
   assert.match(seen.reasons!.join(), /disk is full/);
-  assert.match(seen.notes!.join(), /^uploads fail: \d+ archive objects \(.*\) wait, the oldest for /);
+  assert.match(seen.notes!.join(), /^uploads fail; archive objects that wait: \d+ \(.*\), the oldest for /);
 
   await remote.free();
   await until(async () => (await metric(server, 'hydrant_journal_writable')) === 1, 'the journal to be written again', 60_000);
