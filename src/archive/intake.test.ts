@@ -63,7 +63,7 @@ function watchLost(journal: Journal): Promise<void> {
 const texts = (records: JournalRecord[]): string[] => records.map(({ payload }) => Buffer.from(payload).toString());
 const numbers = (count: number): { text: string }[] => Array.from({ length: count }, (_, i) => ({ text: String(i) }));
 
-test('an event is acknowledged once it is on disk, never before, in order', async () => {
+test('an event is acknowledged once it is on disk, never before, in order (archive defect 2)', async () => {
   await using folder = await createTempFolder('hydrant-intake');
   await using place = await openPlace(folder.path);
   const { bus, journal } = place;
@@ -102,7 +102,7 @@ test('what is excluded is acknowledged, counted and not recorded; other topics a
   assert.deepEqual(texts(await place.recorded()), ['3', '4']);
 });
 
-test('without an exclusion, or with an empty expression, nothing is excluded', async () => {
+test('without an exclusion, or with an empty expression, nothing is excluded (archive defect 1)', async () => {
   for (const exclude of [undefined, {}, { regex: [''] }]) {
     await using folder = await createTempFolder('hydrant-intake');
     await using place = await openPlace(folder.path, { intake: { exclude } });
@@ -142,7 +142,7 @@ test('an event that does not fit yet is not overtaken by a smaller one; one that
   assert.deepEqual(texts(await place.recorded()), expected);
 });
 
-test('what a failing disk gave back is recorded once the disk works again, before what came later', async () => {
+test('what a failing disk gave back is recorded once the disk works again, before what came later (archive defect 4)', async () => {
   await using folder = await createTempFolder('hydrant-intake');
   await using place = await openPlace(folder.path);
   const dir = join(folder.path, 'journal');
@@ -218,7 +218,7 @@ test('a gap that a crash kept from the journal is told at the next start, once',
   }
 });
 
-test('closing acknowledges what was taken and nothing that came later', async () => {
+test('closing acknowledges what was taken and nothing that came later (archive defect 3)', async () => {
   await using folder = await createTempFolder('hydrant-intake');
   await using place = await openPlace(folder.path);
   place.bus.give(...numbers(500));
@@ -234,7 +234,7 @@ test('closing acknowledges what was taken and nothing that came later', async ()
   assert.equal((await place.recorded()).length, 500);
 });
 
-test('closing does not wait beyond its deadline for a disk that takes nothing; what waits stays unacknowledged', async () => {
+test('closing does not wait beyond its deadline for a disk that takes nothing; what waits stays unacknowledged (archive defect 3)', async () => {
   await using folder = await createTempFolder('hydrant-intake');
   await using place = await openPlace(folder.path);
   const dir = join(folder.path, 'journal');

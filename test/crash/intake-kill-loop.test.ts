@@ -20,7 +20,7 @@ async function publish(url: string, qos: 1 | 2, signal: AbortSignal): Promise<nu
   }
 }
 
-test(`an archiver killed at ${ROUNDS} random instants loses nothing, has QoS 2 once and marks repeats at QoS 1`, {
+test(`an archiver killed at ${ROUNDS} random instants loses nothing, has QoS 2 once and marks repeats at QoS 1 (archive defects 2 and 11)`, {
   timeout: 240_000,
 }, async () => {
   const random = createRandom('intake kill loop');

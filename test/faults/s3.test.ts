@@ -369,7 +369,7 @@ test('an upload in parts that was not finished is removed by clean, but not a yo
   assert.equal(await store.put('unfinished', randomBytes(6 * MIB), ONCE), 'created');
 });
 
-test('objects carry their type, class and encryption', async () => {
+test('objects carry their type, class and encryption (archive defects 15 and 16)', async () => {
   await using scene = await setScene();
   const { proxy, store, open } = scene;
   const types = {

@@ -59,7 +59,7 @@ test('what a broker delivers at every QoS is in the remote store when the archiv
   assert.ok(files.some((name) => name.endsWith('.manifest.json')) && files.some((name) => name.endsWith('.ndjson.gz')));
 });
 
-test('what comes while the archiver is away is archived by the next one', async () => {
+test('what comes while the archiver is away is archived by the next one (archive defect 9)', async () => {
   const { data, topic } = place();
   const start = () => startArchiver({ broker: mosquitto.url, data, args: ['--engine', mosquitto.url, '--filter', `${topic}/#`] });
   {
@@ -128,7 +128,7 @@ test('a broker that cannot be reached is tried until it is there; a stop meanwhi
   await archiver.recorded(`${topic}/a`);
 });
 
-test('a broker that has lost the session is told of in the archive, and the subscription stands again', async () => {
+test('a broker that has lost the session is told of in the archive, and the subscription stands again (archive defect 8)', async () => {
   const { data, topic } = place();
   await using first = await startMosquitto();
   await using archiver = await startArchiver({ broker: first.url, data });
