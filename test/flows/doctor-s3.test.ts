@@ -115,7 +115,15 @@ test('a server that overwrites or does not encrypt is told from one that keeps i
   assert.equal(auto['if-none-match']!.status, 'warn');
   const strict = byCheck(await examineS3(PLACE, radosgw.settings({ endpoint: proxy.url, ifNoneMatch: 'require' })));
   assert.equal(strict['if-none-match']!.status, 'fail');
+  // This one ignores AES256 and knows no such key or class.
+  const plain = byCheck(await examineS3(PLACE, radosgw.settings({ sse: 'AES256' })));
+  assert.deepEqual([plain.encryption!.status, plain.encryption!.detail], ['fail', 'archive.s3.sse is AES256, but the server reports none']);
+  const keyless = byCheck(await examineS3(PLACE, radosgw.settings({ sse: 'aws:kms', kmsKeyId: 'none-such' })));
+  assert.match(keyless.put!.fix!, /archive\.s3\.kmsKeyId/);
+  const classless = byCheck(await examineS3(PLACE, radosgw.settings({ storageClass: 'NONSENSE' })));
+  assert.match(classless.put!.fix!, /archive\.s3\.storageClass/);
   const encrypted = byCheck(await examineS3(PLACE, radosgw.settings({ sse: 'aws:kms', kmsKeyId: 'test-key' })));
+  assert.equal(encrypted.multipart!.status, 'warn', 'this one ignores the condition for objects in parts');
   assert.deepEqual([encrypted.encryption!.status, encrypted.encryption!.detail], ['ok', 'aws:kms, key test-key']);
 });
 

@@ -65,7 +65,7 @@ function describe(error: Thrown, { endpoint }: S3Place): string {
 }
 
 interface Advice {
-  fix?: string;
+  fix: string;
   retryable: boolean;
 }
 
@@ -77,6 +77,11 @@ const KEYS: Advice = {
 const CHANGED: Advice = {
   retryable: true,
   fix: 'What arrived was not what was sent; it is tried again by itself. If it stays, look for a faulty proxy or network.',
+};
+
+const REFUSED: Advice = {
+  retryable: false,
+  fix: 'The server refuses what it is asked for: check archive.s3.storageClass, archive.s3.sse and archive.s3.kmsKeyId.',
 };
 
 const STRANGE: Advice = {
@@ -95,7 +100,10 @@ const BY_CODE: Record<string, Advice> = {
   XAmzContentSHA256Mismatch: CHANGED,
   BadDigest: CHANGED,
   IncompleteBody: CHANGED,
-  InvalidStorageClass: { retryable: false, fix: 'Correct archive.s3.storageClass, or leave it out.' },
+  InvalidArgument: REFUSED,
+  InvalidRequest: REFUSED,
+  InvalidStorageClass: REFUSED,
+  InvalidEncryptionAlgorithmError: REFUSED,
   NotImplemented: {
     retryable: false,
     fix: 'The server does not know this: leave out archive.s3.sse and archive.s3.storageClass there.',
@@ -112,6 +120,8 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   const { bucket } = place;
   const code = s3Code(error);
   const status = s3Status(error);
+  if (/KMS/i.test(code) || (status !== undefined && status < 500 && /kms/i.test(error.message ?? '')))
+    return { retryable: false, fix: 'Allow kms:GenerateDataKey and kms:Decrypt on the key, or correct archive.s3.kmsKeyId.' };
   const known = BY_CODE[code];
   if (known) return known;
   if (code === 'NoSuchBucket')
@@ -121,15 +131,15 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   // The answer to a HEAD has no code, but it names the region.
   if (OTHER_REGION.includes(code) || status === 301 || (status === 400 && regionOf(error)))
     return { retryable: false, fix: regionFix(error, place) };
-  if (/KMS/i.test(code) || (status === 403 && /kms/i.test(error.message ?? '')))
-    return { retryable: false, fix: 'Allow kms:GenerateDataKey and kms:Decrypt on the key, or correct archive.s3.kmsKeyId.' };
   if (status === 403)
     return { retryable: false, fix: `Allow ${PERMISSIONS[action]} on the bucket ${bucket}; \`hydrant doctor s3\` tries each permission.` };
   if (/region is missing/i.test(error.message ?? ''))
     return { retryable: false, fix: 'Set archive.s3.region or AWS_REGION to the region of the bucket.' };
   if (isStrange(error)) return STRANGE;
   if (status === undefined) return { retryable: true, fix: networkFix(systemCode(error) ?? '', place) };
-  return { retryable: status >= 500 || status === 429 || status === 408 };
+  const retryable = status >= 500 || status === 429 || status === 408;
+  if (retryable) return { retryable, fix: 'It is tried again by itself. If it stays, look for this request in the log of the server.' };
+  return { retryable, fix: 'Look the code up in the documentation of the server; `hydrant doctor s3` tries one thing after the other.' };
 }
 
 /** HYD_STORE for an answer that is well-formed, but none of S3's. */
