@@ -5,7 +5,7 @@ import { CompletenessKeeper } from '../archive/completeness-keeper.ts';
 import { openSealer, type Sealer } from '../archive/sealer.ts';
 import type { SealerOptions } from '../archive/sealer-options.ts';
 import { openUpkeep, type Upkeep } from '../archive/upkeep.ts';
-import { openUploader, type Uploader } from '../archive/uploader.ts';
+import { openUploader, type Uploader, type UploaderOptions } from '../archive/uploader.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { settlesWithin } from '../core/settles-within.ts';
@@ -62,7 +62,9 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       { name: to!, store: remote },
     ]);
   let sealer: Sealer | undefined;
-  const uploader = remote && uploadTo(remote, localDir, options, () => void sealer?.hurry());
+  let hasRetention = isRetained(config);
+  const uploader =
+    remote && uploadTo(remote, localDir, options, { onRemoved: () => void sealer?.hurry(), hasRetention: () => hasRetention });
   const onSealed: SealerOptions['onSealed'] = (manifest, fromMs) => keeper?.sealed(manifest, fromMs);
   const sealerOptions = { store: local, stored, uploads: uploader, onSealed, workDir: join(dataDir, 'sealing'), layout, codec, log };
   if (enabled) sealer = await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude });
@@ -88,6 +90,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     upkeep,
     catalogue,
     configure(next) {
+      hasRetention = isRetained(next);
       sealer?.configure({ exclude: next.archive.exclude });
       upkeep?.configure(upkeepPart(next));
     },
@@ -133,7 +136,7 @@ function uploadTo(
   remote: ObjectStore,
   localDir: string,
   { dataDir, config, journal, log }: ArchiveOptions,
-  onRemoved: () => void,
+  hooks: Pick<UploaderOptions, 'onRemoved' | 'hasRetention'>,
 ): Uploader {
   const { to, layout, upload, s3 } = config.archive;
   return openUploader({
@@ -145,9 +148,13 @@ function uploadTo(
     layout,
     keepLocalMs: upload.keepLocal,
     parallel: s3.parallel,
-    onRemoved,
+    ...hooks,
     log,
   });
+}
+
+function isRetained({ archive }: Pick<Config, 'archive'>): boolean {
+  return archive.retention.bytes > 0 || archive.retention.age > 0;
 }
 
 function upkeepPart({ archive }: Pick<Config, 'archive'>): Parameters<Upkeep['configure']>[0] {

@@ -3,7 +3,7 @@ import { crashPoint } from '../core/crash-point.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { ObjectBody, ObjectInfo, ObjectStore, ReadableStore } from '../storage/store.ts';
 import { decodeManifest, type Manifest } from '../wire/manifest.ts';
-import { parseArchiveKey, QUARANTINE_PREFIX } from './keys.ts';
+import { HIVE_PREFIX, parseArchiveKey, QUARANTINE_PREFIX } from './keys.ts';
 import type { LocalGroup } from './local-groups.ts';
 import type { SeqPart } from './sealer-options.ts';
 import type { Mark, StoredFile } from './upload-marks.ts';
@@ -49,6 +49,18 @@ async function isJoined(remote: ReadableStore, base: string): Promise<boolean> {
     const other = parseArchiveKey(key);
     if (other?.layout !== 'hive' || other.file !== 'manifest' || other.base === base) continue;
     if (other.first <= own.first && other.last >= own.last) return true;
+  }
+  return false;
+}
+
+/** Whether retention may have removed it: the oldest that the remote store has is younger. */
+export async function isOutlived(remote: ReadableStore, base: string): Promise<boolean> {
+  const own = parseArchiveKey(`${base}.manifest.json`);
+  if (!own) return false;
+  for await (const { key } of remote.list(own.layout === 'hive' ? HIVE_PREFIX : '')) {
+    const oldest = parseArchiveKey(key);
+    if (oldest?.layout === 'hive' && own.layout === 'hive' && oldest.journal === own.journal) return oldest.first > own.last;
+    if (oldest?.layout === 'daily' && own.layout === 'daily') return oldest.fromMs > own.fromMs;
   }
   return false;
 }

@@ -123,6 +123,28 @@ test('a kept object that was put together with others in the remote store does n
   assert.equal(uploader.statistics.uploaded, 1);
 });
 
+test('a kept object that retention has removed from the remote store does not go up again', async () => {
+  for (const [layout, days] of [
+    ['hive', 1],
+    ['daily', 2],
+  ] as const) {
+    await using pair = await UploadPair.create('2026-11-20T10:00:00Z');
+    const uploader = pair.openUploader({ layout, keepLocalMs: 72 * 3_600_000, hasRetention: () => true });
+    for (let day = 0; day < days; day++) {
+      await pair.fill(layout === 'hive' ? 2 : 1, `${day}`);
+      pair.folder.nowMs += 24 * 3_600_000;
+    }
+    await (await pair.openSealer(uploader, { layout })).run();
+    await until(() => uploader.statistics.uploaded === 2, 'the uploads');
+    const keys = await pair.remoteKeys();
+    assert.equal(keys.length, 6);
+    for (const key of keys.slice(0, 3)) await pair.remote.inner.delete(key);
+    pair.folder.nowMs += 72 * 3_600_000;
+    await pair.settled(uploader);
+    assert.deepEqual(await pair.remoteKeys(), keys.slice(3));
+  }
+});
+
 test('one object that fails keeps no other from going, and goes as soon as it may (archive defect 10)', async () => {
   await using pair = await UploadPair.create();
   await pair.fill(6);

@@ -8,7 +8,7 @@ import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { groupKeys, type Layout, readGroup, readyGroups } from './local-groups.ts';
 import type { SealableJournal, SeqPart, Uploads } from './sealer-options.ts';
-import { isStored, type Uploaded, uploadGroup } from './upload-group.ts';
+import { isOutlived, isStored, type Uploaded, uploadGroup } from './upload-group.ts';
 import { type Mark, UploadMarks } from './upload-marks.ts';
 import { type Upload, UploadQueue } from './upload-queue.ts';
 
@@ -25,6 +25,8 @@ export interface UploaderOptions {
   layout: Layout;
   /** How long local files stay once they are seen in the remote store, milliseconds. Default 0. */
   keepLocalMs?: number;
+  /** Whether the remote store's oldest objects are removed by and by: those are not uploaded again. Default: they are not. */
+  hasRetention?: () => boolean;
   /** Uploads at once. Default 4. */
   parallel?: number;
   /** Bounds of the time between two tries of one object, milliseconds. Default 1 s and 5 min. */
@@ -269,7 +271,7 @@ export class Uploader implements Uploads {
     if (this.#closed) return;
     const { base } = mark;
     const isHere = (await groupKeys(this.#local, base)).length > 0;
-    if (!isHere || (await isStored(this.#remote, mark))) {
+    if (!isHere || (await isStored(this.#remote, mark)) || (this.#options.hasRetention?.() && (await isOutlived(this.#remote, base)))) {
       await this.#removeLocal(base);
       return;
     }
