@@ -50,6 +50,8 @@ class S3Store implements ObjectStore {
   readonly #honours = new Map<UploadKind, Promise<boolean>>();
   #opened: Promise<S3Target> | undefined;
   #bucket: Promise<void> | undefined;
+  /** Encryption was asked for, and not reported; said once. */
+  #isPlain = false;
 
   constructor(options: S3StoreOptions) {
     this.#options = options;
@@ -136,6 +138,7 @@ class S3Store implements ObjectStore {
       try {
         const answer = await sendContent(target, key, body, content, options);
         if (isTagOf(content, answer) === false) await this.#readBack(target, key);
+        await this.#checkEncryption(target, key, answer);
         return;
       } catch (error) {
         const status = s3Status(error);
@@ -151,6 +154,16 @@ class S3Store implements ObjectStore {
         throw isTaken ? taken(key, error) : failed(target, 'write', `object ${key}`, error);
       }
     }
+  }
+
+  /** Some servers ignore what they do not know; some do not tell it of what came in parts, but of the object. */
+  async #checkEncryption(target: S3Target, key: string, answer: { ServerSideEncryption?: string }): Promise<void> {
+    const { bucket, settings } = target;
+    if (settings.sse === 'none' || answer.ServerSideEncryption === settings.sse || this.#isPlain) return;
+    const reported = (await this.#look(target, key))?.ServerSideEncryption;
+    if (reported === settings.sse) return;
+    this.#isPlain = true;
+    this.#log('warn', 'the store does not say that it encrypts', { bucket, asked: settings.sse, reported: reported ?? 'none' });
   }
 
   /** The tag of what was put is not the one expected, which some servers do; its content says whether it arrived. */
