@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { connectClient } from '../../mqtt/client.ts';
 import { within } from '../../testing/deadline.ts';
 import { DeliveryLog } from '../../testing/delivery-log.ts';
 import { MemoryInbox } from '../../testing/memory-inbox.ts';
@@ -137,34 +138,43 @@ test('QoS 2: DUP=0 on an identifier that is out is another message; the stored o
 });
 
 test('a lost session: the new one is durable before anything is delivered, the gap comes behind what came before it', async () => {
-  await read({ subscribe: { maxInFlight: 1 } }, async (reader) => {
+  await read({ subscribe: { maxInFlight: 3 } }, async (reader) => {
     const { session, log, inbox, gaps } = reader;
     const first = inbox.incarnation;
-    session.publish(5, 'one');
-    session.publish(6, 'two');
-    const [one] = await log.until(1);
-    inbox.stored.add(5);
+    session.publish(4, 'zero');
+    await log.until(1);
+    inbox.stored.add(4);
+    log.deliveries[0]!.ack();
+    await session.until('pubrec 4');
+    for (const [at, payload] of ['one', 'two', 'three', 'four'].entries()) session.publish(5 + at, payload);
+    await log.until(4);
     inbox.isHeld = true;
     const beforeMs = Date.now();
     session.hangUp();
     await session.until(() => session.connects === 2);
-    session.publish(5, 'three', { dup: true });
+    for (const [id, payload] of [
+      [4, 'zero'],
+      [5, 'one'],
+    ] as const)
+      session.publish(id, payload, { dup: true });
     await inbox.until('begin', 2);
-    one!.ack();
-    const [, two] = await log.until(2);
-    two!.ack();
+    for (const delivery of log.deliveries.slice(1)) delivery.ack();
+    await log.until(5);
+    await using other = await connectClient({ url: session.url });
+    await other.ping();
     assert.notEqual(inbox.incarnation, first);
-    assert.deepEqual(log.payloads, ['one', 'two'], 'what this process has is not lost with the session');
+    assert.deepEqual(log.payloads, ['zero', 'one', 'two', 'three', 'four'], 'what this process has is not lost with the session');
     inbox.isHeld = false;
     inbox.commit();
-    const [, , three] = await log.until(3);
-    assert.equal(three!.event.inbound, `${inbox.incarnation}:5`);
+    await log.until(7);
+    assert.deepEqual(log.payloads.slice(5), ['zero', 'one'], 'they are new ones in a new session');
+    assert.equal(log.deliveries[6]!.event.inbound, `${inbox.incarnation}:5`);
     assert.deepEqual(
       gaps.map(({ gap, after }) => [gap.reason, after]),
-      [['session-lost', 2]],
+      [['session-lost', 5]],
     );
     assert.ok(gaps[0]!.gap.fromMs! <= gaps[0]!.gap.untilMs && gaps[0]!.gap.untilMs >= beforeMs);
-    three!.ack();
+    for (const delivery of log.deliveries.slice(5)) delivery.ack();
     await session.until('pubrec 5');
     assert.ok(!session.seen.includes('pubrec 6'), 'the server knows nothing of it any more');
   });

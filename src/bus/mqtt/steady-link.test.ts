@@ -193,11 +193,12 @@ test('while the reader is slow and nothing is read, the server is still pinged, 
   });
   await using bus = await openMqttBus({ urls: [session.url], keepAliveSeconds: 1, maxQueuedBytes: 1000 });
   await using subscription = await bus.subscribe(['a'], { durable: 'reader', maxInFlight: 1 });
-  for (let id = 1; id <= 20; id++) session.publish(id, 'x'.repeat(1000), { qos: 1 });
+  for (let id = 1; id <= 3000; id++) session.publish(id, 'x'.repeat(10_000), { qos: 1 });
   await session.until(() => pings >= 3, 'pings');
+  assert.ok(session.server.connection.bufferedBytes > 1_000_000, 'what cannot be queued stays with the server');
   assert.equal(session.connects, 1);
   const log = new DeliveryLog(subscription, (delivery) => delivery.ack());
-  await log.until(20);
+  await log.until(3000);
 });
 
 test('filters are subscribed to on every connection, whatever the server says of the session, and what is gone is unsubscribed after that', async () => {

@@ -103,6 +103,10 @@ export class SteadyLink {
     const url = urls[this.#turn % urls.length]!;
     const client = await this.#connect(url, this.#stop.signal, this.#owner.connectOptions(this.#context.dialect.version));
     if (client instanceof Error) return this.#onFailure(url, client);
+    if (this.#stop.signal.aborted) {
+      await client.close();
+      return undefined;
+    }
     this.#client = client;
     const { timing, log } = this.#context;
     const upMs = timing.now();
@@ -129,7 +133,7 @@ export class SteadyLink {
 
   async #connect(url: string, signal: AbortSignal, more: Partial<ClientOptions>): Promise<Client | Error> {
     const { options, dialect } = this.#context;
-    const { username, password, tls, keepAliveSeconds = 60, connectTimeoutMs, maxQueuedBytes } = options;
+    const { username, password, tls, keepAliveSeconds = 60, connectTimeoutMs } = options;
     const connecting = new AbortController();
     const stop = (): void => connecting.abort(signal.reason);
     if (signal.aborted) stop();
@@ -143,7 +147,6 @@ export class SteadyLink {
         keepAliveSeconds,
         pingTimeoutMs: Math.min(10_000, keepAliveSeconds > 0 ? keepAliveSeconds * 500 : 10_000),
         connectTimeoutMs,
-        maxQueuedBytes,
         clientId: this.#owner.clientId,
         version: dialect.version,
         signal: connecting.signal,
