@@ -121,7 +121,10 @@ class Gathering {
       }
     } catch (error) {
       await rm(path, { force: true });
-      if (error instanceof HydrantError && error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
+      if (!(error instanceof HydrantError)) throw error;
+      // What came damaged is read again, block by block; a store that is down says so then.
+      if (error.code === 'HYD_STORE') return false;
+      if (error.code === 'HYD_OBJECT_MISSING') throw new PieceGone(piece.name, { cause: error });
       throw error;
     }
     this.#found.push({ order, path, isParquet: manifest.codec === 'parquet' });

@@ -320,6 +320,7 @@ test('a day that was put together of two starts, and hours that a crash left bes
   await using own = await ArchiveFolder.create('2026-11-20T10:00:00Z');
   await own.append('a', '1');
   await own.restart();
+  own.journal.hold('a session').set(2);
   await own.append('a', '2');
   await own.journal.rotate();
   await (await own.seal()).close();
@@ -353,6 +354,8 @@ test('a day that was put together of two starts, and hours that a crash left bes
 
 test('hours that were put together as Parquet say what their lines said, beside what they were made of and without it', async () => {
   await using own = await ArchiveFolder.create('2026-11-20T10:00:00Z');
+  const hold = own.journal.hold('a session');
+  hold.set(3);
   const sealer = await own.openSealer();
   for (let i = 0; i < 3; i++) {
     await own.append(`p/${i}`, Buffer.from([i, 255]), {
@@ -384,6 +387,10 @@ test('hours that were put together as Parquet say what their lines said, beside 
   await upkeep.run();
   const whole = await own.files('archive');
   assert.ok(whole.some((name) => name.endsWith('.parquet')) && !whole.some((name) => name.endsWith('.ndjson.gz')), whole.join());
+  assert.equal(await all(), before, 'what the journal still has is told once');
+  hold.release();
+  await own.journal.trim();
+  assert.equal(own.journal.firstSeq, 7);
   assert.equal(await all(), before);
   for (const [name, bytes] of parts) await own.store.put(name, bytes, { ifNoneMatch: true });
   assert.equal(await all(), before);
@@ -396,30 +403,22 @@ test('objects of a bucket are fetched, those that may match and no others', asyn
   for (const name of await folder.files('archive')) await bucket.put(name, { path: join(folder.archiveDir, name) }, { ifNoneMatch: true });
   Object.assign(process.env, env);
   await using proxy = await startBreakingHttp(radosgw.endpoint);
-  const io = captureIo({ env });
-  const args = [
-    '--from',
-    's3://query-archive/site',
-    '--endpoint',
-    proxy.url,
-    '--since',
-    '2026-11-20T22:00Z',
-    '--until',
-    '2026-11-20T23:00Z',
-  ];
-  assert.equal(
-    await runCli(['query', 'select count(*) n, min(seq) least from events', ...args, '--cache-bytes', '0'], io),
-    0,
-    io.stderr.text,
-  );
-  assert.equal(io.stdout.text, '{"n":20,"least":21}\n');
-  const fetched = proxy.requests.filter(
-    ({ method, path }) => method === 'GET' && /\.ndjson\.[^?]*\?x-id=GetObject|\.ndjson\.[a-z]+$/.test(path),
-  );
-  assert.deepEqual(
-    fetched.map(({ path }) => /hour=\d\d/.exec(decodeURIComponent(path))![0]),
-    ['hour=22'],
-  );
+  const count = async (...args: string[]): Promise<{ out: string; fetched: string[] }> => {
+    const io = captureIo({ env });
+    const from = ['--from', 's3://query-archive/site', '--endpoint', proxy.url, '--cache-bytes', '0'];
+    const seen = proxy.requests.length;
+    assert.equal(await runCli(['query', 'select count(*) n, min(seq) least from events', ...from, ...args], io), 0, io.stderr.text);
+    const objects = proxy.requests
+      .slice(seen)
+      .filter(({ method, path }) => method === 'GET' && /\.ndjson\.\w+(\?x-id=GetObject)?$/.test(path));
+    return { out: io.stdout.text, fetched: objects.map(({ path }) => /hour=\d\d/.exec(decodeURIComponent(path))![0]) };
+  };
+  const hour = ['--since', '2026-11-20T22:00Z', '--until', '2026-11-20T23:00Z'];
+  assert.deepEqual(await count(...hour), { out: '{"n":20,"least":21}\n', fetched: ['hour=22'] });
+  assert.deepEqual(await count('--filter', 'plant/9/#'), { out: '{"n":1,"least":41}\n', fetched: ['hour=23'] });
+  assert.deepEqual(await count('--filter', 'nobody'), { out: '{"n":0,"least":null}\n', fetched: [] });
+  proxy.inject({ kind: 'flip-response' }, { path: /\.ndjson\./ });
+  assert.equal((await count(...hour)).out, '{"n":20,"least":21}\n', 'what comes damaged from the store is not believed');
 });
 
 test('a line of 20 MB is read', async () => {
