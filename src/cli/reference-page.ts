@@ -31,7 +31,7 @@ or not. **The server** is \`--url\`, else \`HYDRANT_URL\`, else \`mqtt://127.0.0
 | 1 | failed |
 | 2 | usage: an argument, a filter, an expression or the configuration is wrong |
 | 3 | partial: done, but something was damaged or left out; stderr says what |
-| 4 | no connection, or the account was refused |
+| 4 | no connection, the account was refused, or somebody else has the client id |
 | 5 | timeout |
 | 130 | interrupted |
 

@@ -168,7 +168,7 @@ test('Hydrant as the broker, killed under load and started again: nothing is los
   try {
     const stream = await open(reading, writing);
     for (let round = 0; round < 2; round++) {
-      const published = stream.publish(2000);
+      const published = stream.publish(1000);
       await stream.log.until(stream.log.deliveries.length + 200);
       await server.child.kill('SIGKILL');
       server = await startHydrant({ data, set: { 'listeners.mqtt.port': port } });

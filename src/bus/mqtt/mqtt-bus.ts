@@ -13,7 +13,7 @@ import { Publisher } from './publisher.ts';
 import { SYSTEM_TIMING } from './steady-link.ts';
 import { Reading } from './subscription.ts';
 
-export type { LinkStatus, MqttBus, MqttBusOptions, MqttSubscription } from './options.ts';
+export type { MqttBus, MqttBusOptions } from './options.ts';
 
 const CLOSE_TIMEOUT_MS = 5_000;
 

@@ -275,3 +275,19 @@ test('of overlapping filters one copy of each event is delivered and all are ack
   assert.deepEqual(log.payloads, ['one', 'queued before x/+ was there']);
   assert.deepEqual(session.seen.slice(-3), ['puback 1', 'puback 2', 'puback 3']);
 });
+
+for (const moment of ['connect', 'connected', 'subscribe'] as const) {
+  test(`closing ends a subscription that is being made, at the moment of ${moment}`, async () => {
+    const stop = new AbortController();
+    const at = (what: string): boolean => {
+      if (what === moment) stop.abort();
+      return what === 'subscribe';
+    };
+    await using session = await startScriptedSession({ answer: (packet) => at(packet.cmd) });
+    const log: Log = (_, message) => message === 'connected to the broker' && at('connected');
+    await using bus = await openMqttBus({ urls: [session.url], log });
+    const subscribing = bus.subscribe(['a'], { durable: 'reader', signal: stop.signal });
+    await assert.rejects(within(subscribing, LIMIT_MS, 'the end'), { code: 'HYD_ABORTED' });
+    assert.deepEqual(bus.links, []);
+  });
+}
