@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { ArchiveFolder } from '../testing/archive-folder.ts';
 import { collect } from '../testing/collect.ts';
 import { SEED_DAYS } from '../testing/seed-archive.ts';
+import { gapEvent } from '../wire/gap.ts';
 import { listItems, summarize } from './ls.ts';
 
 const HOUR_MS = 3_600_000;
@@ -92,4 +93,24 @@ test('days of the seed program are listed by day, without numbers nobody knows',
       ['sealed', '2022-07-02', undefined, undefined, undefined],
     ],
   );
+});
+
+test('gaps of the broker that the events of an object tell of are counted, those of a segment are not known yet', async () => {
+  await using folder = await ArchiveFolder.create();
+  const gap = { reason: 'session-lost', broker: 'mqtt://b', from: '2026-11-20T09:00:00Z', until: '2026-11-20T10:00:00Z' };
+  await folder.appendAll([gapEvent(gap, 'me'), gapEvent(gap, 'me')]);
+  await folder.journal.rotate();
+  await folder.append('open');
+  const sealer = await folder.openSealer();
+  await sealer.run();
+  const items = await collect(listItems(folder.catalogue()));
+  assert.deepEqual(
+    items.map(({ state, brokerGaps }) => [state, brokerGaps]),
+    [
+      ['sealed', 2],
+      ['open', undefined],
+    ],
+  );
+  const [period] = await summarize(listItems(folder.catalogue()));
+  assert.equal(period!.brokerGaps, 2);
 });

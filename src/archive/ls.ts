@@ -22,6 +22,8 @@ export interface ArchiveItem {
   /** Sequences left out on purpose, and those that were damaged. */
   excluded: number;
   damaged: number;
+  /** Stretches of time in which the broker may have dropped events, that its events tell of. */
+  brokerGaps?: number;
   /** As stored, and uncompressed. */
   bytes: number;
   rawBytes?: number;
@@ -37,6 +39,7 @@ export interface ArchivePeriod {
   open: number;
   /** Without those of objects that say no number. */
   events: number;
+  brokerGaps: number;
   bytes: number;
   firstSeq?: number;
   lastSeq?: number;
@@ -47,7 +50,8 @@ export interface ArchivePeriod {
 /** Every object and open segment within the time asked for, oldest first. Reads manifests, not objects. */
 export async function* listItems(catalogue: Catalogue, range: TimeRange = {}): AsyncGenerator<ArchiveItem> {
   const { pieces } = await catalogue.list({ range, sealedFirst: true });
-  for (const piece of pieces) {
+  for (const [i, piece] of pieces.entries()) {
+    catalogue.lookAhead(pieces, i);
     const item = piece.kind === 'segment' ? await segmentItem(piece) : await objectItem(catalogue, piece);
     if (item) yield item;
   }
@@ -58,10 +62,11 @@ export async function summarize(items: AsyncIterable<ArchiveItem>): Promise<Arch
   const periods = new Map<string, ArchivePeriod>();
   for await (const item of items) {
     const key = `${item.day} ${item.hour ?? ''}`;
-    const period = periods.get(key) ?? { day: item.day, hour: item.hour, sealed: 0, open: 0, events: 0, bytes: 0 };
+    const period = periods.get(key) ?? { day: item.day, hour: item.hour, sealed: 0, open: 0, events: 0, brokerGaps: 0, bytes: 0 };
     periods.set(key, period);
     period[item.state]++;
     period.events += item.events ?? 0;
+    period.brokerGaps += item.brokerGaps ?? 0;
     period.bytes += item.bytes;
     if (item.firstSeq !== undefined) period.firstSeq = Math.min(item.firstSeq, period.firstSeq ?? item.firstSeq);
     if (item.lastSeq !== undefined) period.lastSeq = Math.max(item.lastSeq, period.lastSeq ?? item.lastSeq);
@@ -123,6 +128,7 @@ async function objectItem(catalogue: Catalogue, piece: Piece): Promise<ArchiveIt
   const blocks = manifest.blocks.filter((block) => block.part === piece.part);
   for (const { first, last, reason } of part.absent) item[reason] += last - first + 1;
   item.events = part.count;
+  item.brokerGaps = part.gaps?.length ?? 0;
   item.rawBytes = blocks.reduce((sum, block) => sum + block.rawBytes, 0);
   if (blocks.length > 0) {
     item.minTs = blocks.map((block) => block.minTs).sort()[0]!;

@@ -41,7 +41,7 @@ test('ls sums every hour, -l shows each object and segment, and no event is miss
     COUNT,
   );
   const table = (await runHydrant(['archive', 'ls', '-o', 'table', ...at])).stdout.split('\n');
-  assert.match(table[0]!, /^DAY +HOUR +SEALED +OPEN +EVENTS +SIZE +SEQUENCES$/);
+  assert.match(table[0]!, /^DAY +HOUR +SEALED +OPEN +EVENTS +GAPS +SIZE +SEQUENCES$/);
   assert.equal((await runHydrant(['archive', 'ls', '--until', '1h', ...at])).stdout, '');
 });
 

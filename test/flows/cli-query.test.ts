@@ -149,6 +149,16 @@ test('--since, --until and --filter bound what is read, exactly', async () => {
   assert.deepEqual(await count('--since', '2026-11-20T23:00:00.001Z'), { n: 2 });
   assert.deepEqual(await count('--filter', 'plant/0/+'), { n: 11 });
   assert.deepEqual(await count('--since', '2027-01-01'), { n: 0 });
+  await using own = await ArchiveFolder.create('2026-11-20T10:00:00Z');
+  for (let minute = 0; minute < 4; minute++) {
+    await own.append('a', String(minute));
+    own.nowMs += 60_000;
+  }
+  own.nowMs += HOUR_MS;
+  await own.append('b');
+  await (await own.seal()).close();
+  const within = ['--since', '2026-11-20T10:01Z', '--until', '2026-11-20T10:03Z', '--data', own.path];
+  assert.equal((await hydrant(['query', 'select text(payload) p from events order by p', ...within])).out, '{"p":"1"}\n{"p":"2"}\n');
 });
 
 test('a table, csv, ndjson and json show the same rows', async () => {
@@ -222,7 +232,7 @@ test('only reading is allowed: no other file, no write, no setting, no extension
 
 test('Ctrl-C ends a query that runs, with 130 and nothing left behind', async () => {
   const io = captureIo();
-  const running = runCli(['query', 'select count(*) from range(100000000) a, range(100000000) b', '--data', folder.path], io);
+  const running = runCli(['query', 'select sum(a.range * b.range) from range(300000) a, range(200000) b', '--data', folder.path], io);
   setTimeout(() => io.abort(new HydrantError('HYD_ABORTED', 'interrupted')), 1000);
   assert.equal(await running, 130);
   assert.deepEqual(await readdir(join(folder.path, 'query')), []);

@@ -28,6 +28,7 @@ const PERIOD_COLUMNS: RowColumn<ArchivePeriod>[] = [
   { title: 'SEALED', right: true, text: ({ sealed }) => String(sealed) },
   { title: 'OPEN', right: true, text: ({ open }) => String(open) },
   { title: 'EVENTS', right: true, text: ({ events }) => formatCount(events) },
+  { title: 'GAPS', right: true, text: ({ brokerGaps }) => formatCount(brokerGaps) },
   { title: 'SIZE', right: true, text: ({ bytes }) => formatSize(bytes) },
   { title: 'SEQUENCES', text: sequences },
 ];
@@ -37,6 +38,7 @@ const ITEM_COLUMNS: RowColumn<ArchiveItem>[] = [
   { title: 'HOUR', text: ({ hour }) => hour ?? '-' },
   { title: 'STATE', text: ({ state }) => state },
   { title: 'EVENTS', right: true, text: ({ events }) => (events === undefined ? '?' : formatCount(events)) },
+  { title: 'GAPS', right: true, text: ({ brokerGaps }) => (brokerGaps === undefined ? '?' : formatCount(brokerGaps)) },
   { title: 'SIZE', right: true, text: ({ bytes }) => formatSize(bytes) },
   { title: 'SEQUENCES', text: sequences },
   { title: 'NAME', text: ({ name }) => name },
