@@ -1,3 +1,4 @@
+import { keepHeapSmall } from '../core/start-up.ts';
 import { type Account, ARCHIVER_LIVE_KEYS, startArchiver } from './archiver.ts';
 import { archiverBanner } from './banner.ts';
 import { runService, type ServiceOptions } from './service.ts';
@@ -14,6 +15,7 @@ export interface RunArchiverOptions extends ServiceOptions {
 export function runArchiver(options: RunArchiverOptions): Promise<number> {
   return runService(options, {
     async start({ config, dataDir }, log) {
+      keepHeapSmall();
       const { command, version, account } = options;
       const archiver = await startArchiver({ dataDir, config, account, command, log });
       const { clientId, healthUrl } = archiver;
