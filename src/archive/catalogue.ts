@@ -54,6 +54,7 @@ export interface CatalogueOptions {
 }
 
 const MAX_CACHED_BYTES = 32 * 1024 * 1024;
+const MANIFESTS_AHEAD = 32;
 /** Days that are listed one by one. */
 const MAX_DAYS = 40;
 /** Years begin with 1 or 2. */
@@ -127,7 +128,12 @@ export class Catalogue {
     };
     const hours = groups.filter((group) => group.layout === 'hive').sort(widestFirst);
     if (!options.sealedFirst) for (const piece of segments) add(piece);
-    for (const group of groups) if (group.layout === 'daily') for (const piece of await this.#dayPieces(group, options.range)) add(piece);
+    const days = groups.filter((group) => group.layout === 'daily' && isInRange(seedBounds(group.fromMs), options.range));
+    for (const group of groups) {
+      if (group.layout !== 'daily') continue;
+      this.lookAhead(days, days.indexOf(group));
+      for (const piece of await this.#dayPieces(group, options.range)) add(piece);
+    }
     for (const group of hours) if (group.manifestKey) for (const piece of hourPieces(group)) add(piece);
     if (options.sealedFirst) for (const piece of segments) add(piece);
     for (const group of hours) if (!group.manifestKey) for (const piece of hourPieces(group)) add(piece);
@@ -168,6 +174,11 @@ export class Catalogue {
       this.#loading.set(key, loading);
     }
     return loading;
+  }
+
+  /** Begins to read the manifests that are wanted after `at`, a bounded number: a store far away does not set the pace then. */
+  lookAhead(pieces: readonly Pick<Piece, 'manifestKey'>[], at: number, count = MANIFESTS_AHEAD): void {
+    for (const piece of pieces.slice(at + 1, at + 1 + count)) this.manifest(piece).catch(() => {});
   }
 
   async #load(key: string): Promise<Manifest | undefined> {

@@ -8,6 +8,7 @@ import { ArchiveFolder } from '../testing/archive-folder.ts';
 import { collect } from '../testing/collect.ts';
 import { FaultyStore } from '../testing/faulty-store.ts';
 import { Catalogue } from './catalogue.ts';
+import { listItems } from './ls.ts';
 import { readAhead } from './read-ahead.ts';
 import { type Damage, type ScanOptions, scan } from './scan.ts';
 
@@ -104,6 +105,23 @@ test('manifests and objects are asked for ahead, a bounded number at a time', as
   assert.equal(topics.length, 1200);
   assert.ok(store.mostActive > 8, `${store.mostActive} at once`);
   assert.ok(store.mostActive <= 48, `${store.mostActive} at once`);
+});
+
+test('manifests of days are asked for ahead when the archive is listed, and when it is shown', async () => {
+  await using folder = await ArchiveFolder.create('2026-11-01T10:00:00Z');
+  for (let day = 0; day < 15; day++) {
+    await folder.append(`day/${day}`);
+    folder.nowMs += 24 * HOUR_MS;
+  }
+  await folder.seal({ layout: 'daily' });
+  const store = new CountingStore(folder.store);
+  store.before = async () => {
+    await delay(1);
+  };
+  const items = await collect(listItems(new Catalogue({ store })));
+  assert.equal(items.length, 15);
+  assert.equal(store.gets('.manifest.json'), 15, 'each once');
+  assert.ok(store.mostActive > 6, `${store.mostActive} at once`);
 });
 
 test('requests ahead stay within their bound, and what fails fails in its turn', async () => {

@@ -114,9 +114,7 @@ export class Scan implements AsyncIterable<ScanRecord[]> {
 
   #lookAhead(pieces: Piece[], at: number): void {
     const done = this.#piecesDone++;
-    for (const piece of pieces.slice(at + 1, at + 1 + Math.min(done * 4, MANIFESTS_AHEAD))) {
-      this.#catalogue.manifest(piece).catch(() => {});
-    }
+    this.#catalogue.lookAhead(pieces, at, Math.min(done * 4, MANIFESTS_AHEAD));
     for (const piece of pieces.slice(at, at + 1 + Math.min(done, PIECES_AHEAD))) {
       if (!this.#begun.has(piece)) this.#begun.set(piece, this.#begin(piece));
     }

@@ -7,6 +7,7 @@ import type { Manifest } from '../wire/manifest.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
 import type { ObjectCodec } from './keys.ts';
 import { LineChecker, type LineFault, type OnLine } from './line-checker.ts';
+import { readAhead } from './read-ahead.ts';
 import { readPiece } from './read-piece.ts';
 import { createUnpack, unpackObject } from './unpack-object.ts';
 import type { VerifyNotes } from './verify-notes.ts';
@@ -56,9 +57,13 @@ export async function verifyObject(
   };
   for (const [part, { firstSeq, lastSeq, absent }] of manifest.parts.entries()) {
     const checker = createChecker(firstSeq, absent, day, name, context);
-    for (const block of manifest.blocks.filter((own) => own.part === part)) {
+    const stored = readAhead(
+      store,
+      key,
+      manifest.blocks.filter((own) => own.part === part),
+    );
+    for await (const { block, packed } of stored) {
       await hashUpTo(block.offset);
-      const packed = await store.get(key, { start: block.offset, end: block.offset + block.bytes });
       hash.update(packed);
       at = block.offset + block.bytes;
       onRead(packed.length);

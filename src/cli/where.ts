@@ -106,7 +106,8 @@ class WhereContext {
   get payload(): string {
     if (this.#text !== undefined) return this.#text;
     const { payload } = this.#event;
-    this.#text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
+    const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    this.#text = bytes.toString();
     return this.#text;
   }
 
