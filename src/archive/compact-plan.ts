@@ -61,7 +61,7 @@ function findRuns(groups: readonly HourGroup[], options: CompactOptions): HourGr
     run = [];
   };
   for (const group of groups) {
-    if (!mayJoin(group, options)) {
+    if (!mayJoin(group)) {
       end();
       continue;
     }
@@ -72,10 +72,8 @@ function findRuns(groups: readonly HourGroup[], options: CompactOptions): HourGr
   return runs;
 }
 
-function mayJoin({ objects, manifestKey }: HourGroup, { maxBytes, format }: CompactOptions): boolean {
-  const [object] = objects;
-  if (manifestKey === undefined || objects.length > 1 || object?.codec === 'parquet') return false;
-  return format === 'parquet' || (object?.bytes ?? 0) <= maxBytes;
+function mayJoin({ objects, manifestKey }: HourGroup): boolean {
+  return manifestKey !== undefined && objects.length <= 1 && objects[0]?.codec !== 'parquet';
 }
 
 function mayFollow(run: readonly HourGroup[], next: HourGroup, { maxBytes, format }: CompactOptions): boolean {

@@ -376,11 +376,11 @@ test('retention takes parts that are not removed yet with the whole, so that no 
 test('what a crash left of an earlier try, made of fewer parts, goes', async () => {
   await using folder = await ArchiveFolder.create('2026-11-20T10:00:00Z');
   const sealer = await fill(folder, 3);
-  const [key] = (await keysOf(folder)).filter((name) => name.endsWith('.manifest.json'));
+  const [, key] = (await keysOf(folder)).filter((name) => name.endsWith('.manifest.json'));
   const manifest = decodeManifest(await folder.store.get(key!), key!);
-  manifest.parts[0]!.lastSeq = 20;
-  manifest.object = manifest.object!.replace('-000000000000010.', '-000000000000020.');
-  const stray = key!.replace('-000000000000010.', '-000000000000020.');
+  manifest.parts[0]!.lastSeq = 30;
+  manifest.object = manifest.object!.replace('-000000000000020.', '-000000000000030.');
+  const stray = key!.replace('-000000000000020.', '-000000000000030.');
   await folder.store.put(stray, Buffer.from(JSON.stringify(manifest)), { ifNoneMatch: true });
   assert.deepEqual(await problemsOf(folder), []);
   folder.nowMs += 2 * HOUR_MS;
