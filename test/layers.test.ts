@@ -38,8 +38,9 @@ test('tells an upward, a sideways and a testing import from a good one, whatever
   assert.deepEqual(faults(`import { a } from '../nowhere/a.ts';`), ['nowhere/ is not in the table of docs/design.md']);
 });
 
-test('what the package ships imports only what the package depends on', () => {
-  const declared = new Set(Object.keys(JSON.parse(read('package.json')).dependencies));
+test('what the package ships imports only what the package depends on, or names as a peer', () => {
+  const { dependencies, peerDependencies } = JSON.parse(read('package.json'));
+  const declared = new Set(Object.keys({ ...dependencies, ...peerDependencies }));
   const undeclared = files
     .filter((file) => !file.endsWith('.test.ts') && !file.startsWith('src/testing/'))
     .flatMap((file) => readImports(read(file)).map((name) => ({ file, name })))
