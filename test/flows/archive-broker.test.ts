@@ -3,6 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { createTestAuthority } from '../../src/testing/certificates.ts';
 import { run } from '../../src/testing/child.ts';
 import { startArchiver, startArchiverProcess } from '../../src/testing/hydrant-archiver.ts';
 import { findEvents, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
@@ -244,6 +245,36 @@ test('it answers how it is: ready with the broker, not without it, and its count
   const { status, text: why } = await get('/readyz');
   assert.equal(status, 503);
   assert.match(why, /the broker is not connected/);
+});
+
+test('a broker behind TLS is checked, and shown a client certificate; of two the one that is there is taken', async () => {
+  const { data, topic } = place();
+  await using authority = await createTestAuthority();
+  await using stranger = await createTestAuthority('somebody else');
+  const own = await authority.server();
+  const mine = await authority.client('arc');
+  const port = await freePort();
+  const tls = ['cafile', 'certfile', 'keyfile'].map((key, i) => `${key} ${[authority.ca, own.cert, own.key][i]}`);
+  await using guarded = await startMosquitto({ config: [`listener ${port} 127.0.0.1`, ...tls, 'require_certificate true'] });
+  const broker = `mqtts://127.0.0.1:${port}`;
+  const refused = await runHydrant(['archive', '--broker', broker, '--cafile', stranger.ca, '--data', data]);
+  assert.equal(refused.code, 4, refused.stderr);
+  assert.match(refused.stderr, /certificate/);
+  for (const [args, key] of [
+    [['--cafile', '/nowhere.pem'], /archive\.broker\.tls\.ca \/nowhere\.pem/],
+    [['--cert', mine.cert], /archive\.broker\.tls\.cert/],
+    [['--cert', own.cert, '--key', mine.key], /archive\.broker\.tls\.key/],
+  ] as const) {
+    const { code, stderr } = await runHydrant(['archive', '--broker', broker, '--data', data, ...args]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, key);
+  }
+  const files = ['--cafile', authority.ca, '--cert', mine.cert, '--key', mine.key];
+  const dead = `mqtts://127.0.0.1:${await freePort()}`;
+  await using archiver = await startArchiver({ broker: dead, data, args: ['--broker', broker, ...files] });
+  using client = await RawClient.connect(guarded.url, { auto: true });
+  await client.deliver(`${topic}/a`, 'safe', { qos: 2 });
+  await archiver.recorded(`${topic}/a`);
 });
 
 test('without a broker it names the ways to give one', async () => {
