@@ -204,6 +204,7 @@ test('a data folder and a bucket are read as one, each event once; either can be
   assert.equal(verified.code, 0, verified.stdout);
   assert.equal(rows<{ events: number }>(verified.stdout).at(-1)!.events, 121);
   const dry = await hydrant('replay', '--data', own.path, '--dry-run');
+  assert.equal(dry.code, 0, dry.stderr);
   assert.equal(rows<{ events: number }>(dry.stdout)[0]!.events, 121);
   const listed = rows<{ events: number }>((await hydrant('archive', 'ls', '--data', own.path)).stdout);
   assert.equal(

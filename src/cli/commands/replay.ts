@@ -104,7 +104,7 @@ async function runReplay({ args, options, io }: Call<ReplayCommandOptions>): Pro
   const follow = options.follow ? createPolling(place, io.signal) : undefined;
   const search = (from: TimeRange): ReturnType<typeof searchHistory> =>
     searchHistory(place.catalogue, { filters: args, where, limit, skipReplayed: skipReplayed || options.follow, range: from, follow }, io);
-  if (options.dryRun) return dryRun(await search(range), options, io);
+  if (options.dryRun) return await dryRun(await search(range), options, io);
   const { resolveDataDir } = await import('../../app/data-dir.ts');
   const replayArgs = {
     url: target.url,
