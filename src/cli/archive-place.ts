@@ -55,7 +55,7 @@ export function addPlaceOptions(command: Command): Command {
  * and with it the store that its configuration names in `archive.to`; that is said on stderr.
  * @throws HYD_USAGE, HYD_CONFIG, HYD_DATA_MISSING
  */
-export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env' | 'stderr'>): Promise<ArchivePlace> {
+export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env' | 'stderr' | 'signal'>): Promise<ArchivePlace> {
   if (options.local && options.from !== undefined)
     throw new HydrantError('HYD_USAGE', '--local and --from exclude each other', { fix: 'Leave one of them out.' });
   const { resolveDataDir } = await import('../app/data-dir.ts');
@@ -70,7 +70,18 @@ export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env'
     io.stderr.write(`reading ${escapeText(dataDir)} and ${escapeText(remote.url)}; --local reads the folder alone\n`);
   }
   const catalogue = await openCatalogue(dataDir, { name: remote.url, store });
-  return { catalogue, dataDir, remote, [Symbol.asyncDispose]: () => catalogue.store.close() };
+  const close = (): Promise<void> => catalogue.store.close();
+  // Whoever presses Ctrl-C does not wait for a store that does not answer.
+  io.signal.addEventListener('abort', close, { once: true });
+  return {
+    catalogue,
+    dataDir,
+    remote,
+    async [Symbol.asyncDispose]() {
+      io.signal.removeEventListener('abort', close);
+      await close();
+    },
+  };
 }
 
 async function remoteOf(options: PlaceOptions, dataDir: string | undefined, env: NodeJS.ProcessEnv): Promise<ArchivePlace['remote']> {

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { runCli } from '../../src/cli/cli.ts';
+import { HydrantError } from '../../src/core/errors.ts';
 import { createFsStore } from '../../src/storage/drivers/fs.ts';
 import { openStore } from '../../src/storage/open.ts';
 import type { ObjectStore } from '../../src/storage/store.ts';
@@ -12,6 +13,7 @@ import { ArchiveFolder } from '../../src/testing/archive-folder.ts';
 import { type BreakingHttp, startBreakingHttp } from '../../src/testing/breaking-http.ts';
 import { captureIo } from '../../src/testing/capture-io.ts';
 import { collect } from '../../src/testing/collect.ts';
+import { until, within } from '../../src/testing/deadline.ts';
 import { findEvents, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { shareRadosgw } from '../../src/testing/radosgw.ts';
 import { SEED_DAYS, seedLine } from '../../src/testing/seed-archive.ts';
@@ -34,8 +36,10 @@ after(async () => {
   await folder?.[Symbol.asyncDispose]();
 });
 
+const newIo = () => captureIo({ env: { XDG_CACHE_HOME: join(folder.path, 'cache'), HOME: folder.path } });
+
 async function hydrant(...args: string[]) {
-  const io = captureIo({ env: { XDG_CACHE_HOME: join(folder.path, 'cache'), HOME: folder.path } });
+  const io = newIo();
   const code = await runCli(args, io);
   return { code, stdout: io.stdout.text, stderr: io.stderr.text };
 }
@@ -251,6 +255,20 @@ test('a store that fails in the middle ends the search with exit 1 and the fix; 
   const none = await hydrant('find', '--data', own.path, ...from);
   listing.end();
   assert.deepEqual([none.code, none.stdout], [1, '']);
+});
+
+test('an interruption does not wait for a store that does not answer', async () => {
+  const { own, remote, from } = await ownArchive('silent');
+  await using _ = own;
+  await using __ = remote;
+  await upload(own, remote, () => true);
+  const silence = proxy.inject({ kind: 'swallow' }, { path: /ndjson/, times: 1000 });
+  const io = newIo();
+  const done = runCli(['find', ...from, '--cache-bytes', '0'], io);
+  await until(() => silence.hits > 0, 'the first request that is not answered');
+  io.abort(new HydrantError('HYD_ABORTED', 'interrupted'));
+  assert.equal(await within(done, 10_000, 'the end of the search'), 130);
+  silence.end();
 });
 
 test('every mistake says what, why and the fix', async () => {
