@@ -5,7 +5,7 @@ import type { StoredObject } from './verify-content.ts';
 /** The files of an archive that belong together. */
 export type ArchiveGroup = ArchiveKey & { objects: StoredObject[]; manifestKey?: string; keys: string[] };
 
-type HourGroup = ArchiveGroup & { layout: 'hive' };
+export type HourGroup = ArchiveGroup & { layout: 'hive' };
 
 /** Those of days, in the order of their keys: first those of years, then those that lie beside them. */
 export async function* listDays(store: ReadableStore): AsyncGenerator<ArchiveGroup> {

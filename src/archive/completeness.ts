@@ -1,12 +1,13 @@
 import { basename } from 'node:path';
 import type { TimeRange } from '../core/time-range.ts';
 import type { Manifest } from '../wire/manifest.ts';
-import { type ArchiveGroup, listDays, listHours } from './archive-groups.ts';
+import { type ArchiveGroup, type HourGroup, listDays, listHours } from './archive-groups.ts';
 import { type Catalogue, hourPrefixes } from './catalogue.ts';
 import { PieceGone } from './chunks.ts';
 import type { HourCatalogue } from './hour-catalogue.ts';
 import { type EpochFact, type Facts, factsOfManifest, factsOfSegment, type GapFact, type HourFact } from './hour-facts.ts';
 import { DAY_MS, HOUR_MS } from './keys.ts';
+import { lookAhead } from './look-ahead.ts';
 import { holdsAll, type SeqRange, SeqSet } from './seq-set.ts';
 
 /** What was archived of one hour of arrival. */
@@ -73,8 +74,10 @@ export async function* newFacts(catalogue: FactSource, { hours }: Pick<Facts, 'h
   };
   // As everywhere: what moves on meanwhile is seen twice, never missed.
   const segments = await catalogue.segments();
-  for await (const group of listHours(catalogue.store, hourPrefixes(range))) {
-    if (!isTouched(group.fromMs, HOUR_MS, range) || isSeen(group.journal, group.epoch, group)) continue;
+  const hourGroups = listHours(catalogue.store, hourPrefixes(range));
+  const isNew = (group: HourGroup): boolean => isTouched(group.fromMs, HOUR_MS, range) && !isSeen(group.journal, group.epoch, group);
+  for await (const group of lookAhead(hourGroups, async (next) => isNew(next) && catalogue.manifest(next))) {
+    if (!isNew(group)) continue;
     const manifest = await wholeManifest(catalogue, group);
     if (manifest) yield note(factsOfManifest(manifest, group.fromMs));
   }

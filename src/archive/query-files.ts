@@ -138,7 +138,12 @@ class Gathering {
     for (const root of roots) {
       const from = join(root, key);
       if ((await stat(from).catch(() => undefined))?.size !== manifest.bytes || !(await linkTo(from, path))) continue;
-      return (await hashOf(createReadStream(path))) === manifest.sha256;
+      const hash = await hashOf(createReadStream(path)).catch((error) => {
+        // Only a symbolic link can lose its object meanwhile.
+        if (systemCode(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      return hash === manifest.sha256;
     }
     const hash = createHash('sha256');
     const { store } = this.#catalogue;

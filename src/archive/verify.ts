@@ -10,6 +10,7 @@ import type { Catalogue, Piece } from './catalogue.ts';
 import { PieceGone } from './chunks.ts';
 import { covers } from './find-sealed.ts';
 import { QUARANTINE_PREFIX } from './keys.ts';
+import { lookAhead } from './look-ahead.ts';
 import { holdsAll, type SeqRange, SeqSet } from './seq-set.ts';
 import { type EpochEnd, findFaults, mergeRuns, type SequenceRun } from './sequence-check.ts';
 import { type StoredObject, type VerifyContext, verifyObject, verifyPlain, verifySegment } from './verify-content.ts';
@@ -49,6 +50,8 @@ class Verification {
   /** The object of an hour that was read last. */
   #compacted: { manifest: Manifest; fromMs: number } | undefined;
   readonly #withoutObject: { manifest: Manifest; key: string; day: string }[] = [];
+  /** Manifests of the next hours, under way. */
+  readonly #fetched = new Map<string, Promise<Buffer>>();
   readonly #seen = { names: new Set<string>(), hours: new SeqSet() };
   #look = 0;
   #missed = false;
@@ -94,7 +97,10 @@ class Verification {
     }
     // Days first: what they hold is left over, not twice, in an hour's object that is not removed yet.
     for await (const group of listDays(store)) if (this.#isNew(group.base)) await this.#group(group);
-    for await (const group of listHours(store)) if (this.#isNewHour(group)) await this.#group(group);
+    for await (const group of lookAhead(listHours(store), (next) => this.#fetchManifest(next))) {
+      if (this.#isNewHour(group)) await this.#group(group);
+      if (group.manifestKey) this.#fetched.delete(group.manifestKey);
+    }
     // Hours that were put into their day before they were listed.
     for await (const group of listDays(store)) if (this.#isNew(group.base)) await this.#group(group);
   }
@@ -190,9 +196,16 @@ class Verification {
     return holdsAll(this.#composed.overlap(group.journal, group.epoch, group), group);
   }
 
+  async #fetchManifest({ manifestKey: key }: ArchiveGroup): Promise<void> {
+    if (key === undefined) return;
+    const bytes = this.#catalogue.store.get(key);
+    this.#fetched.set(key, bytes);
+    await bytes;
+  }
+
   async #manifest(key: string, day: string): Promise<Manifest | undefined> {
     try {
-      return decodeManifest(await this.#catalogue.store.get(key), key);
+      return decodeManifest(await (this.#fetched.get(key) ?? this.#catalogue.store.get(key)), key);
     } catch (error) {
       if (!(error instanceof HydrantError) || error.code !== 'HYD_MANIFEST') throw error;
       this.#report.problem('manifest', day, key, error.message);
