@@ -79,6 +79,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       store: remote ?? local,
       read: stored,
       unsealed: () => sealer.unsealed,
+      ready: sealer.run(),
       workDir: join(dataDir, 'compacting'),
       retentionMs: remote && REMOTE_RETENTION_MS,
       ...upkeepPart(config),
@@ -96,10 +97,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     },
     async drain({ deadlineMs }) {
       const untilMs = performance.now() + deadlineMs;
-      await settlesWithin(
-        journal.rotate().then(() => sealer?.run()),
-        deadlineMs,
-      );
+      const sealed = journal.rotate().then(() => sealer?.run());
+      await settlesWithin(sealed, deadlineMs).catch((error) => {
+        log('error', 'the open segment could not be sealed; it is at the next start', { error: errorText(error) });
+      });
       await uploader?.drain({ deadlineMs: untilMs - performance.now() });
     },
     async close({ deadlineMs }) {

@@ -34,7 +34,7 @@ export function storedSamples(journal: Journal, { sealer, uploader, upkeep }: Me
   return [
     ...journalSamples(journal),
     ...(sealer ? archiveSamples(sealer) : []),
-    ...(upkeep ? upkeepSamples(upkeep) : []),
+    ...(sealer && upkeep ? upkeepSamples(upkeep, sealer) : []),
     ...(uploader ? uploadSamples(uploader) : []),
   ];
 }
@@ -88,7 +88,6 @@ function archiveSamples(sealer: Sealer): Sample[] {
   const seen = sealer.statistics;
   return [
     gauge('hydrant_archive_pending_segments', 'Closed segments that wait to be sealed.', seen.pending),
-    gauge('hydrant_archive_quarantined', 'Objects put aside because their place held something else.', seen.quarantined),
     counter('hydrant_archive_segments_total', 'Segments sealed.', seen.segments),
     counter('hydrant_archive_events_total', 'Events sealed.', seen.events),
     counter('hydrant_archive_excluded_total', 'Events left out by archive.exclude.', seen.excluded),
@@ -98,9 +97,11 @@ function archiveSamples(sealer: Sealer): Sample[] {
   ];
 }
 
-function upkeepSamples(upkeep: Upkeep): Sample[] {
+function upkeepSamples(upkeep: Upkeep, sealer: Sealer): Sample[] {
   const seen = upkeep.statistics;
+  const quarantined = seen.quarantined + sealer.statistics.quarantined;
   return [
+    gauge('hydrant_archive_quarantined', 'Objects put aside because their place held something else.', quarantined),
     counter('hydrant_archive_compacted_total', 'Objects that were put together of others.', seen.compacted),
     counter('hydrant_archive_compacted_parts_total', 'Objects that they were put together of.', seen.compactedParts),
     counter('hydrant_archive_removed_total', 'Objects removed by retention.', seen.removed),

@@ -92,7 +92,15 @@ test('small objects of an hour that is over become one, byte for byte; they stay
     [11, 12, 13, 14, 15, 16, 17, 18, 19, 20],
   );
   assert.deepEqual(await problemsOf(folder), []);
-  assert.deepEqual({ ...upkeep.statistics }, { compacted: 1, compactedParts: 3, removed: 0, removedBytes: 0, failures: 0, lastError: '' });
+  assert.deepEqual(upkeep.statistics, {
+    compacted: 1,
+    compactedParts: 3,
+    removed: 0,
+    removedBytes: 0,
+    quarantined: 0,
+    failures: 0,
+    lastError: '',
+  });
   assert.deepEqual(await folder.files('compacting'), []);
 });
 
@@ -387,6 +395,18 @@ test('what a crash left of an earlier try, made of fewer parts, goes', async () 
   await compact(folder.openUpkeep(sealer, { compact: COMPACT, graceMs: 0 }));
   assert.deepEqual(await rangesOf(folder), ['1-30']);
   assert.equal((await keysOf(folder)).length, 3, (await keysOf(folder)).join('\n'));
+});
+
+test('it stops at once while it waits for its turn, and begins nothing after', async () => {
+  await using folder = await ArchiveFolder.create('2026-11-20T10:00:00Z');
+  const sealer = await fill(folder, 2);
+  folder.nowMs += 2 * HOUR_MS;
+  const ready = Promise.withResolvers<void>();
+  const upkeep = folder.openUpkeep(sealer, { compact: COMPACT, ready: ready.promise });
+  await upkeep.close();
+  ready.resolve();
+  await upkeep.run();
+  assert.deepEqual(await rangesOf(folder), ['1-10', '11-20']);
 });
 
 test('a store that fails is tried again by itself', async () => {

@@ -75,7 +75,7 @@ test('every line comes back from a Parquet file byte for byte, whatever its fiel
 });
 
 test('a line that its columns do not give back is kept as it is', async () => {
-  const usual = encodeLine(event('usual'), 7, AT_MS);
+  const usual = encodeLine(event('usual'), 8, AT_MS);
   const line = (text: string) => Buffer.from(`${text}\n`);
   const odd = [
     line('{"v":1,"ts":"2026-11-20T10:00:00.1Z","topic":"short/time","data":"eA==","seq":1}'),
@@ -84,6 +84,7 @@ test('a line that its columns do not give back is kept as it is', async () => {
     line('{"v":1,"ts":"2026-11-20T10:00:00.100000001Z","topic":"half \\ud800","data":"","seq":4}'),
     line('{"v":1, "ts":"2026-11-20T10:00:00.100000001Z","topic":"blank","data":"","seq":5}'),
     line('{"v":1,"ts":"soon","topic":"no/time","data":"","seq":6}'),
+    encodeLine(event('half \ud800'), 7, AT_MS),
   ];
   for (const [i, bytes] of odd.entries()) assert.deepEqual(toRow(bytes, 0, bytes.length - 1).line, bytes.subarray(0, -1), `line ${i}`);
   assert.equal(toRow(usual, 0, usual.length - 1).line, null);

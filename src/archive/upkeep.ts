@@ -20,6 +20,8 @@ export interface UpkeepOptions {
   read?: ReadableStore;
   /** Segments of the journal that are not sealed yet. */
   unsealed: () => readonly SegmentInfo[];
+  /** Nothing is put before: who opens the store may still clean it. Default: at once. */
+  ready?: Promise<unknown>;
   /** Folder for files under way, emptied at start. */
   workDir: string;
   /** Undefined: hours stay as they were sealed. */
@@ -41,6 +43,8 @@ export interface UpkeepStatistics {
   compactedParts: number;
   removed: number;
   removedBytes: number;
+  /** Objects with other content that stood where a whole belongs. */
+  quarantined: number;
   failures: number;
   /** Of the last failure; empty since a success. */
   lastError: string;
@@ -70,6 +74,7 @@ export class Upkeep {
   readonly #publisher: Publisher;
   readonly #timer: NodeJS.Timeout;
   readonly #stop = new AbortController();
+  readonly #stopped = Promise.withResolvers<void>();
   readonly #counts = { compacted: 0, compactedParts: 0, removed: 0, removedBytes: 0, failures: 0, lastError: '' };
   /** Hours with an object that is damaged: they are not read again and again. */
   readonly #damagedHours = new Set<number>();
@@ -91,7 +96,7 @@ export class Upkeep {
   }
 
   get statistics(): UpkeepStatistics {
-    return { ...this.#counts };
+    return { ...this.#counts, quarantined: this.#publisher.quarantined };
   }
 
   /** Does what is to be done now. Resolves when it has tried; never rejects: what failed is logged and tried again by itself. */
@@ -102,6 +107,7 @@ export class Upkeep {
   }
 
   async #loop(): Promise<void> {
+    await Promise.race([this.#options.ready, this.#stopped.promise]);
     while (this.#again && !this.#stop.signal.aborted) {
       this.#again = false;
       await this.#look();
@@ -204,6 +210,7 @@ export class Upkeep {
   /** Stops; what is under way is begun again at the next start. Twice is fine. */
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#stopped.resolve();
     clearInterval(this.#timer);
     await this.#thread.stop();
     await this.#running;
