@@ -19,18 +19,16 @@ export type Layout = 'hive' | 'daily';
  * What of a local store is to go elsewhere: objects with their manifest. With the daily layout hours stay until their day is put
  * together, but for what no day takes: objects that are not gzip, and damaged lines that a day has left behind.
  */
-export async function readyGroups(store: ReadableStore, layout: Layout): Promise<LocalGroup[]> {
-  const groups = new Map<string, [LocalGroup, ArchiveKey]>();
-  for await (const info of store.list()) collect(groups, info);
-  return [...groups.values()].filter(([group, place]) => isReady(group, place, layout)).map(([group]) => group);
+export async function* readyGroups(store: ReadableStore, layout: Layout): AsyncGenerator<LocalGroup> {
+  for await (const [group, place] of listGroups(store, '')) if (isReady(group, place, layout)) yield group;
 }
 
 /** Undefined when it is not there, or not whole. */
 export async function readGroup(store: ReadableStore, base: string, layout: Layout): Promise<LocalGroup | undefined> {
-  const groups = new Map<string, [LocalGroup, ArchiveKey]>();
-  for await (const info of store.list(base)) collect(groups, info);
-  const [group, place] = groups.get(base) ?? [];
-  return group && place && isReady(group, place, layout) ? group : undefined;
+  for await (const [group, place] of listGroups(store, base)) {
+    if (group.base === base) return isReady(group, place, layout) ? group : undefined;
+  }
+  return undefined;
 }
 
 /** In the order in which they are to be removed: while the manifest is there it can be found out what the others were. */
@@ -47,15 +45,22 @@ export async function groupKeys(store: ReadableStore, base: string): Promise<str
   return manifest === undefined ? keys : [...keys, manifest];
 }
 
-function collect(groups: Map<string, [LocalGroup, ArchiveKey]>, info: ObjectInfo): void {
-  const parsed = parseArchiveKey(info.key);
-  if (!parsed) return;
-  const entry = groups.get(parsed.base) ?? [{ base: parsed.base, objects: [], bytes: 0 }, parsed];
-  groups.set(parsed.base, entry);
-  const [group] = entry;
-  group.bytes += info.bytes;
-  if (parsed.file === 'object') group.objects.push(info);
-  else group[parsed.file] = info;
+/** Only one group is remembered at a time: the keys of one follow each other. */
+async function* listGroups(store: ReadableStore, prefix: string): AsyncGenerator<[LocalGroup, ArchiveKey]> {
+  let current: [LocalGroup, ArchiveKey] | undefined;
+  for await (const info of store.list(prefix)) {
+    const parsed = parseArchiveKey(info.key);
+    if (!parsed) continue;
+    if (current?.[0].base !== parsed.base) {
+      if (current) yield current;
+      current = [{ base: parsed.base, objects: [], bytes: 0 }, parsed];
+    }
+    const [group] = current;
+    group.bytes += info.bytes;
+    if (parsed.file === 'object') group.objects.push(info);
+    else group[parsed.file] = info;
+  }
+  if (current) yield current;
 }
 
 function isReady({ objects, damaged, manifest }: LocalGroup, place: ArchiveKey, layout: Layout): boolean {

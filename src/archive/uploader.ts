@@ -165,12 +165,13 @@ export class Uploader implements Uploads {
   }
 
   async #scan(): Promise<void> {
-    const groups = await readyGroups(this.#local, this.#options.layout);
+    const found: { base: string; bytes: number; sinceMs: number }[] = [];
+    for await (const { base, bytes, manifest } of readyGroups(this.#local, this.#options.layout)) {
+      found.push({ base, bytes, sinceMs: manifest?.modifiedMs ?? this.#clock.now() });
+    }
     // After the look at the files: what is marked meanwhile is then not taken for new.
     const marked = await this.#marks.keptBases();
-    for (const { base, bytes, manifest } of groups) {
-      if (!marked.has(base)) this.#enqueue(base, bytes, manifest?.modifiedMs ?? this.#clock.now());
-    }
+    for (const { base, bytes, sinceMs } of found) if (!marked.has(base)) this.#enqueue(base, bytes, sinceMs);
     this.#complete = true;
   }
 
