@@ -123,9 +123,10 @@ export async function startArchiver(options: ArchiverOptions): Promise<Archiver>
     },
     async close({ deadlineMs }) {
       deadlineAtMs = performance.now() + deadlineMs;
-      await intake.close({ deadlineMs: deadlineMs * INTAKE_SHARE });
-      await bus.close();
+      await intake.drain({ deadlineMs: deadlineMs * INTAKE_SHARE });
+      const leaving = intake.close({ deadlineMs: 0 }).then(() => bus.close());
       if (journal.state === 'ok') await archive.drain({ deadlineMs: leftMs() });
+      await leaving;
       await opened.disposeAsync();
     },
   };

@@ -119,10 +119,21 @@ export class Intake {
     this.#isExcluded = compileExclude(exclude ?? {});
   }
 
-  /**
-   * Takes nothing more, and waits until what was taken is on disk and acknowledged; what is not at the deadline stays unacknowledged. Then the
-   * subscription is closed; the engine keeps the place. Twice is fine.
-   */
+  /** Takes nothing more, and waits until what was taken is on disk and acknowledged; what is not at the deadline stays unacknowledged. */
+  async drain({ deadlineMs }: { deadlineMs: number }): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#timer);
+    this.#relieve();
+    if (this.#pending === 0 && this.#refused.length === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    clearTimeout(timer);
+  }
+
+  /** Drains, then closes the subscription; the engine keeps the place. Twice is fine. */
   close({ deadlineMs }: { deadlineMs: number }): Promise<void> {
     this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
@@ -252,24 +263,11 @@ export class Intake {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    this.#draining = true;
-    clearInterval(this.#timer);
-    this.#relieve();
-    await this.#drained(deadlineMs);
+    await this.drain({ deadlineMs });
     clearTimeout(this.#retry);
     this.#stopping.abort(new HydrantError('HYD_CLOSED', 'the intake is closed'));
     await this.subscribed.catch(() => {});
     await this.#subscription?.close();
     await this.ended.catch(() => {});
-  }
-
-  async #drained(deadlineMs: number): Promise<void> {
-    if (this.#pending === 0 && this.#refused.length === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#onDrained = resolve;
-      timer = setTimeout(resolve, deadlineMs);
-    });
-    clearTimeout(timer);
   }
 }

@@ -153,6 +153,21 @@ test('a broker that has lost the session is told of in the archive, and the subs
   assert.ok(Date.parse(from) <= Date.parse(until), `${from} to ${until}`);
 });
 
+test('a broker that is frozen does not keep the archiver from ending in order, with all that it had sealed', async () => {
+  const { data, topic } = place();
+  await using frozen = await startMosquitto();
+  await using archiver = await startArchiver({ broker: frozen.url, data, args: ['--set', 'shutdown.deadline=3s'] });
+  {
+    using client = await RawClient.connect(frozen.url, { auto: true });
+    await client.deliver(`${topic}/a`, 'a', { qos: 2 });
+  }
+  await archiver.recorded(`${topic}/a`);
+  await frozen.kill('SIGSTOP');
+  assert.deepEqual(await archiver.stop(), { code: 0, signal: null });
+  const files = await readdir(join(data, 'archive'), { recursive: true });
+  assert.ok(files.some((name) => name.endsWith('.manifest.json')));
+});
+
 test('a wrong password ends it with 4 and the fix', async () => {
   const { data } = place();
   const passwords = join(folder.path, 'passwords');
