@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { holdsAll, holdsSeq, SeqSet } from './seq-set.ts';
-import { findFaults, type SequenceRun } from './sequence-check.ts';
+import { findFaults, mergeRuns, type SequenceRun } from './sequence-check.ts';
 
 const run = (first: number, last: number, more: Partial<SequenceRun> = {}): SequenceRun => ({
   name: `${first}-${last}`,
@@ -55,4 +55,36 @@ test('a set of ranges holds what was added, and nothing else', () => {
       assert.deepEqual(set.overlap('j', 'other', asked), []);
     }),
   );
+});
+
+test('runs that follow each other are remembered as one, and the same is found wrong', () => {
+  const long = Array.from({ length: 1000 }, (_, i) => run(1 + i * 10, 10 + i * 10, { epoch: 'e1', name: `o${i}` })).filter(
+    (_, i) => i !== 500,
+  );
+  const other = [run(20_001, 20_010, { epoch: 'e2', name: 'p1' }), run(20_021, 20_030, { epoch: 'e2', name: 'p2' })];
+  const shuffled = [...other, ...long.toReversed()];
+  const merged = mergeRuns(shuffled);
+  assert.deepEqual(
+    merged.map(({ epoch, first, last, name }) => [epoch, first, last, name]),
+    [
+      ['e2', 20_001, 20_010, 'p1'],
+      ['e2', 20_021, 20_030, 'p2'],
+      ['e1', 1, 5000, 'o499'],
+      ['e1', 5011, 10_000, 'o999'],
+    ],
+  );
+  const short = (runs: SequenceRun[]) => findFaults(runs).map(({ kind, first, last, other }) => [kind, first, last, other]);
+  assert.deepEqual(short(merged), short(shuffled));
+  assert.equal(long[0]!.last, 10, 'what was given is as it was');
+});
+
+test('the end of an epoch that the next one knows of is missing, unless nothing older is left', () => {
+  const end = { journal: 'j', epoch: 'e1', last: 30, name: 'next', dayMs: 0 };
+  const ends = (runs: SequenceRun[]) => findFaults(runs, [end]).map(({ kind, first, last }) => [kind, first, last]);
+  const next = run(31, 40, { epoch: 'e2', name: 'next' });
+  assert.deepEqual(ends([run(1, 30, { epoch: 'e1', name: 'a' }), next]), []);
+  assert.deepEqual(ends([run(1, 20, { epoch: 'e1', name: 'a' }), next]), [['end', 21, 30]]);
+  assert.deepEqual(ends([run(1, 10, { epoch: 'e0', name: 'a' }), next]), [['end', 11, 30]]);
+  assert.deepEqual(ends([next]), []);
+  assert.deepEqual(ends([run(1, 35, { epoch: 'e1', name: 'more than was known' }), run(36, 40, { epoch: 'e2', name: 'next' })]), []);
 });
