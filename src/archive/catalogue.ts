@@ -57,6 +57,7 @@ const MAX_CACHED_BYTES = 32 * 1024 * 1024;
 const MANIFESTS_AHEAD = 32;
 /** Days that are listed one by one. */
 const MAX_DAYS = 40;
+const LISTS_AT_ONCE = 8;
 /** Years begin with 1 or 2. */
 const DAY_PREFIXES = ['1', '2'];
 
@@ -214,7 +215,7 @@ export class Catalogue {
 
   async #groups(range: TimeRange | undefined): Promise<Group[]> {
     const groups = new Map<string, Group>();
-    for (const prefix of [...hourPrefixes(range), ...DAY_PREFIXES]) {
+    const look = async (prefix: string): Promise<void> => {
       for await (const { key, bytes } of this.store.list(prefix)) {
         const parsed = parseArchiveKey(key);
         if (!parsed) continue;
@@ -224,7 +225,10 @@ export class Catalogue {
         else if (parsed.file === 'manifest') group.manifestKey = key;
         else if (parsed.file === 'index') group.indexKey = key;
       }
-    }
+    };
+    const hours = hourPrefixes(range);
+    for (let i = 0; i < hours.length; i += LISTS_AT_ONCE) await Promise.all(hours.slice(i, i + LISTS_AT_ONCE).map(look));
+    for (const prefix of DAY_PREFIXES) await look(prefix);
     return [...groups.values()];
   }
 

@@ -124,6 +124,24 @@ test('manifests of days are asked for ahead when the archive is listed, and when
   assert.ok(store.mostActive > 6, `${store.mostActive} at once`);
 });
 
+test('the days of a range are listed some at a time, and no other day', async () => {
+  const { folder, store } = await sealHours(30, 1);
+  await using _ = folder;
+  let lists = 0;
+  let most = 0;
+  store.before = async (call) => {
+    if (call !== 'list') return;
+    most = Math.max(most, ++lists);
+    await delay(1);
+    lists--;
+  };
+  const range = { sinceMs: Date.parse('2026-11-11T00:00:00Z'), untilMs: Date.parse('2026-11-21T02:00:00Z') };
+  assert.equal((await find(store, range)).topics.length, 26);
+  const listed = store.calls.filter((call) => call.startsWith('list '));
+  assert.equal(listed.length, 13, 'eleven days, and the two millennia of whole days');
+  assert.equal(most, 8);
+});
+
 test('requests ahead stay within their bound, and what fails fails in its turn', async () => {
   const blocks = Array.from({ length: 40 }, (_, i) => ({ offset: i * 1_000_000, bytes: 900_000 }));
   let active = 0;
