@@ -130,7 +130,7 @@ function issueFault(issue: z.core.$ZodIssue, given: Map<string, ConfigEntry>, ke
   if (key?.node.additionalProperties && entry) return partFault(issue, entry);
   const origin: Origin = entry?.origin ?? { from: 'default' };
   const expected = issue.message.startsWith('expected ') || !key ? issue.message : `expected ${expectedWords(key.node)}`;
-  const value = key?.node.secret ? '***' : JSON.stringify(entry?.value);
+  const value = key?.node.secret ? '***' : shown(entry?.value);
   return { origin, message: `${path} is ${value}: ${expected}` };
 }
 
@@ -140,8 +140,13 @@ function partFault(issue: z.core.$ZodIssue, { path, value, origin, originOf }: C
   const list = names.findIndex((name) => typeof name === 'number');
   if (list !== -1) names.length = list;
   const part = names.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown>)[name], value);
-  const message = `${[path, ...names].join('.')} is ${JSON.stringify(part)}: ${issue.message}`;
+  const message = `${[path, ...names].join('.')} is ${shown(part)}: ${issue.message}`;
   return { origin: originOf?.(names) ?? origin, message };
+}
+
+/** As it was given, but for an account in a URL. */
+function shown(value: unknown): string | undefined {
+  return JSON.stringify(value)?.replaceAll(/:\/\/[^/@"\s]*@/g, '://***@');
 }
 
 function configError(faults: ConfigFault[]): HydrantError {

@@ -229,6 +229,22 @@ test('a path in the file starts at its folder, any other where the command was c
   assert.deepEqual([cert, key, ca], [join(dir, 'certs/c.pem'), '/etc/k.pem', resolve('ca.pem')]);
 });
 
+test('archive.to takes a bucket or a folder, and is refused where nothing is sealed', async () => {
+  for (const to of ['s3://events', 's3://events/site/1', 'file:///mnt/archive']) {
+    assert.equal((await load(`archive: {to: "${to}"}\n`)).loaded.config.archive.to, to);
+  }
+  for (const to of ['/mnt/archive', 's3://', 'https://example.org/bucket', 's3://key:secret@events']) {
+    assert.match(
+      (await faultsOf(`archive: {to: "${to}"}\n`))[0]!,
+      /archive\.to is .*: expected s3:\/\/bucket, s3:\/\/bucket\/prefix or file:\/\/\/dir/,
+    );
+  }
+  assert.doesNotMatch((await faultsOf('archive: {to: "s3://key:secret@events"}\n'))[0]!, /secret/);
+  assert.deepEqual(await faultsOf('archive:\n  enabled: false\n  to: s3://events\n'), [
+    'hydrant.yaml:3:7: archive.to is given, but archive.enabled is false: nothing would be sealed to be uploaded',
+  ]);
+});
+
 test('the daily layout with zstd is refused where the codec is given', async () => {
   assert.deepEqual(await faultsOf('archive:\n  layout: daily\n  codec: zstd\n'), [
     'hydrant.yaml:3:10: archive.codec is "zstd", but archive.layout: daily is gzip always',
