@@ -44,11 +44,3 @@ function takeOwn(event: StoredEvent, props: EventProps, user: UserProperties): v
   else delete props.user;
   if (Object.keys(props).length === 0) delete event.props;
 }
-
-/** Bytes that a PUBLISH takes at most, without encoding it. */
-export function boundedBytes({ topic, payload, properties, userProperties = [] }: PublishPacket): number {
-  let bytes = 64 + topic.length * 3 + payload.length;
-  for (const [name, value] of userProperties) bytes += 5 + (name.length + value.length) * 3;
-  const { contentType = '', responseTopic = '', correlationData } = properties ?? {};
-  return bytes + (contentType.length + responseTopic.length) * 3 + (correlationData?.length ?? 0);
-}

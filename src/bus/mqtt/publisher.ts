@@ -1,14 +1,12 @@
 import { HydrantError } from '../../core/errors.ts';
 import type { ClientOptions } from '../../mqtt/client.ts';
 import type { Connection } from '../../mqtt/connection.ts';
-import { encodePacket } from '../../mqtt/encode.ts';
 import type { Sender } from '../../mqtt/ends.ts';
 import { Fifo } from '../../mqtt/fifo.ts';
 import type { AckPacket, ConnackPacket, PublishPacket } from '../../mqtt/packet.ts';
-import { reasonText } from '../../mqtt/reason.ts';
-import { boundedBytes } from './event-packet.ts';
 import type { LinkContext } from './link-context.ts';
 import type { LinkStatus } from './options.ts';
+import { assertTaken, refusal } from './server-limits.ts';
 import { type LinkOwner, SteadyLink } from './steady-link.ts';
 
 const MAX_IN_FLIGHT = 1000;
@@ -17,7 +15,6 @@ const LAST_ID = 65_535;
 const SESSION_EXPIRY_SECONDS = 3600;
 /** Above this many bytes waiting, QoS 0 waits for the server too. */
 const HIGH_WATER_BYTES = 1_048_576;
-const QUOTA_EXCEEDED = 0x97;
 
 interface Flight {
   packet: PublishPacket;
@@ -131,7 +128,7 @@ export class Publisher implements LinkOwner, Sender {
     if (!flight || (cmd === 'pubcomp' && flight.state !== 'released')) return;
     this.#flights.delete(id);
     if (code < 0x80 || cmd === 'pubcomp') flight.resolve();
-    else flight.reject(refused(flight.packet.topic, code));
+    else flight.reject(refusal(flight.packet.topic, code));
     this.#fill();
   }
 
@@ -180,7 +177,7 @@ export class Publisher implements LinkOwner, Sender {
     packet.messageId = id;
     packet.dup = dup;
     try {
-      this.#assertTaken(packet);
+      assertTaken(packet, this.#connack);
       this.#connection!.send(packet);
     } catch (error) {
       this.#flights.delete(id);
@@ -190,23 +187,6 @@ export class Publisher implements LinkOwner, Sender {
     if (packet.qos === 0) return flight.resolve();
     flight.state = 'sent';
     this.#flights.set(id, flight);
-  }
-
-  /** A server ends the connection over what it said that it does not take; the same would come again after every reconnect. */
-  #assertTaken(packet: PublishPacket): void {
-    const { maximumPacketSize = Number.POSITIVE_INFINITY, maximumQoS = 2, retainAvailable = true } = this.#connack?.properties ?? {};
-    if (boundedBytes(packet) > maximumPacketSize && encodePacket(packet, 5).length > maximumPacketSize)
-      throw new HydrantError(
-        'HYD_TOO_LARGE',
-        `the event on ${packet.topic} is longer than the ${maximumPacketSize} bytes that the broker takes`,
-      );
-    if (packet.qos > maximumQoS)
-      throw new HydrantError(
-        'HYD_UNSUPPORTED',
-        `the broker takes QoS ${maximumQoS} at most, and the event on ${packet.topic} has ${packet.qos}`,
-      );
-    if (packet.retain && !retainAvailable)
-      throw new HydrantError('HYD_UNSUPPORTED', `the broker retains nothing, and the event on ${packet.topic} is to be retained`);
   }
 
   #takeId(): number {
@@ -228,9 +208,4 @@ export class Publisher implements LinkOwner, Sender {
     this.#flights.clear();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
-}
-
-function refused(topic: string, code: number): HydrantError {
-  const message = `the broker refused the event on ${topic}: ${reasonText(code)}`;
-  return new HydrantError(code === QUOTA_EXCEEDED ? 'HYD_BUSY' : 'HYD_REFUSED', message);
 }
