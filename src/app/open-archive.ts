@@ -64,7 +64,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   let sealer: Sealer | undefined;
   let hasRetention = isRetained(config);
   const uploader =
-    remote && uploadTo(remote, localDir, options, { onRemoved: () => void sealer?.hurry(), hasRetention: () => hasRetention });
+    remote && (await uploadTo(remote, localDir, options, { onRemoved: () => void sealer?.hurry(), hasRetention: () => hasRetention }));
   const onSealed: SealerOptions['onSealed'] = (manifest, fromMs) => keeper?.sealed(manifest, fromMs);
   const sealerOptions = { store: local, stored, uploads: uploader, onSealed, workDir: join(dataDir, 'sealing'), layout, codec, log };
   if (enabled) sealer = await openSealer({ journal, ...sealerOptions, exclude: config.archive.exclude });
@@ -138,7 +138,7 @@ function uploadTo(
   localDir: string,
   { dataDir, config, journal, log }: ArchiveOptions,
   hooks: Pick<UploaderOptions, 'onRemoved' | 'hasRetention'>,
-): Uploader {
+): Promise<Uploader> {
   const { to, layout, upload, s3 } = config.archive;
   return openUploader({
     localDir,

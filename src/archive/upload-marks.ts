@@ -1,3 +1,5 @@
+import { rename, rm } from 'node:fs/promises';
+import { errorText } from '../core/errors.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { StateStore } from '../core/state-store.ts';
 import type { SeqPart } from './sealer-options.ts';
@@ -23,14 +25,35 @@ const STEPS = [
 ];
 
 /**
+ * Opens the marks. A file that is damaged is set aside: what it said can be found out again.
+ * @throws HYD_STATE when it cannot be read for another reason
+ */
+export async function openUploadMarks(path: string, log: Log = silentLog): Promise<UploadMarks> {
+  const marks = new UploadMarks(path, log);
+  try {
+    await marks.kept(0, 1);
+    return marks;
+  } catch (error) {
+    if (!/malformed|not a database/.test(errorText(error))) throw error;
+    log('error', 'the marks of uploads are damaged; they were set aside, and objects are compared with the remote store again', {
+      kept: `${path}.damaged`,
+      error: errorText(error),
+    });
+    await rename(path, `${path}.damaged`);
+    for (const ending of ['-wal', '-shm']) await rm(path + ending, { force: true });
+    return new UploadMarks(path, log);
+  }
+}
+
+/**
  * What was uploaded, in a SQLite file of its own. Without the file nothing is lost: what is still local is compared with the remote
  * store again, and segments that the journal still holds are sealed and compared again.
  */
 export class UploadMarks {
   readonly #state: StateStore;
 
-  constructor(path: string, options: { log?: Log } = {}) {
-    this.#state = new StateStore(path, { steps: STEPS, log: options.log ?? silentLog, reserveBytes: 64 * 1024 });
+  constructor(path: string, log: Log) {
+    this.#state = new StateStore(path, { steps: STEPS, log, reserveBytes: 64 * 1024 });
   }
 
   /** Resolves once the mark is durable: from then on the local files may go. */

@@ -18,7 +18,7 @@ const unreachable = () => {
 test('a sealed object goes up with all that is beside it, its manifest last, each is looked at there, and only then it is gone from here', async () => {
   await using pair = await UploadPair.create();
   const topics = await pair.fill(3);
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await pair.uploadAll(uploader);
   const keys = await pair.remoteKeys();
   assert.equal(keys.length, 9);
@@ -51,7 +51,7 @@ test('damaged lines go up before the manifest that tells of them', async () => {
   const bytes = await readFile(segment!.path);
   bytes[bytes.lastIndexOf('"data":"') + 10]! ^= 1;
   await writeFile(segment!.path, bytes);
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await pair.uploadAll(uploader);
   const puts = pair.remote.calls.filter((call) => call.startsWith('put')).map((call) => call.slice(call.indexOf('.')));
   assert.deepEqual(puts, ['.damaged', '.manifest.json']);
@@ -63,20 +63,20 @@ test('what a start finds here goes up, whoever sealed it', async () => {
   await (await pair.folder.openSealer()).run();
   assert.equal((await pair.localKeys()).length, 12);
   await pair.restart();
-  await pair.settled(pair.openUploader());
+  await pair.settled(await pair.openUploader());
   assert.deepEqual(await pair.find(), topics);
 });
 
 test('a kept object stays here until its time has come, and is looked at again before it goes', async () => {
   await using pair = await UploadPair.create();
   await pair.fill(1);
-  const uploader = pair.openUploader({ keepLocalMs: 60_000 });
+  const uploader = await pair.openUploader({ keepLocalMs: 60_000 });
   const sealer = await pair.openSealer(uploader);
   await sealer.run();
   await until(() => uploader.statistics.uploaded === 1 && uploader.statistics.pending === 0, 'the upload');
   pair.folder.nowMs += 59_999;
   await pair.restart();
-  const again = pair.openUploader({ keepLocalMs: 60_000 });
+  const again = await pair.openUploader({ keepLocalMs: 60_000 });
   await again.rescan();
   assert.equal((await pair.localKeys()).length, 3);
   assert.equal(again.statistics.pending, 0, 'a mark says that it is there');
@@ -92,7 +92,7 @@ test('a kept object stays here until its time has come, and is looked at again b
 test('a kept object that has gone from the remote store meanwhile goes up again, not away', async () => {
   await using pair = await UploadPair.create();
   const topics = await pair.fill(1);
-  const uploader = pair.openUploader({ keepLocalMs: 60_000 });
+  const uploader = await pair.openUploader({ keepLocalMs: 60_000 });
   await (await pair.openSealer(uploader)).run();
   await until(() => uploader.statistics.uploaded === 1 && uploader.statistics.pending === 0, 'the upload');
   await rm(join(pair.folder.path, 'remote'), { recursive: true });
@@ -108,7 +108,7 @@ test('a kept object that has gone from the remote store meanwhile goes up again,
 test('a kept object that was put together with others in the remote store does not go up again', async () => {
   await using pair = await UploadPair.create();
   await pair.fill(1);
-  const uploader = pair.openUploader({ keepLocalMs: 60_000 });
+  const uploader = await pair.openUploader({ keepLocalMs: 60_000 });
   await (await pair.openSealer(uploader)).run();
   await until(() => uploader.statistics.uploaded === 1 && uploader.statistics.pending === 0, 'the upload');
   for (const key of await pair.remoteKeys()) {
@@ -129,7 +129,7 @@ test('a kept object that retention has removed from the remote store does not go
     ['daily', 2],
   ] as const) {
     await using pair = await UploadPair.create('2026-11-20T10:00:00Z');
-    const uploader = pair.openUploader({ layout, keepLocalMs: 72 * 3_600_000, hasRetention: () => true });
+    const uploader = await pair.openUploader({ layout, keepLocalMs: 72 * 3_600_000, hasRetention: () => true });
     for (let day = 0; day < days; day++) {
       await pair.fill(layout === 'hive' ? 2 : 1, `${day}`);
       pair.folder.nowMs += 24 * 3_600_000;
@@ -151,7 +151,7 @@ test('one object that fails keeps no other from going, and goes as soon as it ma
   let isBad = true;
   const isOfBad = (key: string) => key.includes('-000000000000002-') && isBad;
   pair.remote.before = (_call, key) => (isOfBad(key) ? unreachable() : undefined);
-  const uploader = pair.openUploader({ parallel: 2 });
+  const uploader = await pair.openUploader({ parallel: 2 });
   await (await pair.openSealer(uploader)).run();
   await until(
     () => uploader.statistics.uploaded === 5 && uploader.statistics.failures >= 12 && uploader.statistics.lastError === 'nobody answers',
@@ -167,7 +167,7 @@ test('a remote store that is away for long costs nothing but room here; when it 
   await using pair = await UploadPair.create();
   const topics = await pair.fill(20);
   pair.remote.before = unreachable;
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   const sealer = await pair.openSealer(uploader);
   await sealer.run();
   assert.equal(sealer.statistics.failures, 0);
@@ -190,7 +190,7 @@ test('a store that hangs holds its own uploads only: sealing goes on, and close 
   await pair.fill(3);
   const { promise: never, resolve } = Promise.withResolvers<void>();
   pair.remote.before = (_call, key) => (key.includes('-000000000000001-') ? never : undefined);
-  const uploader = pair.openUploader({ parallel: 2 });
+  const uploader = await pair.openUploader({ parallel: 2 });
   await (await pair.openSealer(uploader)).run();
   await until(() => uploader.statistics.uploaded === 2 && uploader.statistics.pending === 1, 'the others');
   await within(uploader.close({ deadlineMs: 20 }), 5000, 'the end');
@@ -206,7 +206,7 @@ test('other content under the key stays as it is: ours is kept here and below qu
   const key = (await pair.localKeys()).find((name) => name.endsWith('.ndjson.gz'))!;
   const ours = await pair.folder.store.get(key);
   await pair.remote.inner.put(key, Buffer.from('not ours'), ONCE);
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await until(() => uploader.statistics.uploaded === 1 && uploader.statistics.conflicts === 1, 'the other object, and the alarm');
   assert.equal(String(await pair.remote.inner.get(key)), 'not ours');
   assert.deepEqual(await pair.folder.store.get(key), ours);
@@ -218,7 +218,7 @@ test('other content under the key stays as it is: ours is kept here and below qu
   // Somebody takes the other one away; the next start uploads ours.
   await pair.remote.inner.delete(key);
   await pair.restart();
-  await pair.settled(pair.openUploader());
+  await pair.settled(await pair.openUploader());
   assert.deepEqual(await pair.remote.inner.get(key), ours);
 });
 
@@ -231,7 +231,7 @@ test('the same content under the key is success: nothing is sent twice, a manife
     if (key.endsWith('.manifest.json')) bytes = encodeManifest({ ...decodeManifest(bytes, key), sealedAt: '2026-11-20T09:00:00.000Z' });
     await pair.remote.inner.put(key, bytes, ONCE);
   }
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await pair.settled(uploader);
   const { uploaded, uploadedBytes, failures, conflicts } = uploader.statistics;
   assert.deepEqual({ uploaded, uploadedBytes, failures, conflicts }, { uploaded: 1, uploadedBytes: 0, failures: 0, conflicts: 0 });
@@ -247,7 +247,7 @@ test('the same lines packed otherwise are success when their own manifest is the
   // The folder comes back from a backup: what it sealed is sealed again.
   await pair.restart();
   hold.release();
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   let repacked: Buffer | undefined;
   pair.remote.before = async (call, key) => {
     if (call === 'put' && key.endsWith('.gz')) repacked = await pair.folder.store.get(key);
@@ -265,7 +265,7 @@ test('a store that says it has what it has not is not believed', async () => {
     await using pair = await UploadPair.create();
     await pair.fill(1);
     pair.remote.falsify = (key, body) => (key.endsWith('.gz') ? falsify() : body);
-    const uploader = pair.openUploader();
+    const uploader = await pair.openUploader();
     await (await pair.openSealer(uploader)).run();
     await until(() => uploader.statistics.failures > 0, 'the lie to be seen');
     assert.equal(uploader.statistics.uploaded, 0);
@@ -278,13 +278,13 @@ test('segments that the journal still holds are not sealed again when their obje
   await using pair = await UploadPair.create();
   await pair.fill(3);
   pair.folder.journal.hold('an absent client');
-  await pair.uploadAll(pair.openUploader());
+  await pair.uploadAll(await pair.openUploader());
   assert.equal(pair.folder.journal.segments.filter(({ closed }) => closed).length, 3);
   const { segments } = pair.folder.journal;
   assert.equal(segments.length, 3);
   await pair.restart();
   pair.remote.before = unreachable;
-  const sealer = await pair.openSealer(pair.openUploader());
+  const sealer = await pair.openSealer(await pair.openUploader());
   await sealer.run();
   assert.equal(sealer.statistics.segments, 0);
   assert.equal(sealer.statistics.failures, 0);
@@ -295,12 +295,12 @@ test('without its marks the same objects are sealed, found to be there, and remo
   await using pair = await UploadPair.create();
   const topics = await pair.fill(3);
   pair.folder.journal.hold('an absent client');
-  await pair.uploadAll(pair.openUploader());
+  await pair.uploadAll(await pair.openUploader());
   const before = await pair.remoteKeys();
   await pair.restart();
   for (const ending of ['', '-wal', '-shm']) await unlink(join(pair.folder.path, `uploads.db${ending}`)).catch(() => {});
   const hold = pair.folder.journal.hold('an absent client');
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await pair.uploadAll(uploader);
   hold.release();
   assert.equal(uploader.statistics.uploaded, 3);
@@ -311,10 +311,10 @@ test('without its marks the same objects are sealed, found to be there, and remo
 test('what somebody deletes in the remote store is missed by verify and is not made up for', async () => {
   await using pair = await UploadPair.create();
   await pair.fill(3);
-  await pair.uploadAll(pair.openUploader());
+  await pair.uploadAll(await pair.openUploader());
   for (const key of await pair.remoteKeys()) if (key.includes('-000000000000002-')) await pair.remote.inner.delete(key);
   await pair.restart();
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await uploader.rescan();
   assert.equal(uploader.statistics.pending, 0);
   const { problems } = await verifyArchive(pair.catalogue());
@@ -328,7 +328,7 @@ test('with the daily layout only days go up; a name that the remote store has is
   await using pair = await UploadPair.create('2026-11-20T22:00:00Z');
   await pair.remote.inner.put('2026/20261120.json.gz', Buffer.from('of the seed program'), ONCE);
   const topics = await pair.fill(3);
-  const uploader = pair.openUploader({ layout: 'daily' });
+  const uploader = await pair.openUploader({ layout: 'daily' });
   const sealer = await pair.openSealer(uploader, { layout: 'daily' });
   await sealer.run();
   await uploader.rescan();
@@ -354,10 +354,10 @@ test('a day that went up is not put together again from hours that a crash has l
   const hours = await Promise.all((await pair.localKeys()).map(async (key) => [key, await pair.folder.store.get(key)] as const));
   await pair.restart();
   pair.folder.nowMs += 4 * 3_600_000;
-  await pair.uploadAll(pair.openUploader({ layout: 'daily' }), { layout: 'daily' });
+  await pair.uploadAll(await pair.openUploader({ layout: 'daily' }), { layout: 'daily' });
   for (const [key, bytes] of hours) await pair.folder.store.put(key, bytes, ONCE);
   await pair.restart();
-  await pair.uploadAll(pair.openUploader({ layout: 'daily' }), { layout: 'daily' });
+  await pair.uploadAll(await pair.openUploader({ layout: 'daily' }), { layout: 'daily' });
   assert.equal((await pair.remoteKeys()).length, 3);
   assert.deepEqual(await pair.find(), topics);
 });
@@ -367,7 +367,7 @@ test('days wait while nobody can say whether their name is free; hours are seale
   const topics = await pair.fill(2);
   pair.folder.nowMs += 4 * 3_600_000;
   pair.remote.before = unreachable;
-  const uploader = pair.openUploader({ layout: 'daily' });
+  const uploader = await pair.openUploader({ layout: 'daily' });
   const sealer = await pair.openSealer(uploader, { layout: 'daily' });
   await sealer.run();
   assert.equal(sealer.statistics.segments, 2);
@@ -384,7 +384,7 @@ test('damaged lines that a day leaves behind go up by themselves', async () => {
   const hour = 'dt=2026-11-20/hour=22/0123456789abcdef-00000001-000000000000001-000000000000009';
   await pair.folder.store.put(`${hour}.damaged`, Buffer.from('{"v":1'), ONCE);
   await pair.folder.store.put(`${hour.replaceAll('9', '8')}.idx`, Buffer.from('not whole yet'), ONCE);
-  const uploader = pair.openUploader({ layout: 'daily' });
+  const uploader = await pair.openUploader({ layout: 'daily' });
   await until(() => uploader.statistics.uploaded === 1, 'the upload');
   await until(async () => (await pair.localKeys()).length === 1, 'the removal');
   assert.deepEqual(await pair.remoteKeys(), [`${hour}.damaged`]);
@@ -394,7 +394,7 @@ test('a drain uploads what is there, and ends with what cannot be; a store that 
   await using pair = await UploadPair.create();
   await pair.fill(3);
   pair.remote.before = (_call, key) => (key.includes('-000000000000002-') ? unreachable() : undefined);
-  const uploader = pair.openUploader({ minRetryMs: 100_000, maxRetryMs: 100_000 });
+  const uploader = await pair.openUploader({ minRetryMs: 100_000, maxRetryMs: 100_000 });
   await (await pair.openSealer(uploader)).run();
   await within(uploader.drain({ deadlineMs: 60_000 }), 20_000, 'the drain');
   assert.equal(uploader.statistics.uploaded, 2);
@@ -402,7 +402,7 @@ test('a drain uploads what is there, and ends with what cannot be; a store that 
   await pair.restart();
   const { promise: never, resolve } = Promise.withResolvers<void>();
   pair.remote.before = () => never;
-  const hanging = pair.openUploader();
+  const hanging = await pair.openUploader();
   await until(() => hanging.statistics.pending === 1, 'the start');
   await within(hanging.drain({ deadlineMs: 30 }), 10_000, 'the deadline');
   assert.equal(hanging.statistics.pending, 1);
@@ -414,7 +414,7 @@ test('an object that cannot be removed here is removed later', async () => {
   await using pair = await UploadPair.create();
   await pair.fill(1);
   await (await pair.folder.openSealer()).run();
-  const uploader = pair.openUploader({ keepLocalMs: 1 });
+  const uploader = await pair.openUploader({ keepLocalMs: 1 });
   await until(() => uploader.statistics.uploaded === 1, 'the upload');
   pair.remote.before = (call) => (call === 'head' ? unreachable() : undefined);
   pair.folder.nowMs += 1;
@@ -431,7 +431,7 @@ test('a manifest whose object is nowhere is left alone, one whose object is ther
   const objects = (await pair.localKeys()).filter((key) => key.endsWith('.gz'));
   await pair.remote.inner.put(objects[0]!, await pair.folder.store.get(objects[0]!), ONCE);
   for (const key of objects) await pair.folder.store.delete(key);
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await until(() => uploader.statistics.uploaded === 1 && uploader.statistics.pending === 0, 'the first');
   await until(async () => (await pair.localKeys()).length === 2, 'its removal');
   assert.deepEqual(
@@ -446,7 +446,7 @@ test('marks of what is neither here nor in the journal are forgotten', async () 
   await pair.fill(3);
   const hold = pair.folder.journal.hold('an absent client');
   hold.set(3);
-  const uploader = pair.openUploader();
+  const uploader = await pair.openUploader();
   await pair.uploadAll(uploader);
   const parts = async (of: Uploader) =>
     (await of.parts(pair.folder.journal.id, 0))
@@ -455,7 +455,7 @@ test('marks of what is neither here nor in the journal are forgotten', async () 
       .join();
   assert.equal(await parts(uploader), '1,2,3');
   await pair.restart();
-  const again = pair.openUploader();
+  const again = await pair.openUploader();
   await until(async () => (await parts(again)) === '3', 'those below the journal to be forgotten');
   assert.deepEqual(await pair.localKeys(), []);
 });
@@ -469,7 +469,7 @@ test('sealing that failed for want of room goes on when an upload has made some'
     if (call === 'put' && left-- <= 0) throw new HydrantError('HYD_STORE', 'no space left on device');
   };
   let hurried: Promise<void> | undefined;
-  const uploader = pair.openUploader({
+  const uploader = await pair.openUploader({
     onRemoved: () => {
       left = 3;
       hurried = sealer.hurry();
@@ -485,4 +485,19 @@ test('sealing that failed for want of room goes on when an upload has made some'
   await until(() => hurried !== undefined, 'the upload');
   await hurried;
   assert.equal(sealer.statistics.segments, 2);
+});
+
+test('marks that are damaged are set aside, and what they said is found out again', async () => {
+  await using pair = await UploadPair.create();
+  const topics = await pair.fill(2);
+  await pair.uploadAll(await pair.openUploader());
+  await pair.restart();
+  const path = join(pair.folder.path, 'uploads.db');
+  const bytes = await readFile(path);
+  await writeFile(path, bytes.fill(7, 0, 4096));
+  topics.push(...(await pair.fill(1, 'later')));
+  await pair.uploadAll(await pair.openUploader());
+  assert.deepEqual(await readFile(`${path}.damaged`), bytes);
+  assert.deepEqual(await pair.find(), topics);
+  assert.equal((await pair.remoteKeys()).length, 9);
 });

@@ -9,7 +9,7 @@ import type { ObjectStore } from '../storage/store.ts';
 import { groupKeys, type Layout, readGroup, readyGroups } from './local-groups.ts';
 import type { SealableJournal, SeqPart, Uploads } from './sealer-options.ts';
 import { isOutlived, isStored, type Uploaded, uploadGroup } from './upload-group.ts';
-import { type Mark, UploadMarks } from './upload-marks.ts';
+import { type Mark, openUploadMarks, type UploadMarks } from './upload-marks.ts';
 import { type Upload, UploadQueue } from './upload-queue.ts';
 
 export interface UploaderOptions {
@@ -67,9 +67,10 @@ const LOG_EVERY_MS = 60_000;
 /**
  * Starts uploading: finds what the local archive has, then sends it and what is added, oldest first. Nothing waits for it: a remote
  * store that cannot be reached is tried again for ever, object by object, with growing pauses.
+ * @throws HYD_STATE when the marks cannot be read
  */
-export function openUploader(options: UploaderOptions): Uploader {
-  return new Uploader(options);
+export async function openUploader(options: UploaderOptions): Promise<Uploader> {
+  return new Uploader(options, await openUploadMarks(options.marksPath, options.log));
 }
 
 /** Moves archive objects from the local store to the remote one. A local file goes only after a durable mark, the mark follows a look at the remote one. */
@@ -94,14 +95,14 @@ export class Uploader implements Uploads {
   #toPrune = 0;
   #closed = false;
 
-  constructor(options: UploaderOptions) {
+  constructor(options: UploaderOptions, marks: UploadMarks) {
     const { parallel = 4, minRetryMs = 1000, maxRetryMs = 300_000 } = options;
     this.#options = options;
     this.#local = createFsStore(options.localDir);
     this.#remote = options.remote;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
-    this.#marks = new UploadMarks(options.marksPath, { log: options.log });
+    this.#marks = marks;
     this.#queue = new UploadQueue({ parallel, minRetryMs, maxRetryMs });
     this.#sweepTimer = setInterval(() => void this.#sweep(), options.checkMs ?? 60_000).unref();
     this.#prune();

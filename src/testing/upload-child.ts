@@ -20,7 +20,7 @@ const localDir = join(dir, 'archive');
 const local = createFsStore(localDir);
 const remote = await openStore(url, { s3: s3Options.parse(JSON.parse(s3)), makeBucket: true });
 const journal = await openJournal(join(dir, 'journal'), { journalId: '0123456789abcdef', clock, rotate: { idleMs: 0, ageMs: 0 } });
-const uploader = openUploader({
+const uploader = await openUploader({
   localDir,
   remote,
   remoteName: url,

@@ -33,9 +33,9 @@ export class UploadPair implements AsyncDisposable {
     return new UploadPair(await ArchiveFolder.create(startText));
   }
 
-  openUploader(options: Partial<UploaderOptions> = {}): Uploader {
+  async openUploader(options: Partial<UploaderOptions> = {}): Promise<Uploader> {
     const { folder } = this;
-    const uploader = openUploader({
+    const uploader = await openUploader({
       localDir: folder.archiveDir,
       remote: this.remote,
       remoteName: 'file:///remote',
