@@ -58,7 +58,7 @@ export function toRow(bytes: Buffer, start: number, end: number): Row {
   const event = decodeLine(bytes, start, end);
   const time = splitTime(event.ts);
   const row: Row = {
-    ...(time ?? { ts: 0n, nanos: 0 }),
+    ...(time ?? { ts: BigInt(Date.parse(event.ts) || 0) * 1000n, nanos: 0 }),
     topic: event.topic,
     payload: event.payload,
     seq: BigInt(event.seq),

@@ -87,6 +87,11 @@ test('a line that its columns do not give back is kept as it is', async () => {
     encodeLine(event('half \ud800'), 7, AT_MS),
   ];
   for (const [i, bytes] of odd.entries()) assert.deepEqual(toRow(bytes, 0, bytes.length - 1).line, bytes.subarray(0, -1), `line ${i}`);
+  assert.equal(
+    toRow(odd[0]!, 0, odd[0]!.length - 1).ts,
+    BigInt(Date.parse('2026-11-20T10:00:00.1Z')) * 1000n,
+    'to the millisecond at least',
+  );
   assert.equal(toRow(usual, 0, usual.length - 1).line, null);
   const { groups } = await roundTrip([...odd, usual]);
   assert.equal(String(Buffer.concat(groups)), String(Buffer.concat([...odd, usual])));
