@@ -61,7 +61,7 @@ test('SQL needs a package of its own, which the package does not bring: the comm
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /^hydrant query: SQL needs DuckDB, which is not installed\n {2}fix: Run `npm install @duckdb\/node-api` in the folder/,
+    /^hydrant query: SQL needs DuckDB, which is not installed\n {2}fix: Run `npm install @duckdb\/node-api` in the folder/m,
   );
 });
 
