@@ -229,7 +229,7 @@ export class Catalogue {
     const hours = hourPrefixes(range);
     for (let i = 0; i < hours.length; i += LISTS_AT_ONCE) await Promise.all(hours.slice(i, i + LISTS_AT_ONCE).map(look));
     for (const prefix of DAY_PREFIXES) await look(prefix);
-    return [...groups.values()];
+    return [...groups.values()].filter((group) => !isToldInWorkingFolder(group, groups));
   }
 
   async #dayPieces(group: Group, range: TimeRange | undefined): Promise<Piece[]> {
@@ -298,6 +298,12 @@ function hourPieces(group: Group): Piece[] {
   if (group.layout !== 'hive') return [];
   const { journal, epoch, first, last } = group;
   return group.objects.map((object) => ({ ...objectPiece(group, object), journal, epoch, first, last }));
+}
+
+/** The seed program may have died between the upload of a day and its removal from the working folder; what is there is read first. */
+function isToldInWorkingFolder(group: Group, groups: ReadonlyMap<string, Group>): boolean {
+  if (group.layout !== 'daily' || group.manifestKey !== undefined || !group.base.includes('/')) return false;
+  return groups.has(basename(group.base));
 }
 
 /** The seed program takes the time when an event arrives and the file when it is written: near midnight they differ. */

@@ -70,7 +70,7 @@ const DAYS: readonly { day: string; plain?: string; packed: Uint8Array }[] = [
   { day: '20220704', packed: CUT.subarray(0, CUT.length - 3000) },
 ];
 
-/** The three places where that program leaves days: its working folder, a bucket, and a copy of the bucket. */
+/** The places where that program leaves days: its working folder, a bucket, both, and a copy of the bucket. */
 async function seedPlaces(): Promise<Record<string, string[]>> {
   const working = join(folder.path, 'working');
   const copy = join(folder.path, 'copy');
@@ -86,6 +86,7 @@ async function seedPlaces(): Promise<Record<string, string[]>> {
     'its working folder with --from': ['--from', pathToFileURL(working).href],
     'a folder of years': ['--from', copy],
     'a bucket': ['--from', 's3://seed-days', '--endpoint', radosgw.endpoint],
+    'its working folder and its bucket as one': ['--data', working, '--from', 's3://seed-days', '--endpoint', radosgw.endpoint],
   };
 }
 
