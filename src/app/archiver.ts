@@ -99,7 +99,7 @@ export async function startArchiver(options: ArchiverOptions): Promise<Archiver>
     {
       filters: broker.filters,
       durable: clientId,
-      broker: broker.urls.join(' '),
+      brokers: broker.urls,
       exclude: config.archive.exclude,
       retained: broker.retained,
       maxInFlight: broker.receiveMaximum,

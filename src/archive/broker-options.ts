@@ -10,7 +10,7 @@ export const brokerOptions = z.strictObject({
     .array(z.string().refine(isBrokerUrl, { error: 'expected URLs such as "mqtt://broker.example.org:1883", without user or password' }))
     .default([])
     .describe(
-      'The broker that `hydrant archive` reads: mqtt:// mqtts:// ws:// wss://. Of several the next one is tried when one cannot be reached.',
+      'The broker that `hydrant archive` reads: mqtt:// mqtts:// ws:// wss://. Several are doors to one broker or cluster that shares sessions: the next one is tried when one cannot be reached.',
     ),
   clientId: text().describe(
     'Client id of the archiver, and so the name of its session. Default: archive- and the first 12 letters of the journal id, one per data folder. Two archivers must not share it.',

@@ -14,10 +14,10 @@ const clock = { now: () => 1_000_000 };
 const rotate = { idleMs: 0, ageMs: 0 };
 
 /** An inbox on a journal of its own. What the test appends is worked in once it is on disk. */
-async function openPlace(dir: string, owner = 'archive-1 mqtt://a') {
+async function openPlace(dir: string, urls = ['mqtt://a'], clientId = 'archive-1') {
   const journal = await openJournal(join(dir, 'journal'), { journalId: '00000000000000aa', rotate });
   const store = new StateStore(join(dir, 'intake.db'), { steps: INBOX_STEPS });
-  const inbox = await openInbox({ store, journal, owner, clock });
+  const inbox = await openInbox({ store, journal, owner: { clientId, urls }, clock });
   journal.onCommit = (records) => records.forEach((record) => void inbox.apply(record));
   return {
     journal,
@@ -122,20 +122,38 @@ test('a session that is lost leaves a gap to be told, which is over once the jou
 });
 
 test('another client id or engine is another session: nothing is taken for known, and the time between is a gap', async () => {
+  for (const [urls, clientId] of [
+    [['mqtt://b'], 'archive-1'],
+    [['mqtt://a'], 'archive-2'],
+  ] as const) {
+    await using folder = await createTempFolder('hydrant-inbox');
+    {
+      await using place = await openPlace(folder.path);
+      await place.inbox.begin('i1');
+      await place.append({ inbound: 'i1:7' });
+    }
+    {
+      await using place = await openPlace(folder.path, [...urls], clientId);
+      assert.equal(place.inbox.incarnation, undefined);
+      assert.equal(place.inbox.has(7), false);
+      assert.equal(place.inbox.gap?.untilMs, 1_000_000);
+    }
+    await using back = await openPlace(folder.path);
+    assert.equal(back.inbox.has(7), false);
+  }
+});
+
+test('one more broker in the list is no other session, nor is the first one left out later', async () => {
   await using folder = await createTempFolder('hydrant-inbox');
   {
     await using place = await openPlace(folder.path);
     await place.inbox.begin('i1');
     await place.append({ inbound: 'i1:7' });
   }
-  {
-    await using place = await openPlace(folder.path, 'archive-1 mqtt://b');
-    assert.equal(place.inbox.incarnation, undefined);
-    assert.equal(place.inbox.has(7), false);
-    assert.equal(place.inbox.gap?.untilMs, 1_000_000);
+  for (const urls of [['mqtt://a', 'mqtt://b'], ['mqtt://b']]) {
+    await using place = await openPlace(folder.path, urls);
+    assert.deepEqual([place.inbox.incarnation, place.inbox.has(7), place.inbox.gap], ['i1', true, undefined]);
   }
-  await using back = await openPlace(folder.path);
-  assert.equal(back.inbox.has(7), false);
 });
 
 test('the journal keeps what the inbox has not noted', async () => {

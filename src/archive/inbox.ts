@@ -17,9 +17,15 @@ export interface InboxParts {
   /** Opened with `INBOX_STEPS`; the inbox has it to itself. */
   store: StateStore;
   journal: Journal;
-  /** Whose session it is, on which engine. Packet identifiers of another one mean nothing. */
-  owner: string;
+  /** Whose session it is, and where. Packet identifiers of another client or another engine mean nothing. */
+  owner: InboxOwner;
   clock?: Clock;
+}
+
+export interface InboxOwner {
+  clientId: string;
+  /** Of the engine; one that was there before is enough for it to be the same. */
+  urls: readonly string[];
 }
 
 const NOTE_EVERY_MS = 5000;
@@ -42,7 +48,7 @@ export class JournalInbox implements Inbox {
   gap: Gap | undefined;
   readonly #store: StateStore;
   readonly #journal: Journal;
-  readonly #owner: string;
+  readonly #owner: InboxOwner;
   readonly #clock: Clock;
   readonly #hold: Hold;
   #incarnation: string | undefined;
@@ -143,14 +149,21 @@ export class JournalInbox implements Inbox {
     this.#seenMs = this.#notedSeenMs = Number(meta.get('seen') ?? 0);
     this.#notedSeq = this.#queuedSeq = Number(meta.get('applied') ?? 0);
     if (meta.has('gap')) this.gap = JSON.parse(meta.get('gap')!) as Gap;
-    if (meta.get('owner') === this.#owner) {
+    if (this.#isOwn(meta.get('owner'))) {
       this.#incarnation = meta.get('incarnation');
       this.#filters = JSON.parse(meta.get('filters') ?? '[]') as string[];
       for (const { packetId, seq } of await this.#store.all('SELECT packetId, seq FROM inbound'))
         this.#stored.set(Number(packetId), Number(seq));
+      this.#setMeta('owner', JSON.stringify(this.#owner));
     } else await this.#changeOwner(meta.get('incarnation'));
     await this.#replay();
     this.#hold.set(this.#notedSeq + 1);
+  }
+
+  #isOwn(noted: string | undefined): boolean {
+    if (noted === undefined) return false;
+    const { clientId, urls } = JSON.parse(noted) as InboxOwner;
+    return clientId === this.#owner.clientId && urls.some((url) => this.#owner.urls.includes(url));
   }
 
   /** The session of before is another engine's or another client id's: what came there since is not here. */
@@ -158,7 +171,7 @@ export class JournalInbox implements Inbox {
     if (before !== undefined) this.noteGap({ reason: 'session-lost', fromMs: this.#seenMs || undefined, untilMs: this.#clock.now() });
     this.#store.write('DELETE FROM inbound');
     this.#store.write("DELETE FROM meta WHERE key IN ('incarnation', 'filters')");
-    this.#setMeta('owner', this.#owner);
+    this.#setMeta('owner', JSON.stringify(this.#owner));
     await this.#store.commit();
   }
 

@@ -25,7 +25,10 @@ async function openPlace(dir: string, options: PlaceOptions = {}) {
   const journal = await openJournal(join(dir, 'journal'), { journalId: '00000000000000aa', rotate, ...options.journal });
   const store = new StateStore(join(dir, 'intake.db'), { steps: INBOX_STEPS });
   const log = (_level: string, message: string): void => void logged.push(message);
-  const intake = await openIntake({ bus, journal, store, log }, { filters: ['#'], durable: 'me', broker: 'mqtt://b', ...options.intake });
+  const intake = await openIntake(
+    { bus, journal, store, log },
+    { filters: ['#'], durable: 'me', brokers: ['mqtt://b'], ...options.intake },
+  );
   return {
     bus,
     journal,

@@ -25,8 +25,8 @@ export interface IntakeOptions {
   filters: readonly string[];
   /** Name of the durable subscriber; on MQTT the client id. */
   durable: string;
-  /** What gap records say that the events would have come from: a URL without account. */
-  broker: string;
+  /** Where the events come from, for gap records: URLs without account. Without any of those of before it is another broker. */
+  brokers: readonly string[];
   /** Events that are acknowledged and not recorded. */
   exclude?: ExcludeOptions;
   /** What the engine retains when the subscription is made. Default `skip`. */
@@ -61,7 +61,8 @@ const TICK_MS = 1000;
 export async function openIntake(parts: IntakeParts, options: IntakeOptions): Promise<Intake> {
   compileExclude(options.exclude ?? {});
   const { store, journal } = parts;
-  return new Intake(parts, options, await openInbox({ store, journal, owner: `${options.durable} ${options.broker}` }));
+  const owner = { clientId: options.durable, urls: options.brokers };
+  return new Intake(parts, options, await openInbox({ store, journal, owner }));
 }
 
 export class Intake {
@@ -171,8 +172,13 @@ export class Intake {
   }
 
   #tellGap({ reason, fromMs, untilMs }: Gap): void {
-    const { broker, durable } = this.#options;
-    const gap = { reason, broker, from: new Date(fromMs ?? untilMs).toISOString(), until: new Date(untilMs).toISOString() };
+    const { brokers, durable } = this.#options;
+    const gap = {
+      reason,
+      broker: brokers.join(' '),
+      from: new Date(fromMs ?? untilMs).toISOString(),
+      until: new Date(untilMs).toISOString(),
+    };
     this.#counts.gaps++;
     this.#log('warn', 'the broker had forgotten the archiver: what was published meanwhile is missing', { event: 'gap', ...gap });
     this.#line.append(new Arrival(gapEvent(gap, durable)));
