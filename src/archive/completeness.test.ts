@@ -178,3 +178,28 @@ test('an archive without anything has no hours', async () => {
   await using folder = await ArchiveFolder.create();
   assert.deepEqual(await read(folder), { hours: [], unknown: [] });
 });
+
+test('a segment that is sealed and removed while it is looked at counts as the object that it became', async () => {
+  await using folder = await ArchiveFolder.create();
+  for (let i = 0; i < 3; i++) {
+    await folder.append('a');
+    await folder.journal.rotate();
+  }
+  await folder.append('open');
+  const catalogue = folder.catalogue();
+  const { store } = catalogue;
+  const list = store.list.bind(store);
+  let sealed = false;
+  store.list = async function* (prefix?: string) {
+    yield* list(prefix);
+    if (sealed || prefix !== '2') return;
+    sealed = true;
+    await (await folder.openSealer()).run();
+  };
+  const { hours } = await readCompleteness(catalogue, undefined, { nowMs: folder.nowMs });
+  assert.equal(sealed, true);
+  assert.deepEqual(
+    hours.map(({ events }) => events),
+    [4],
+  );
+});

@@ -67,37 +67,53 @@ type FactSource = Pick<Catalogue, 'manifest' | 'segments' | 'store'>;
 export async function* newFacts(catalogue: FactSource, { hours }: Pick<Facts, 'hours'>, range: TimeRange): AsyncGenerator<Facts | string> {
   const seen = new SeqSet();
   for (const hour of hours) seen.add(hour.journal, hour.epoch, hour);
-  const isSeen = (journal: string, epoch: string, run: SeqRange): boolean => holdsAll(seen.overlap(journal, epoch, run), run);
-  const note = (facts: Facts): Facts => {
-    for (const hour of facts.hours) seen.add(hour.journal, hour.epoch, { first: hour.first, last: hour.last });
-    return facts;
-  };
-  // As everywhere: what moves on meanwhile is seen twice, never missed.
-  const segments = await catalogue.segments();
+  for (let look = 1; ; look++) {
+    // As everywhere: what moves on meanwhile is seen twice, never missed.
+    const segments = await catalogue.segments();
+    for await (const facts of sealedFacts(catalogue, seen, range)) yield note(seen, facts);
+    let gone: PieceGone | undefined;
+    for (const piece of segments) {
+      if (isSeen(seen, piece.journal, piece.epoch, piece) || !isTouched(piece.fromMs, piece.untilMs - piece.fromMs, range)) continue;
+      try {
+        yield note(seen, await factsOfSegment(piece, seen.overlap(piece.journal, piece.epoch, piece)));
+      } catch (error) {
+        if (!(error instanceof PieceGone)) throw error;
+        gone = error;
+      }
+    }
+    // By now it is an object.
+    if (!gone) return;
+    if (look === TRIES) throw gone.cause;
+  }
+}
+
+const TRIES = 5;
+
+async function* sealedFacts(catalogue: FactSource, seen: SeqSet, range: TimeRange): AsyncGenerator<Facts | string> {
   const hourGroups = listHours(catalogue.store, hourPrefixes(range));
-  const isNew = (group: HourGroup): boolean => isTouched(group.fromMs, HOUR_MS, range) && !isSeen(group.journal, group.epoch, group);
+  const isNew = (group: HourGroup): boolean => isTouched(group.fromMs, HOUR_MS, range) && !isSeen(seen, group.journal, group.epoch, group);
   for await (const group of lookAhead(hourGroups, async (next) => isNew(next) && catalogue.manifest(next))) {
     if (!isNew(group)) continue;
     const manifest = await wholeManifest(catalogue, group);
-    if (manifest) yield note(factsOfManifest(manifest, group.fromMs));
+    if (manifest) yield factsOfManifest(manifest, group.fromMs);
   }
   for await (const group of listDays(catalogue.store)) {
     if (!isTouched(group.fromMs, DAY_MS, range)) continue;
     const manifest = await wholeManifest(catalogue, group);
-    if (manifest?.parts.some(({ journal, epoch, firstSeq: first, lastSeq: last }) => !isSeen(journal, epoch, { first, last }))) {
-      yield note(factsOfManifest(manifest, group.fromMs));
+    if (manifest?.parts.some(({ journal, epoch, firstSeq: first, lastSeq: last }) => !isSeen(seen, journal, epoch, { first, last }))) {
+      yield factsOfManifest(manifest, group.fromMs);
     }
     if (group.objects.some(({ key }) => basename(key) !== manifest?.object)) yield new Date(group.fromMs).toISOString().slice(0, 10);
   }
-  for (const piece of segments) {
-    if (isSeen(piece.journal, piece.epoch, piece) || !isTouched(piece.fromMs, piece.untilMs - piece.fromMs, range)) continue;
-    const facts = await factsOfSegment(piece, seen.overlap(piece.journal, piece.epoch, piece)).catch((error) => {
-      // Sealed and removed a moment ago.
-      if (error instanceof PieceGone) return undefined;
-      throw error;
-    });
-    if (facts) yield facts;
-  }
+}
+
+function isSeen(seen: SeqSet, journal: string, epoch: string, run: SeqRange): boolean {
+  return holdsAll(seen.overlap(journal, epoch, run), run);
+}
+
+function note(seen: SeqSet, facts: Facts | string): Facts | string {
+  if (typeof facts !== 'string') for (const { journal, epoch, first, last } of facts.hours) seen.add(journal, epoch, { first, last });
+  return facts;
 }
 
 function isTouched(fromMs: number, lengthMs: number, { sinceMs, untilMs }: TimeRange): boolean {

@@ -114,3 +114,22 @@ test('gaps of the broker that the events of an object tell of are counted, those
   const [period] = await summarize(listItems(folder.catalogue()));
   assert.equal(period!.brokerGaps, 2);
 });
+
+test('a segment that is sealed and removed while it is listed is listed as the object that it became', async () => {
+  await using folder = await ArchiveFolder.create();
+  for (let i = 0; i < 3; i++) {
+    await folder.append('a');
+    await folder.journal.rotate();
+  }
+  await folder.append('open');
+  const catalogue = folder.catalogue();
+  const list = catalogue.list.bind(catalogue);
+  let looks = 0;
+  catalogue.list = async (options) => {
+    const listing = await list(options);
+    if (++looks === 1) await (await folder.openSealer()).run();
+    return listing;
+  };
+  const items = await collect(listItems(catalogue));
+  assert.deepEqual(items.map(({ state, firstSeq }) => `${state} ${firstSeq}`).sort(), ['open 4', 'sealed 1', 'sealed 2', 'sealed 3']);
+});

@@ -2,8 +2,9 @@ import { systemCode } from '../core/errors.ts';
 import type { TimeRange } from '../core/time-range.ts';
 import { readSegmentEnds } from '../journal/segment-files.ts';
 import type { Catalogue, Piece } from './catalogue.ts';
+import { PieceGone } from './chunks.ts';
 import { HOUR_MS } from './keys.ts';
-import { holdsAll } from './seq-set.ts';
+import { holdsAll, SeqSet } from './seq-set.ts';
 
 /** One object or segment, as `archive ls` shows it. Undefined: nobody knows without reading all of it. */
 export interface ArchiveItem {
@@ -49,13 +50,30 @@ export interface ArchivePeriod {
 
 /** Every object and open segment within the time asked for, oldest first. Reads manifests, not objects. */
 export async function* listItems(catalogue: Catalogue, range: TimeRange = {}): AsyncGenerator<ArchiveItem> {
-  const { pieces } = await catalogue.list({ range, sealedFirst: true });
-  for (const [i, piece] of pieces.entries()) {
-    catalogue.lookAhead(pieces, i);
-    const item = piece.kind === 'segment' ? await segmentItem(piece) : await objectItem(catalogue, piece);
-    if (item) yield item;
+  const done = { sequences: new SeqSet(), names: new Set<string>() };
+  for (let look = 1; ; look++) {
+    const { pieces } = await catalogue.list({ range, sealedFirst: true, done });
+    let gone: PieceGone | undefined;
+    for (const [i, piece] of pieces.entries()) {
+      catalogue.lookAhead(pieces, i);
+      try {
+        const item = piece.kind === 'segment' ? await segmentItem(piece) : await objectItem(catalogue, piece);
+        if (item) yield item;
+      } catch (error) {
+        if (!(error instanceof PieceGone)) throw error;
+        gone = error;
+        continue;
+      }
+      if (piece.journal === '') done.names.add(piece.name);
+      else done.sequences.add(piece.journal, piece.epoch, piece);
+    }
+    // By now it is an object.
+    if (!gone) return;
+    if (look === TRIES) throw gone.cause;
   }
 }
+
+const TRIES = 5;
 
 /** Sums items by hour and day, in the order of time. */
 export async function summarize(items: AsyncIterable<ArchiveItem>): Promise<ArchivePeriod[]> {
@@ -78,8 +96,7 @@ export async function summarize(items: AsyncIterable<ArchiveItem>): Promise<Arch
 
 async function segmentItem(piece: Piece): Promise<ArchiveItem | undefined> {
   const ends = await readSegmentEnds(piece.name, piece.bytes).catch((error) => {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
+    throw systemCode(error) === 'ENOENT' ? new PieceGone(piece.name, { cause: error }) : error;
   });
   if (!ends) return undefined;
   const lastSeq = Math.min(ends.last, piece.last);
