@@ -94,11 +94,12 @@ test(`what a broker gives an archiver that is killed ${ROUNDS} times is in S3: Q
     const trouble = random.between(0, 5);
     if (trouble === 0) await frozen(mosquitto.kill, random);
     if (trouble === 1) radosgw.freeze();
-    if (trouble === 2) proxy.inject(pick(random, FAULTS), { times: random.between(1, 10) });
+    const fault = trouble === 2 ? proxy.inject(pick(random, FAULTS), { times: random.between(1, 10) }) : undefined;
     await Promise.race([archiver.exited, sleep(lifeMs)]);
     if (archiver.exit) died.set(place ?? 'by itself', (died.get(place ?? 'by itself') ?? 0) + 1);
     else await archiver.kill('SIGKILL');
     radosgw.resume();
+    fault?.end();
     assert.equal(archiver.exit?.signal, 'SIGKILL', `round ${round}, seed ${random.seed}\n${archiver.text()}`);
   }
 
