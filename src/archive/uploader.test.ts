@@ -7,6 +7,7 @@ import { until, within } from '../testing/deadline.ts';
 import { FaultyStore } from '../testing/faulty-store.ts';
 import { UploadPair } from '../testing/upload-pair.ts';
 import { decodeManifest, encodeManifest } from '../wire/manifest.ts';
+import { parseArchiveKey } from './keys.ts';
 import type { Uploader } from './uploader.ts';
 import { verifyArchive } from './verify.ts';
 
@@ -388,6 +389,18 @@ test('damaged lines that a day leaves behind go up by themselves', async () => {
   await until(() => uploader.statistics.uploaded === 1, 'the upload');
   await until(async () => (await pair.localKeys()).length === 1, 'the removal');
   assert.deepEqual(await pair.remoteKeys(), [`${hour}.damaged`]);
+});
+
+test('a drain uploads also what was sealed a moment ago', async () => {
+  await using pair = await UploadPair.create();
+  const uploader = await pair.openUploader();
+  await uploader.rescan();
+  await pair.fill(1);
+  await (await pair.folder.openSealer()).run();
+  const [key] = await pair.localKeys();
+  uploader.add(parseArchiveKey(key!)!.base);
+  await uploader.drain({ deadlineMs: 20_000 });
+  assert.deepEqual([uploader.statistics.uploaded, await pair.localKeys()], [1, []]);
 });
 
 test('a drain uploads what is there, and ends with what cannot be; a store that hangs is waited for until the deadline', async () => {

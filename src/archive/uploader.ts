@@ -89,6 +89,8 @@ export class Uploader implements Uploads {
   /** Whether all that is here is known: in the queue, or marked. */
   #complete = false;
   #sweeping: Promise<void> | undefined;
+  /** Looks at what was added, until it is in the queue. */
+  readonly #looks = new Set<Promise<void>>();
   #pumpTimer: NodeJS.Timeout | undefined;
   #onDrained: (() => void) | undefined;
   #loggedMs = Number.NEGATIVE_INFINITY;
@@ -122,9 +124,11 @@ export class Uploader implements Uploads {
   }
 
   add(base: string): void {
-    void this.#attempt('look at a local object', () => this.#find(base)).then((isKnown) => {
+    const look = this.#attempt('look at a local object', () => this.#find(base)).then((isKnown) => {
       if (!isKnown) this.#complete = false;
+      this.#looks.delete(look);
     });
+    this.#looks.add(look);
   }
 
   async rescan(): Promise<void> {
@@ -137,7 +141,7 @@ export class Uploader implements Uploads {
    */
   async drain({ deadlineMs }: { deadlineMs: number }): Promise<void> {
     const untilMs = performance.now() + deadlineMs;
-    if (!(await settlesWithin(this.#started, deadlineMs))) return;
+    if (!(await settlesWithin(Promise.all([this.#started, ...this.#looks]), deadlineMs))) return;
     this.#queue.drain();
     const drained = new Promise<void>((resolve) => {
       this.#onDrained = resolve;
