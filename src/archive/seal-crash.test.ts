@@ -13,25 +13,6 @@ function seal(folder: ArchiveFolder, how: string, crash?: string): Promise<Outpu
   return run(process.execPath, [CHILD, folder.path, how, String(folder.nowMs)], { env: { HYDRANT_CRASH: crash } });
 }
 
-/** Three segments of one day, each of another hour or all of the first. */
-async function fill(folder: ArchiveFolder, apartMs: number): Promise<string[]> {
-  const topics: string[] = [];
-  for (let segment = 0; segment < 3; segment++) {
-    const events = Array.from({ length: 100 }, (_, i) => ({
-      topic: `s/${segment}/${i}`,
-      payload: Buffer.alloc(200, i),
-      qos: 0 as const,
-      retain: false,
-    }));
-    await folder.appendAll(events);
-    topics.push(...events.map((event) => event.topic));
-    folder.nowMs += apartMs;
-    await folder.journal.rotate();
-  }
-  await folder.close();
-  return topics;
-}
-
 const POINTS = {
   hive: ['seal.block:5', 'seal.written', 'seal.verified', 'seal.put:2', 'seal.indexed', 'seal.manifest', 'seal.hold:2', 'seal.trimmed'],
   daily: ['compose.staged', 'compose.manifest', 'compose.put', 'compose.removed:2'],
@@ -51,7 +32,8 @@ for (const [how, points] of Object.entries(POINTS)) {
     test(`a SIGKILL at ${point}${how === 'parquet' ? ', making a Parquet file,' : ''} leaves what the next start finishes: every event once, nothing stray`, async () => {
       await using folder = await ArchiveFolder.create('2026-11-20T10:00:00Z');
       const isCompacted = how === 'same' || how === 'parquet';
-      const topics = await fill(folder, isCompacted ? 60_000 : HOUR_MS);
+      const topics = await folder.appendSegments(100, isCompacted ? 60_000 : HOUR_MS);
+      await folder.close();
       if (how !== 'hive') folder.nowMs += DAY_MS;
       const killed = await seal(folder, how, point);
       assert.equal(killed.signal, 'SIGKILL', `the child ended with ${killed.code}: ${killed.stderr}`);

@@ -72,6 +72,19 @@ export class ArchiveFolder implements AsyncDisposable {
     return (await this.appendAll([{ topic, payload: Buffer.from(payload), qos: 0, retain: false, ...more }]))[0]!;
   }
 
+  /** Three segments of events of 200 bytes whose topics, which it gives, are all different; their times are so far apart. */
+  async appendSegments(eventsEach: number, apartMs: number): Promise<string[]> {
+    const topics: string[] = [];
+    for (let segment = 0; segment < 3; segment++) {
+      const own = Array.from({ length: eventsEach }, (_, i) => `s/${segment}/${i}`);
+      await this.appendAll(own.map((topic, i) => ({ topic, payload: Buffer.alloc(200, i), qos: 0, retain: false })));
+      topics.push(...own);
+      this.nowMs += apartMs;
+      await this.journal.rotate();
+    }
+    return topics;
+  }
+
   async appendAll(events: Event[]): Promise<number[]> {
     const sequences = events.map((event) => this.journal.append({ ...event, seq: 0, ts: '', arrivalMs: 0 }));
     const last = sequences.at(-1) ?? 0;

@@ -135,8 +135,13 @@ export function runHydrant(
 }
 
 /** What `hydrant find FILTER --data DIR -o ndjson` prints, decoded. The server on the folder may run or not. */
-export async function findEvents(data: string, filter = '#', args: string[] = []): Promise<StoredEvent[]> {
-  const output = await runHydrant(['find', filter, '--data', data, '-o', 'ndjson', ...args], { timeoutMs: 60_000 });
+export function findEvents(data: string, filter = '#', args: string[] = []): Promise<StoredEvent[]> {
+  return find([filter, '--data', data, ...args]);
+}
+
+/** What `hydrant find … -o ndjson` prints, decoded. */
+export async function find(args: string[], env?: Record<string, string>): Promise<StoredEvent[]> {
+  const output = await runHydrant(['find', ...args, '-o', 'ndjson'], { env, timeoutMs: 120_000 });
   if (output.code !== 0) throw new Error(`hydrant find ended with ${output.code ?? output.signal}: ${output.stderr}`);
   const lines = output.stdout.split('\n').filter((line) => line !== '');
   return lines.map((line) => {

@@ -4,14 +4,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type HttpFault, startBreakingHttp } from '../../src/testing/breaking-http.ts';
 import { Child } from '../../src/testing/child.ts';
-import { HYDRANT_BIN, runHydrant } from '../../src/testing/hydrant-server.ts';
+import { find, HYDRANT_BIN, runHydrant } from '../../src/testing/hydrant-server.ts';
 import { startMosquitto } from '../../src/testing/mosquitto.ts';
 import { NumberedPublisher } from '../../src/testing/numbered-publisher.ts';
 import { startRadosgw } from '../../src/testing/radosgw.ts';
 import { createRandom, type Random } from '../../src/testing/random.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 import type { StoredEvent } from '../../src/wire/event.ts';
-import { decodeLine } from '../../src/wire/line.ts';
 
 const ROUNDS = 100;
 /** Where the archiver dies in every second round, at one of the first times that it comes there. */
@@ -133,13 +132,6 @@ async function frozen(kill: (signal: NodeJS.Signals) => Promise<unknown>, random
   await kill('SIGSTOP');
   await sleep(random.between(10, 800));
   await kill('SIGCONT');
-}
-
-async function find(args: string[], env: Record<string, string> = {}): Promise<StoredEvent[]> {
-  const found = await runHydrant(['find', ...args, '-o', 'ndjson'], { env, timeoutMs: 120_000 });
-  assert.equal(found.code, 0, found.stderr);
-  const lines = found.stdout.split('\n').filter((line) => line !== '');
-  return lines.map((line) => decodeLine(Buffer.from(line), 0, Buffer.byteLength(line)));
 }
 
 /** Until the last number of each publisher is in the journal, or in what was sealed of it. */

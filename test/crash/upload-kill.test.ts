@@ -19,24 +19,6 @@ const HOUR_MS = 3_600_000;
 const SEGMENTS = 3;
 const EVENTS = 40;
 
-/** Three hours of one day. */
-async function fill(folder: ArchiveFolder): Promise<string[]> {
-  const topics: string[] = [];
-  for (let segment = 0; segment < SEGMENTS; segment++) {
-    const events = Array.from({ length: EVENTS }, (_, i) => ({
-      topic: `s/${segment}/${i}`,
-      payload: Buffer.alloc(200, i),
-      qos: 0 as const,
-      retain: false,
-    }));
-    await folder.appendAll(events);
-    topics.push(...events.map((event) => event.topic));
-    folder.nowMs += HOUR_MS;
-  }
-  await folder.close();
-  return topics;
-}
-
 async function find(store: ReadableStore, journalDir?: string): Promise<string[]> {
   const topics: string[] = [];
   for await (const records of scan(new Catalogue({ store, journalDir }))) for (const { event } of records) topics.push(event.topic);
@@ -81,7 +63,8 @@ for (const [layout, points] of Object.entries(POINTS)) {
   for (const point of points) {
     test(`${layout}: a SIGKILL at ${point} leaves what the next start finishes: every event in one remote object, nothing local`, async () => {
       await using folder = await ArchiveFolder.create('2026-11-20T10:00:00Z');
-      const topics = await fill(folder);
+      const topics = await folder.appendSegments(EVENTS, HOUR_MS);
+      await folder.close();
       if (layout === 'daily') folder.nowMs += 24 * HOUR_MS;
       const remoteDir = join(folder.path, 'remote');
       const remote = createFsStore(remoteDir);
