@@ -1,4 +1,4 @@
-import type { Intake } from '../archive/intake.ts';
+import type { Intake } from '../archive/intake/intake.ts';
 import type { MqttBus } from '../bus/mqtt/options.ts';
 import type { StateStore } from '../core/state-store.ts';
 import { createHealthServer } from '../http/health-server.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { INBOX_STEPS } from '../archive/inbox.ts';
-import { openIntake } from '../archive/intake.ts';
+import { INBOX_STEPS } from '../archive/intake/inbox.ts';
+import { openIntake } from '../archive/intake/intake.ts';
 import { openMqttBus } from '../bus/mqtt/mqtt-bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';

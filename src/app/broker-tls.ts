@@ -1,5 +1,5 @@
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
-import type { BrokerSettings } from '../archive/broker-options.ts';
+import type { BrokerSettings } from '../archive/intake/broker-options.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { readPem } from './tls-files.ts';
 

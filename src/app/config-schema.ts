@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { accessOptions, aclOption, presetOption } from '../access/options.ts';
-import { brokerOptions } from '../archive/broker-options.ts';
-import { compactOptions } from '../archive/compact-options.ts';
-import { uploadOptions, uploadTarget } from '../archive/upload-options.ts';
+import { brokerOptions } from '../archive/intake/broker-options.ts';
+import { compactOptions } from '../archive/upkeep/compact-options.ts';
+import { uploadOptions, uploadTarget } from '../archive/upload/upload-options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { s3Options } from '../storage/options.ts';

@@ -1,11 +1,11 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
-import { CompletenessKeeper } from '../archive/completeness-keeper.ts';
-import { openSealer, type Sealer } from '../archive/sealer.ts';
+import { CompletenessKeeper } from '../archive/hours/completeness-keeper.ts';
+import { openSealer, type Sealer } from '../archive/seal/sealer.ts';
 import type { SealerOptions } from '../archive/sealer-options.ts';
-import { openUpkeep, type Upkeep } from '../archive/upkeep.ts';
-import { openUploader, type Uploader, type UploaderOptions } from '../archive/uploader.ts';
+import { openUpkeep, type Upkeep } from '../archive/upkeep/upkeep.ts';
+import { openUploader, type Uploader, type UploaderOptions } from '../archive/upload/uploader.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { settlesWithin } from '../core/settles-within.ts';

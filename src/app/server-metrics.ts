@@ -1,6 +1,6 @@
-import type { Sealer } from '../archive/sealer.ts';
-import type { Upkeep } from '../archive/upkeep.ts';
-import type { Uploader } from '../archive/uploader.ts';
+import type { Sealer } from '../archive/seal/sealer.ts';
+import type { Upkeep } from '../archive/upkeep/upkeep.ts';
+import type { Uploader } from '../archive/upload/uploader.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { Sample } from '../http/metrics.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AccountAccess } from '../access/account-access.ts';
 import type { AccessSettings } from '../access/settings.ts';
-import { createHistory } from '../archive/history.ts';
+import { createHistory } from '../archive/read/history.ts';
 import { openBroker } from '../broker/broker.ts';
 import { ClientTable } from '../broker/client-table.ts';
 import { STATE_STEPS } from '../broker/session-state.ts';

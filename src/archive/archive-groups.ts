@@ -1,6 +1,6 @@
 import type { ReadableStore } from '../storage/store.ts';
 import { type ArchiveKey, HIVE_PREFIX, parseArchiveKey, widestFirst } from './keys.ts';
-import type { StoredObject } from './verify-content.ts';
+import type { StoredObject } from './verify/verify-content.ts';
 
 /** The files of an archive that belong together. */
 export type ArchiveGroup = ArchiveKey & { objects: StoredObject[]; manifestKey?: string; keys: string[] };

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { seedLine } from '../testing/seed-archive.ts';
 import type { Event } from '../wire/event.ts';
 import { decodeLine, encodeLine } from '../wire/line.ts';
-import { LineFields } from './line-fields.ts';
 import { LineView, splitGlued } from './line-view.ts';
-import { TopicMemo } from './topic-memo.ts';
+import { LineFields } from './read/line-fields.ts';
+import { TopicMemo } from './read/topic-memo.ts';
 
 const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((value) => value.isWellFormed());
 const anyEvent: fc.Arbitrary<Event> = fc.record(

@@ -1,5 +1,5 @@
 import type { Catalogue } from '../archive/catalogue.ts';
-import { type Damage, type Scan, type ScanOptions, type ScanStatistics, scan } from '../archive/scan.ts';
+import { type Damage, type Scan, type ScanOptions, type ScanStatistics, scan } from '../archive/read/scan.ts';
 import type { TimeRange } from '../core/time-range.ts';
 import { isReplayed } from '../wire/replay-mark.ts';
 import { escapeText } from './escape.ts';

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
-import { type Scan, type ScanOptions, scan } from '../archive/scan.ts';
-import { openSealer, type Sealer } from '../archive/sealer.ts';
+import { type Scan, type ScanOptions, scan } from '../archive/read/scan.ts';
+import { openSealer, type Sealer } from '../archive/seal/sealer.ts';
 import type { SealerOptions } from '../archive/sealer-options.ts';
-import { openUpkeep, type Upkeep, type UpkeepOptions } from '../archive/upkeep.ts';
+import { openUpkeep, type Upkeep, type UpkeepOptions } from '../archive/upkeep/upkeep.ts';
 import type { LogLevel } from '../core/log.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';

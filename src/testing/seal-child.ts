@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { openSealer } from '../archive/sealer.ts';
-import { openUpkeep } from '../archive/upkeep.ts';
+import { openSealer } from '../archive/seal/sealer.ts';
+import { openUpkeep } from '../archive/upkeep/upkeep.ts';
 import type { Log } from '../core/log.ts';
 import { openJournal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { openSealer } from '../archive/sealer.ts';
-import { openUploader } from '../archive/uploader.ts';
+import { openSealer } from '../archive/seal/sealer.ts';
+import { openUploader } from '../archive/upload/uploader.ts';
 import { openJournal } from '../journal/journal.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
 import { openStore } from '../storage/open.ts';

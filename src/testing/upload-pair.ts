@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
-import { type ScanOptions, scan } from '../archive/scan.ts';
-import type { Sealer } from '../archive/sealer.ts';
+import { type ScanOptions, scan } from '../archive/read/scan.ts';
+import type { Sealer } from '../archive/seal/sealer.ts';
 import type { SealerOptions } from '../archive/sealer-options.ts';
-import { openUploader, type Uploader, type UploaderOptions } from '../archive/uploader.ts';
+import { openUploader, type Uploader, type UploaderOptions } from '../archive/upload/uploader.ts';
 import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import { createUnionStore } from '../storage/union.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Catalogue } from '../../src/archive/catalogue.ts';
-import type { CompactOptions } from '../../src/archive/compact-options.ts';
-import { scan } from '../../src/archive/scan.ts';
-import { verifyArchive } from '../../src/archive/verify.ts';
+import { scan } from '../../src/archive/read/scan.ts';
+import type { CompactOptions } from '../../src/archive/upkeep/compact-options.ts';
+import { verifyArchive } from '../../src/archive/verify/verify.ts';
 import { createHexId } from '../../src/core/id.ts';
 import { openStore } from '../../src/storage/open.ts';
 import { createUnionStore } from '../../src/storage/union.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ArchivedHour } from '../../archive/completeness.ts';
+import type { ArchivedHour } from '../../archive/hours/completeness.ts';
 import { parseTimeRange } from '../../core/time-range.ts';
 import { formatDuration, formatSize } from '../../core/units.ts';
 import { addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
@@ -51,8 +51,8 @@ export const archiveHours = defineCommand<HoursOptions>({
     const range = parseTimeRange(options, { nowMs, timeZone: options.tz });
     await using place = await openArchivePlace(options, io);
     const [{ readCompleteness }, { HourCatalogue }] = await Promise.all([
-      import('../../archive/completeness.ts'),
-      import('../../archive/hour-catalogue.ts'),
+      import('../../archive/hours/completeness.ts'),
+      import('../../archive/hours/hour-catalogue.ts'),
     ]);
     using known = place.dataDir === undefined ? undefined : HourCatalogue.read(join(place.dataDir, 'catalogue.db'));
     const { hours, unknown } = await readCompleteness(place.catalogue, known, { range, nowMs });

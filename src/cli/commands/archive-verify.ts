@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Repair } from '../../archive/repair.ts';
-import type { Note, Problem, VerifiedDay } from '../../archive/verify-report.ts';
+import type { Repair } from '../../archive/verify/repair.ts';
+import type { Note, Problem, VerifiedDay } from '../../archive/verify/verify-report.ts';
 import { HydrantError } from '../../core/errors.ts';
 import { formatSize } from '../../core/units.ts';
 import { type ArchivePlace, addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
@@ -62,7 +62,7 @@ export const archiveVerify = defineCommand<VerifyOptions>({
     await using place = await openArchivePlace({ ...options, cacheBytes: 0 }, io);
     const format = chosenFormat(io, options.output);
     const repaired = options.repair ? await repair(place, io) : undefined;
-    const { verifyArchive } = await import('../../archive/verify.ts');
+    const { verifyArchive } = await import('../../archive/verify/verify.ts');
     const progress = new Progress(io, 'verify', 'B');
     const both = place.dataDir !== undefined && place.remote ? await openBoth(place.dataDir, place.remote) : undefined;
     const copies = both && { local: both.local, other: { name: place.remote!.url, store: both.remote } };
@@ -116,7 +116,7 @@ async function repair({ dataDir, remote }: ArchivePlace, io: Io): Promise<Repair
       fix: 'Give --data DIR, and --from URL or archive.to.',
     });
   }
-  const { repairRemote } = await import('../../archive/repair.ts');
+  const { repairRemote } = await import('../../archive/verify/repair.ts');
   const both = await openBoth(dataDir, remote);
   try {
     const bodyOf = (key: string): { path: string } => ({ path: join(dataDir, 'archive', key) });

@@ -1,4 +1,4 @@
-import type { ArchiveItem, ArchivePeriod } from '../../archive/ls.ts';
+import type { ArchiveItem, ArchivePeriod } from '../../archive/read/ls.ts';
 import { parseTimeRange } from '../../core/time-range.ts';
 import { formatSize } from '../../core/units.ts';
 import { addPlaceOptions, openArchivePlace, type PlaceOptions } from '../archive-place.ts';
@@ -64,7 +64,7 @@ const ls = defineCommand<ArchiveOptions & { long?: boolean; follow?: boolean }>(
   async run({ options, io }) {
     const range = parseTimeRange(options, { nowMs: Date.now(), timeZone: options.tz });
     await using place = await openArchivePlace(options, io);
-    const { listItems, summarize } = await import('../../archive/ls.ts');
+    const { listItems, summarize } = await import('../../archive/read/ls.ts');
     const format = chosenFormat(io, options.output);
     const items = (): AsyncIterable<ArchiveItem> => listItems(place.catalogue, range);
     const periods = (): Promise<ArchivePeriod[]> => summarize(items());

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
-import type { Damage } from '../../archive/scan.ts';
+import type { Damage } from '../../archive/read/scan.ts';
 import { HydrantError } from '../../core/errors.ts';
 import { parseTimeRange } from '../../core/time-range.ts';
 import { assertFilter } from '../../wire/topic.ts';
@@ -70,7 +70,7 @@ export const query = defineCommand<QueryOptions>({
     const [{ loadDuckDb }, { openScratch }, { gatherQueryFiles }, { QuerySession }, { printResult }] = await Promise.all([
       import('../query/duckdb.ts'),
       import('../query/scratch.ts'),
-      import('../../archive/query-files.ts'),
+      import('../../archive/read/query-files.ts'),
       import('../query/session.ts'),
       import('../query/print.ts'),
     ]);

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
-import type { QueryFiles } from '../../archive/query-files.ts';
+import type { QueryFiles } from '../../archive/read/query-files.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 import type { DuckDb } from './duckdb.ts';

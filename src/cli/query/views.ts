@@ -1,4 +1,4 @@
-import type { QueryFiles } from '../../archive/query-files.ts';
+import type { QueryFiles } from '../../archive/read/query-files.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 
 /** What a query may name. The guide and the reference page print these tables. */

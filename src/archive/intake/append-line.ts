@@ -1,0 +1,133 @@
+import { HydrantError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Journal } from '../../journal/journal.ts';
+import type { Arrival } from './arrival.ts';
+
+/** How soon it is tried again when the journal takes nothing. */
+const RETRY_MS = 250;
+/** Encoded bytes waiting for the disk above which nothing more should be brought, and below which it may be again. */
+const CONGESTED_BYTES = 8 * 1024 * 1024;
+const RELIEVED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The line before the journal: what it does not take now, and what it gives back because the disk failed, waits here in order and is tried
+ * again by itself. Nothing behind it overtakes.
+ */
+export class AppendLine {
+  readonly #journal: Journal;
+  readonly #log: Log;
+  readonly #onDurable: (records: Arrival[]) => void;
+  /** Appended, not on disk. */
+  #pending = 0;
+  /** Not appended. */
+  #refused: Arrival[] = [];
+  #whyRefused = '';
+  #retry: NodeJS.Timeout | undefined;
+  #isStuck = false;
+  #isClosed = false;
+  #onRoom: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
+
+  /** @param onDurable told of what is on disk, in order */
+  constructor(journal: Journal, onDurable: (records: Arrival[]) => void, log: Log) {
+    this.#journal = journal;
+    this.#onDurable = onDurable;
+    this.#log = log;
+    journal.onCommit = (records) => this.#onCommit(records as Arrival[]);
+    journal.onLost = (records, error) => this.#onLost(records as Arrival[], error);
+  }
+
+  /** Brought and not on disk yet. */
+  get length(): number {
+    return this.#pending + this.#refused.length;
+  }
+
+  get isCongested(): boolean {
+    return this.#refused.length > 0 || this.#journal.pendingBytes > CONGESTED_BYTES;
+  }
+
+  append(arrival: Arrival): void {
+    if (this.#refused.length === 0 && this.#tryAppend(arrival)) return;
+    this.#refused.push(arrival);
+    this.#retry ??= setTimeout(() => this.#onRetry(), RETRY_MS);
+  }
+
+  /** Resolves when there is room again, or nothing more will be brought. */
+  room(): Promise<void> {
+    return new Promise((resolve) => (this.#onRoom = resolve));
+  }
+
+  /** Nothing more is brought. Resolves when all is on disk, or at the deadline. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#onRoom?.();
+    if (this.length === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    clearTimeout(timer);
+  }
+
+  /** What still waits is not tried any more. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+  }
+
+  #tryAppend(arrival: Arrival): boolean {
+    try {
+      this.#journal.append(arrival);
+    } catch (error) {
+      if (!(error instanceof HydrantError) || !error.retryable) throw error;
+      this.#whyRefused = error.message;
+      return false;
+    }
+    this.#pending++;
+    return true;
+  }
+
+  #appendRefused(): void {
+    let taken = 0;
+    while (taken < this.#refused.length && this.#tryAppend(this.#refused[taken]!)) taken++;
+    this.#refused = this.#refused.slice(taken);
+    if (this.#refused.length > 0) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    if (this.#isStuck) this.#log('info', 'the journal takes events again');
+    this.#isStuck = false;
+  }
+
+  /** What was refused has waited for a while, without a commit that made room. */
+  #onRetry(): void {
+    this.#retry = setTimeout(() => this.#onRetry(), RETRY_MS);
+    this.#appendRefused();
+    this.#tellRoom();
+    if (this.#refused.length === 0 || this.#isStuck) return;
+    this.#isStuck = true;
+    this.#log('warn', 'the journal takes nothing at the moment; deliveries wait', { error: this.#whyRefused });
+  }
+
+  #tellRoom(): void {
+    if (!this.#onRoom || this.#refused.length > 0 || this.#journal.pendingBytes > RELIEVED_BYTES) return;
+    this.#onRoom();
+    this.#onRoom = undefined;
+  }
+
+  #onCommit(records: Arrival[]): void {
+    this.#onDurable(records);
+    this.#pending -= records.length;
+    if (this.#refused.length > 0) this.#appendRefused();
+    this.#tellRoom();
+    if (this.length === 0) this.#onDrained?.();
+  }
+
+  /** None of them was acknowledged. */
+  #onLost(records: Arrival[], error: HydrantError): void {
+    this.#log('error', 'events could not be written; they wait unacknowledged', { events: records.length, error: error.message });
+    this.#pending -= records.length;
+    if (this.#isClosed) return;
+    this.#refused = [...records, ...this.#refused];
+    this.#retry ??= setTimeout(() => this.#onRetry(), RETRY_MS);
+  }
+}

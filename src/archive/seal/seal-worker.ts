@@ -1,0 +1,17 @@
+import { parentPort } from 'node:worker_threads';
+import { type ErrorCode, errorText, HydrantError } from '../../core/errors.ts';
+import { type JoinedObjects, type JoinJob, joinObjects } from './join-objects.ts';
+import { type SealedRun, type SealSegmentJob, sealSegment } from './seal-segment.ts';
+
+export type SealJob = SealSegmentJob | JoinJob;
+export type SealReply = { ok: true; result: SealedRun[] | JoinedObjects } | { ok: false; code: ErrorCode; message: string };
+
+parentPort!.on('message', async (job: SealJob) => {
+  let reply: SealReply;
+  try {
+    reply = { ok: true, result: job.kind === 'segment' ? sealSegment(job) : await joinObjects(job) };
+  } catch (error) {
+    reply = { ok: false, code: error instanceof HydrantError ? error.code : 'HYD_STORE', message: errorText(error) };
+  }
+  parentPort!.postMessage(reply);
+});

@@ -1,0 +1,85 @@
+import type { ObjectInfo } from '../../storage/store.ts';
+import { type ArchiveKey, type HivePlace, type ObjectCodec, widestFirst } from '../keys.ts';
+import type { CompactOptions } from './compact-options.ts';
+
+/** The files of one place of an hour, as a listing shows them. */
+export interface HourGroup extends HivePlace {
+  base: string;
+  /** One, or none where every sequence is absent; two when it was sealed twice, which is left as it is. */
+  objects: (ObjectInfo & { codec: ObjectCodec })[];
+  manifestKey?: string;
+}
+
+export interface HourPlan {
+  /** Each becomes one object. */
+  runs: HourGroup[][];
+  /** What a whole object holds that was put together, by its side. */
+  leftOver: { group: HourGroup; whole: HourGroup }[];
+  /** Manifests of objects that were to be put together, until a crash. */
+  unfinished: HourGroup[];
+}
+
+/** Adds one key of a listing to the groups of its hour. */
+export function collectHour(groups: Map<string, HourGroup>, info: ObjectInfo, parsed: ArchiveKey & HivePlace): void {
+  const { layout, fromMs, journal, epoch, first, last, base, file, codec } = parsed;
+  const group = groups.get(base) ?? { layout, fromMs, journal, epoch, first, last, base, objects: [] };
+  if (file === 'object' && codec !== 'plain') group.objects.push({ ...info, codec });
+  else if (file === 'manifest') group.manifestKey = info.key;
+  else return;
+  groups.set(base, group);
+}
+
+/** Says from names and sizes alone what is to be done in an hour. */
+export function planHour(groups: Iterable<HourGroup>, options: CompactOptions): HourPlan {
+  const plan: HourPlan = { runs: [], leftOver: [], unfinished: [] };
+  const top: HourGroup[] = [];
+  let whole: HourGroup | undefined;
+  for (const group of [...groups].sort(widestFirst)) {
+    if (whole && isWithin(group, whole)) plan.leftOver.push({ group, whole });
+    else {
+      const before = top.at(-1);
+      // Where every sequence is absent nothing else is of the same sequences.
+      if (before?.objects.length === 0 && isWithin(group, before)) plan.unfinished.push(top.pop()!);
+      top.push(group);
+      if (group.objects.length > 0 && group.manifestKey !== undefined) whole = group;
+    }
+  }
+  plan.runs = findRuns(top, options);
+  return plan;
+}
+
+function isWithin(group: HivePlace, other: HivePlace): boolean {
+  return group.journal === other.journal && group.epoch === other.epoch && group.first >= other.first && group.last <= other.last;
+}
+
+function findRuns(groups: readonly HourGroup[], options: CompactOptions): HourGroup[][] {
+  const runs: HourGroup[][] = [];
+  let run: HourGroup[] = [];
+  const end = (): void => {
+    const objects = run.flatMap((group) => group.objects).length;
+    if (objects >= (options.format === 'parquet' ? 1 : options.minObjects)) runs.push(run);
+    run = [];
+  };
+  for (const group of groups) {
+    if (!mayJoin(group)) {
+      end();
+      continue;
+    }
+    if (run.length > 0 && !mayFollow(run, group, options)) end();
+    run.push(group);
+  }
+  end();
+  return runs;
+}
+
+function mayJoin({ objects, manifestKey }: HourGroup): boolean {
+  return manifestKey !== undefined && objects.length <= 1 && objects[0]?.codec !== 'parquet';
+}
+
+function mayFollow(run: readonly HourGroup[], next: HourGroup, { maxBytes, format }: CompactOptions): boolean {
+  const last = run.at(-1)!;
+  if (last.journal !== next.journal || last.epoch !== next.epoch || last.last + 1 !== next.first) return false;
+  const objects = [...run, next].flatMap((group) => group.objects);
+  if (objects.reduce((sum, { bytes }) => sum + bytes, 0) > maxBytes) return false;
+  return format === 'parquet' || new Set(objects.map(({ codec }) => codec)).size <= 1;
+}
