@@ -28,6 +28,8 @@ export interface Receipt {
 
 export interface PublishOptions {
   signal?: AbortSignal;
+  /** Told each time that the engine ended the connection (not this side, nor silence) while the event was out; `others` more were. */
+  onCut?: (others: number) => void;
 }
 
 /** Where a subscription begins: only what comes, a moment (milliseconds since 1970), or a sequence (first one delivered). */

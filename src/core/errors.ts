@@ -21,6 +21,17 @@ export const ERRORS = {
     fix: 'Run `hydrant archive verify` to list what is damaged, and restore those files from a backup.',
   },
   HYD_STATE: { retryable: true, fix: 'Check the disk under the data folder and start Hydrant again.' },
+  HYD_OUTBOX: { retryable: true, fix: 'Check the disk under the outbox: space, rights, dmesg. What it holds is kept.' },
+  HYD_OUTBOX_FULL: {
+    retryable: true,
+    fix: 'Wait until the bus has taken some, raise the bound of the channel, or let it drop the oldest (`whenFull`).',
+  },
+  HYD_DROPPED: { retryable: false, fix: 'Raise the bound or the age named above if such events are wanted.' },
+  HYD_QUARANTINED: {
+    retryable: false,
+    fix: 'Look at it with `hydrant outbox show`, then `hydrant outbox retry` or `drop` it.',
+  },
+  HYD_CREDENTIALS: { retryable: true, fix: 'Check the key file and the claims named above.' },
   HYD_CLOSED: { retryable: true, fix: 'Open it again, then repeat the call.' },
   HYD_TIMEOUT: { retryable: true, fix: 'Try again, or allow more time.' },
   HYD_ABORTED: { retryable: true, fix: 'The caller stopped it; call again when it is wanted.' },

@@ -7,6 +7,16 @@ export interface MqttBusOptions {
   urls: readonly string[];
   username?: string;
   password?: string | Uint8Array;
+  /** Asked before every connect, in place of `username` and `password`. */
+  credentials?: CredentialProvider;
+  /** All goes over one connection under this client id. Default: one connection for publishing and one of each subscription. */
+  clientId?: string;
+  /** Only with `clientId`: whether the server keeps subscriptions, and what comes for them, over a lost connection. Default true. */
+  persistentSession?: boolean;
+  /** What no attempt mends (a login refused, somebody else under the client id) is tried again all the same, at the longest delay. Default false. */
+  neverGiveUp?: boolean;
+  /** Told when a connection stands, and when it ended or an attempt failed. */
+  onLink?: (change: LinkChange) => void;
   /** 5 (default): falls back to 4 when the server refuses it. 4 is MQTT 3.1.1: no event properties, no groups. */
   version?: 4 | 5;
   /** Before the random client ids of what is not durable. Default `hydrant-`. */
@@ -28,6 +38,35 @@ export interface MqttBusOptions {
   log?: Log;
   /** Of a test: what backing off is made of. */
   timing?: Partial<Timing>;
+}
+
+/** What a client shows a server. */
+export interface Credentials {
+  username?: string;
+  password?: string | Uint8Array;
+  /** MQTT 5 enhanced authentication, where the server offers it; then renewing needs no other connection. */
+  authentication?: { method: string; data: Uint8Array };
+  /** Valid in this time, milliseconds since 1970 by this machine's clock: renewed at 80 % of it. Default: for ever. */
+  validFromMs?: number;
+  validUntilMs?: number;
+}
+
+/** Why credentials are asked for. */
+export interface CredentialRequest {
+  /** Where to; without user name and password. */
+  url: string;
+  /** How often in a row the server has refused the login, 0 when it has not. */
+  refusals: number;
+  signal: AbortSignal;
+}
+
+/** What it rejects with counts as a failed attempt to connect: it is asked again after the delay. */
+export type CredentialProvider = (request: CredentialRequest) => Promise<Credentials>;
+
+export interface LinkChange {
+  readonly link: LinkStatus;
+  readonly kind: 'up' | 'down' | 'failed' | 'refused' | 'taken-over';
+  readonly error?: Error;
 }
 
 /** What time and chance the driver sees. */

@@ -1,0 +1,101 @@
+import type { Event } from '../../wire/event.ts';
+
+/** An event on its way into the outbox. */
+export interface OutboxEvent extends Event {
+  /** ULID; the far end can drop a repeat by it. */
+  id: string;
+  /** Which queue it belongs to; events of one channel keep their order. */
+  channel: string;
+  /** Milliseconds since 1970 after which nobody wants it. Default: never. */
+  expiresMs?: number;
+  /** Takes the place of what waits in the channel under the same key and is not out. Default: none. */
+  key?: string;
+}
+
+/** An event in the outbox. */
+export interface OutboxRecord extends OutboxEvent {
+  /** Its place: higher is later within a channel. Says nothing across channels. */
+  seq: number;
+  storedMs: number;
+  /** Times that the connection ended while it alone was out. */
+  attempts: number;
+}
+
+/** What happens when a channel is at its bound. */
+export type FullPolicy = 'reject' | 'wait' | 'drop-oldest';
+
+/** Bounds of one channel. */
+export interface ChannelBounds {
+  /** Default 1 000 000. */
+  maxEvents?: number;
+  /** Payload and topic bytes. Default 1 GiB. */
+  maxBytes?: number;
+  /** What is older is dropped with an event and a counter, milliseconds. Default: none. */
+  maxAgeMs?: number;
+  /** Default `reject`. `wait` gives up after `waitMs` with HYD_OUTBOX_FULL. `drop-oldest` never drops what is out. */
+  whenFull?: FullPolicy;
+  /** Only with `wait`, milliseconds. Default 100, as the document's client had. */
+  waitMs?: number;
+  /** Higher goes first; lower ones get their share all the same. Default 0. */
+  priority?: number;
+}
+
+/** Why an event left the outbox without an acknowledgement, or will not leave by itself. */
+export type DropReason = 'oldest' | 'age' | 'expired' | 'replaced' | 'operator';
+
+/** What is in a channel. Known without reading the events. */
+export interface ChannelState {
+  readonly events: number;
+  readonly bytes: number;
+  /** When the oldest was stored, milliseconds since 1970; undefined when there is none. */
+  readonly oldestMs: number | undefined;
+  readonly quarantined: number;
+}
+
+/** An event that is kept and not sent: the server hung up on it again and again, or refused it for good. */
+export interface Quarantined extends OutboxRecord {
+  reason: string;
+  quarantinedMs: number;
+}
+
+/**
+ * Events on disk until the bus has acknowledged them (node:sqlite in a thread, group commit, synchronous FULL). Opens in constant time
+ * whatever it holds. Several processes may store into one folder; one of them at a time sends (`claim`).
+ */
+export interface Outbox extends AsyncDisposable {
+  readonly channels: ReadonlyMap<string, ChannelState>;
+  /** Told of what this process, or another one (`foreign`), stored, after it is on disk, in the order of storing; of another's only the channel is known. */
+  onStored: (records: OutboxRecord[]) => void;
+  onForeign: (channels: ReadonlySet<string>) => void;
+  /** Told of what was dropped. Its `acked` is to be rejected with HYD_DROPPED. */
+  onDropped: (records: readonly Pick<OutboxRecord, 'seq' | 'id' | 'channel' | 'topic'>[], reason: DropReason) => void;
+  /** Bounds of a channel; default ones until then. */
+  configure(channel: string, bounds: ChannelBounds): void;
+  /**
+   * Resolves once it is on disk.
+   * @throws HYD_OUTBOX_FULL (retryable) at the bound, HYD_OUTBOX (retryable; the disk is full or failing), HYD_TOO_LARGE, HYD_CLOSED
+   */
+  put(event: OutboxEvent, options?: { signal?: AbortSignal }): Promise<OutboxRecord>;
+  /** What is in a channel after `afterSeq`, in order, bounded. @throws HYD_OUTBOX */
+  read(channel: string, afterSeq: number, bounds: { maxEvents: number; maxBytes: number }): Promise<OutboxRecord[]>;
+  /** Notes that they are out, or no more, so that a bound or a key does not drop them meanwhile. In memory. */
+  markOut(seqs: readonly number[], out: boolean): void;
+  /** The bus has acknowledged it: deleted with the next group commit. */
+  remove(seq: number): void;
+  /** Resolves once everything removed so far is durable. */
+  settled(): Promise<void>;
+  noteAttempt(seq: number, attempts: number): void;
+  /** Out of its channel, kept for an operator. */
+  quarantine(seq: number, reason: string): Promise<void>;
+  quarantined(): Promise<Quarantined[]>;
+  /** Back to its channel's end, with a new place. Resolves with false when it is not there. */
+  retry(seq: number): Promise<boolean>;
+  drop(seq: number): Promise<boolean>;
+  /** A small value of the client's own that survives restarts (a state document, the last configuration). */
+  getNote(name: string): Promise<Uint8Array | undefined>;
+  setNote(name: string, value: Uint8Array | undefined): Promise<void>;
+  /** The right to send from this folder: resolves when no other process has it. @throws HYD_ABORTED */
+  claim(options?: { signal?: AbortSignal }): Promise<void>;
+  /** Commits what is under way. Twice is fine. */
+  close(): Promise<void>;
+}
