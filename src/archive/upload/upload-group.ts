@@ -112,12 +112,13 @@ class GroupUpload {
       this.#stored.push({ key, bytes: manifest.bytes });
       return 'sent';
     }
-    if ((await hashOf(remote.stream(key))) === manifest.sha256) {
+    const found = await hashOf(remote.stream(key));
+    if (found === manifest.sha256) {
       this.#stored.push({ key, bytes: manifest.bytes });
       return 'sent';
     }
     const theirs = await this.#remoteManifest(this.#group.manifest!.key);
-    if (!theirs || !hasSameLines(theirs, manifest)) return await this.#refuse(key, body, manifest.sha256);
+    if (theirs?.sha256 !== found || !hasSameLines(theirs, manifest)) return await this.#refuse(key, body, manifest.sha256);
     this.#stored.push({ key, bytes: theirs.bytes }, { key: this.#group.manifest!.key });
     return 'repacked';
   }

@@ -261,6 +261,22 @@ test('the same lines packed otherwise are success when their own manifest is the
   assert.deepEqual(await pair.find(), topics);
 });
 
+test('an object that is damaged in the remote store, beside a good manifest, is no reason to remove ours', async () => {
+  await using pair = await UploadPair.create();
+  await pair.fill(1);
+  await (await pair.folder.openSealer()).run();
+  for (const key of await pair.localKeys()) {
+    const bytes = await pair.folder.store.get(key);
+    if (key.endsWith('.gz')) bytes[bytes.length >> 1]! ^= 1;
+    await pair.remote.inner.put(key, bytes, ONCE);
+  }
+  const uploader = await pair.openUploader();
+  await until(() => uploader.statistics.failures > 0 || uploader.statistics.uploaded > 0, 'the comparison');
+  const { uploaded, conflicts } = uploader.statistics;
+  assert.deepEqual({ uploaded, conflicts }, { uploaded: 0, conflicts: 1 });
+  assert.equal((await pair.localKeys()).length, 3);
+});
+
 test('a store that says it has what it has not is not believed', async () => {
   for (const falsify of [() => undefined, () => Buffer.from('half')]) {
     await using pair = await UploadPair.create();
