@@ -196,14 +196,21 @@ class Service {
       const facts = role.apply(next);
       this.#log.setLevel(next.config.log.level);
       this.#current = next;
-      await role.announce({ ...facts, reload: { at: new Date().toISOString() } });
+      await this.#announce(role, { ...facts, reload: { at: new Date().toISOString() } });
       this.#log.log('info', 'the configuration was read again', { event: 'reload', applied, needRestart });
     } catch (error) {
       const fix = error instanceof HydrantError ? error.fix : undefined;
-      await role.announce({ reload: { at: new Date().toISOString(), error: errorText(error) } });
+      await this.#announce(role, { reload: { at: new Date().toISOString(), error: errorText(error) } });
       this.#log.log('error', 'the configuration was not taken over; the old one stays', { event: 'reload', error: errorText(error), fix });
     }
     await this.#manager.ready(role.status);
+  }
+
+  /** A full disk keeps nobody from a configuration that may make room on it. */
+  async #announce(role: RunningRole, facts: LockFacts): Promise<void> {
+    await role.announce(facts).catch((error) => {
+      this.#log.log('warn', 'other commands cannot be told of the reload', { error: errorText(error) });
+    });
   }
 
   #sayReady(role: RunningRole): void {

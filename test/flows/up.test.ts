@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
@@ -183,6 +183,22 @@ test('SIGHUP takes over what it can, names what needs a restart, and a bad file 
   const undone = await reload('log: {level: info}\n', 3);
   assert.deepEqual([undone.applied, undone.needRestart], [['archive.exclude.filters', 'limits.inFlight', 'log.level'], []]);
   assert.equal((await fetch(`${server.httpUrl}/healthz`)).status, 200);
+});
+
+test('a SIGHUP counts also when other commands cannot be told of it, as when the disk is full', async () => {
+  await using folder = await createTempFolder();
+  const file = join(folder.path, 'c.yaml');
+  await writeFile(file, 'log: {level: info}\n');
+  await using server = await start({ args: ['--config', file] });
+  const told = join(server.data, 'lock.json');
+  await rm(told);
+  await mkdir(told);
+  await writeFile(file, 'archive: {exclude: {filters: [noise/#]}}\n');
+  server.child.signal('SIGHUP');
+  const { level, applied } = await server.logged((entry) => entry.event === 'reload', 'the reload');
+  assert.deepEqual([level, applied], ['info', ['archive.exclude.filters']]);
+  assert.equal((await fetch(`${server.httpUrl}/healthz`)).status, 200);
+  await rmdir(told);
 });
 
 test('a SIGHUP that comes while the server starts is not forgotten', async () => {
