@@ -140,13 +140,16 @@ export class Connection {
   /** Success without properties, in four bytes. */
   sendAck(command: AckCommand, messageId: number): void {
     if (this.#state !== 'open') return;
+    this.#gather.appendAck(ACK_TEMPLATES[command], messageId);
+    this.#sent();
+  }
+
+  /** The same for many, in this order. */
+  sendAcks(command: AckCommand, messageIds: readonly number[]): void {
+    if (this.#state !== 'open' || messageIds.length === 0) return;
     const template = ACK_TEMPLATES[command];
-    const at = this.#gather.reserve(4);
-    const chunk = this.#gather.chunk;
-    chunk[at] = template[0]!;
-    chunk[at + 1] = template[1]!;
-    chunk[at + 2] = messageId >>> 8;
-    chunk[at + 3] = messageId;
+    for (const messageId of messageIds) this.#gather.appendAck(template, messageId);
+    this.packetsOut += messageIds.length - 1;
     this.#sent();
   }
 

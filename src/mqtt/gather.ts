@@ -57,6 +57,16 @@ export class Gather {
     }
   }
 
+  /** Four bytes, the last two being the packet identifier. */
+  appendAck(template: Buffer, messageId: number): void {
+    const at = this.reserve(4);
+    const chunk = this.#chunk;
+    chunk[at] = template[0]!;
+    chunk[at + 1] = template[1]!;
+    chunk[at + 2] = messageId >>> 8;
+    chunk[at + 3] = messageId;
+  }
+
   /** Bytes that many connections share, with this one's packet identifier at `idOffset` (-1: none). */
   appendShared(bytes: Buffer, idOffset: number, messageId: number): void {
     const length = bytes.length;

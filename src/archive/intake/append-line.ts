@@ -1,13 +1,22 @@
 import { HydrantError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Journal } from '../../journal/journal.ts';
-import type { Arrival } from './arrival.ts';
+import type { JournalRecord } from '../../journal/record.ts';
+import { Fifo } from '../../mqtt/fifo.ts';
+import type { StoredEvent } from '../../wire/event.ts';
 
 /** How soon it is tried again when the journal takes nothing. */
 const RETRY_MS = 250;
 /** Encoded bytes waiting for the disk above which nothing more should be brought, and below which it may be again. */
 const CONGESTED_BYTES = 8 * 1024 * 1024;
 const RELIEVED_BYTES = 4 * 1024 * 1024;
+
+/** An event that is to be on disk, and who waits for that: a delivery, or nobody for what the intake says itself. */
+export interface Entry {
+  /** Becomes the record as it is: nobody else may hold on to it. */
+  readonly event: StoredEvent;
+  ack?(): void;
+}
 
 /**
  * The line before the journal: what it does not take now, and what it gives back because the disk failed, waits here in order and is tried
@@ -16,11 +25,11 @@ const RELIEVED_BYTES = 4 * 1024 * 1024;
 export class AppendLine {
   readonly #journal: Journal;
   readonly #log: Log;
-  readonly #onDurable: (records: Arrival[]) => void;
-  /** Appended, not on disk. */
-  #pending = 0;
+  readonly #onDurable: (entries: Entry[]) => void;
+  /** Appended, not on disk; commits come in this order. */
+  readonly #appended = new Fifo<Entry>();
   /** Not appended. */
-  #refused: Arrival[] = [];
+  #refused: Entry[] = [];
   #whyRefused = '';
   #retry: NodeJS.Timeout | undefined;
   #isStuck = false;
@@ -29,26 +38,26 @@ export class AppendLine {
   #onDrained: (() => void) | undefined;
 
   /** @param onDurable told of what is on disk, in order */
-  constructor(journal: Journal, onDurable: (records: Arrival[]) => void, log: Log) {
+  constructor(journal: Journal, onDurable: (entries: Entry[]) => void, log: Log) {
     this.#journal = journal;
     this.#onDurable = onDurable;
     this.#log = log;
-    journal.onCommit = (records) => this.#onCommit(records as Arrival[]);
-    journal.onLost = (records, error) => this.#onLost(records as Arrival[], error);
+    journal.onCommit = (records) => this.#onCommit(records.length);
+    journal.onLost = (records, error) => this.#onLost(records.length, error);
   }
 
   /** Brought and not on disk yet. */
   get length(): number {
-    return this.#pending + this.#refused.length;
+    return this.#appended.length + this.#refused.length;
   }
 
   get isCongested(): boolean {
     return this.#refused.length > 0 || this.#journal.pendingBytes > CONGESTED_BYTES;
   }
 
-  append(arrival: Arrival): void {
-    if (this.#refused.length === 0 && this.#tryAppend(arrival)) return;
-    this.#refused.push(arrival);
+  append(entry: Entry): void {
+    if (this.#refused.length === 0 && this.#tryAppend(entry)) return;
+    this.#refused.push(entry);
     this.#retry ??= setTimeout(() => this.#onRetry(), RETRY_MS);
   }
 
@@ -75,15 +84,15 @@ export class AppendLine {
     clearTimeout(this.#retry);
   }
 
-  #tryAppend(arrival: Arrival): boolean {
+  #tryAppend(entry: Entry): boolean {
     try {
-      this.#journal.append(arrival);
+      this.#journal.append(entry.event as JournalRecord);
     } catch (error) {
       if (!(error instanceof HydrantError) || !error.retryable) throw error;
       this.#whyRefused = error.message;
       return false;
     }
-    this.#pending++;
+    this.#appended.push(entry);
     return true;
   }
 
@@ -114,20 +123,23 @@ export class AppendLine {
     this.#onRoom = undefined;
   }
 
-  #onCommit(records: Arrival[]): void {
-    this.#onDurable(records);
-    this.#pending -= records.length;
+  #onCommit(count: number): void {
+    this.#onDurable(this.#take(count));
     if (this.#refused.length > 0) this.#appendRefused();
     this.#tellRoom();
     if (this.length === 0) this.#onDrained?.();
   }
 
-  /** None of them was acknowledged. */
-  #onLost(records: Arrival[], error: HydrantError): void {
-    this.#log('error', 'events could not be written; they wait unacknowledged', { events: records.length, error: error.message });
-    this.#pending -= records.length;
+  /** None of them was acknowledged. The journal gives back all that it had, and tells it commit by commit. */
+  #onLost(count: number, error: HydrantError): void {
+    this.#log('error', 'events could not be written; they wait unacknowledged', { events: count, error: error.message });
+    const all = this.#take(this.#appended.length);
     if (this.#isClosed) return;
-    this.#refused = [...records, ...this.#refused];
+    this.#refused = [...all, ...this.#refused];
     this.#retry ??= setTimeout(() => this.#onRetry(), RETRY_MS);
+  }
+
+  #take(count: number): Entry[] {
+    return Array.from({ length: count }, () => this.#appended.shift()!);
   }
 }

@@ -162,6 +162,23 @@ test('what a failing disk gave back is recorded once the disk works again, befor
   assert.deepEqual(texts(await place.recorded()), ['1', '2', '3']);
 });
 
+test('what a failing disk gave back in several commits is recorded in the order in which it came', async () => {
+  await using folder = await createTempFolder('hydrant-intake');
+  await using place = await openPlace(folder.path);
+  const dir = join(folder.path, 'journal');
+  await rename(dir, `${dir}.away`);
+  const lost = watchLost(place.journal);
+  const expected = ['1', '2', '3', '4'].map((text) => text.padEnd(600_000, 'x'));
+  place.bus.give(...expected.map((text) => ({ text })));
+  await within(lost, 10_000, 'the journal to give up');
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir);
+  await within(place.bus.acks(4), 20_000, 'all acknowledgements');
+  const firsts = (given: string[]): string => given.map((text) => text[0]).join('');
+  assert.equal(firsts(place.bus.acknowledged), '1234');
+  assert.equal(firsts(texts(await place.recorded())), '1234');
+});
+
 test('a repeat at QoS 1 is recorded and marked; at QoS 2 what the inbox lets through is new', async () => {
   await using folder = await createTempFolder('hydrant-intake');
   await using place = await openPlace(folder.path);

@@ -4,13 +4,14 @@ import { HydrantError } from '../../core/errors.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { StateStore } from '../../core/state-store.ts';
 import type { Journal } from '../../journal/journal.ts';
+import type { JournalRecord } from '../../journal/record.ts';
 import { gapEvent } from '../../wire/gap.ts';
 import { compileExclude, type ExcludeOptions } from '../exclude.ts';
-import { AppendLine } from './append-line.ts';
-import { Arrival } from './arrival.ts';
+import { AppendLine, type Entry } from './append-line.ts';
 import { type JournalInbox, openInbox } from './inbox.ts';
 
 export interface IntakeParts {
+  /** What it delivers becomes the record as it is, so it is one that gives its events away: that of another server. */
   bus: Bus;
   /** Whether the engine gives signs of life. Default: always. */
   isConnected?: () => boolean;
@@ -83,7 +84,7 @@ export class Intake {
   #closing: Promise<void> | undefined;
 
   constructor({ bus, journal, isConnected = () => true, log = silentLog }: IntakeParts, options: IntakeOptions, inbox: JournalInbox) {
-    this.#line = new AppendLine(journal, (records) => this.#onDurable(records), log);
+    this.#line = new AppendLine(journal, (entries) => this.#onDurable(entries), log);
     this.#inbox = inbox;
     this.#log = log;
     this.#options = options;
@@ -140,23 +141,28 @@ export class Intake {
   }
 
   #take(delivery: Delivery): void {
-    const { event } = delivery;
+    const { event, redelivered } = delivery;
     if (this.#isExcluded?.(event.topic)) {
       this.#counts.excluded++;
       delivery.ack();
-    } else this.#line.append(new Arrival(event, delivery));
+      return;
+    }
+    // What the inbox watches over is here for the first time, however often it was sent.
+    if (event.inbound !== undefined) event.dup &&= false;
+    else if (redelivered) event.dup = true;
+    this.#line.append(delivery);
   }
 
-  #onDurable(records: Arrival[]): void {
+  #onDurable(entries: Entry[]): void {
     crashPoint('intake.before-note');
-    for (const record of records) this.#inbox.apply(record);
+    for (const { event } of entries) this.#inbox.apply(event as JournalRecord);
     crashPoint('intake.before-ack');
-    for (const record of records) this.#finish(record);
+    for (const entry of entries) if (entry.ack) this.#finish(entry as Delivery);
     crashPoint('intake.acked');
   }
 
-  #finish({ delivery, payload, dup }: Arrival): void {
-    if (!delivery) return;
+  #finish(delivery: Delivery): void {
+    const { payload, dup } = delivery.event;
     this.#counts.events++;
     this.#counts.bytes += payload.length;
     if (dup) this.#counts.dup++;
@@ -181,7 +187,7 @@ export class Intake {
     };
     this.#counts.gaps++;
     this.#log('warn', 'the broker had forgotten the archiver: what was published meanwhile is missing', { event: 'gap', ...gap });
-    this.#line.append(new Arrival(gapEvent(gap, durable)));
+    this.#line.append({ event: { ...gapEvent(gap, durable), seq: 0, ts: '' } });
   }
 
   async #close(deadlineMs: number): Promise<void> {

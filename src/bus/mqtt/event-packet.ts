@@ -1,3 +1,4 @@
+import type { JournalRecord } from '../../journal/record.ts';
 import { eventProps, publishProperties } from '../../mqtt/event-properties.ts';
 import type { PublishPacket, UserProperties } from '../../mqtt/packet.ts';
 import type { Event, EventProps, StoredEvent } from '../../wire/event.ts';
@@ -20,10 +21,10 @@ export function toPublish(event: Event): PublishPacket {
   return packet;
 }
 
-/** A PUBLISH as an event that no journal has yet. */
-export function toEvent(packet: PublishPacket, ts: string): StoredEvent {
+/** A PUBLISH as an event that no journal has yet, in the shape of a record: one takes it as it is. */
+export function toEvent(packet: PublishPacket, ts: string, arrivalMs: number): JournalRecord {
   const { topic, qos, retain, dup, properties, userProperties } = packet;
-  const event: StoredEvent = { topic, payload: packet.payload as Buffer, qos, retain, seq: 0, ts };
+  const event: JournalRecord = { topic, payload: packet.payload as Buffer, qos, retain, seq: 0, ts, arrivalMs };
   if (dup) event.dup = true;
   if (!properties && !userProperties) return event;
   Object.assign(event, eventProps(properties, userProperties));

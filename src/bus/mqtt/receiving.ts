@@ -5,24 +5,16 @@ import { Fifo } from '../../mqtt/fifo.ts';
 import type { ConnackPacket, PublishPacket } from '../../mqtt/packet.ts';
 import type { StoredEvent } from '../../wire/event.ts';
 import type { Inbox } from '../bus.ts';
+import { Arrival, type ArrivalOwner } from './arrival.ts';
 import { toEvent } from './event-packet.ts';
 
 const PACKET_IDENTIFIER_NOT_FOUND = 0x92;
-
-/** One message of QoS 1 or 2 until its acknowledgement has left. At QoS 0 nothing waits for it. */
-export interface Arrival {
-  readonly event: StoredEvent;
-  readonly packetId: number;
-  done: boolean;
-  /** The connection on which it came last. */
-  turn: number;
-}
 
 /** What is acknowledged in its turn: an arrival, or the repeat of a message of QoS 2 that was received before. */
 type Acknowledged = Pick<Arrival, 'done' | 'packetId'> & { readonly event: Pick<StoredEvent, 'qos'> };
 
 /** What has become of the messages that are let through. */
-export interface ReceivingHost {
+export interface ReceivingHost extends ArrivalOwner {
   readonly inbox: Inbox | undefined;
   /** A connection stands. @param session `lost`: the server had forgotten one that had been; what is taken afterwards comes after the gap */
   onSession(session: 'new' | 'present' | 'lost'): void;
@@ -42,6 +34,7 @@ export class Receiving implements Receiver {
   #connection: Connection | undefined;
   #turn = 0;
   #holds = 0;
+  #isFlushing = false;
   #incarnation: string | undefined;
   /** Came on this connection and is not acknowledged, in order. */
   readonly #order = new Fifo<Acknowledged>();
@@ -112,7 +105,32 @@ export class Receiving implements Receiver {
   /** The reader has taken responsibility. The acknowledgement leaves after those before it; when there is no connection, with the repeat. */
   acknowledge(arrival: Arrival): void {
     arrival.done = true;
-    this.#flush();
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Sends the acknowledgements that may leave now, not only after the call under way. */
+  flush(): void {
+    this.#isFlushing = false;
+    const connection = this.#connection;
+    if (!connection?.open) return;
+    let run: 'puback' | 'pubrec' = 'puback';
+    let ids: number[] = [];
+    while (this.#order.peek()?.done) {
+      const entry = this.#order.shift()!;
+      const { packetId, event } = entry;
+      if (this.#out.get(packetId) === entry) this.#out.delete(packetId);
+      if (event.qos === 2) this.#received.add(packetId);
+      const command = event.qos === 1 ? 'puback' : 'pubrec';
+      if (command !== run) {
+        connection.sendAcks(run, ids);
+        run = command;
+        ids = [];
+      }
+      ids.push(packetId);
+    }
+    connection.sendAcks(run, ids);
   }
 
   /** Stops reading until as many `resume()` came. */
@@ -126,15 +144,15 @@ export class Receiving implements Receiver {
 
   #take(packet: PublishPacket): void {
     const { qos, messageId = 0 } = packet;
-    const event = toEvent(packet, timestamp());
+    const event = toEvent(packet, timestamp(), textMs);
     if (qos === 2) event.inbound = `${this.#incarnation}:${messageId}`;
-    const unwanted = this.#host.isUnwanted(packet);
-    const arrival: Arrival = { event, packetId: messageId, done: unwanted, turn: this.#turn };
+    const arrival = new Arrival(event, messageId, this.#turn, this.#host);
+    arrival.done = this.#host.isUnwanted(packet);
     if (qos > 0) {
       this.#out.set(messageId, arrival);
       this.#answer(arrival);
     }
-    if (!unwanted) this.#host.take(arrival);
+    if (!arrival.done) this.#host.take(arrival);
   }
 
   #onRepeat(arrival: Arrival): void {
@@ -145,19 +163,7 @@ export class Receiving implements Receiver {
 
   #answer(entry: Acknowledged): void {
     this.#order.push(entry);
-    if (entry.done) this.#flush();
-  }
-
-  #flush(): void {
-    const connection = this.#connection;
-    if (!connection?.open) return;
-    while (this.#order.peek()?.done) {
-      const entry = this.#order.shift()!;
-      const { packetId, event } = entry;
-      if (this.#out.get(packetId) === entry) this.#out.delete(packetId);
-      if (event.qos === 2) this.#received.add(packetId);
-      connection.sendAck(event.qos === 1 ? 'puback' : 'pubrec', packetId);
-    }
+    if (entry.done) this.flush();
   }
 
   #isReceived(packetId: number): boolean {

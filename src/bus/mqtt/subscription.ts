@@ -3,10 +3,11 @@ import type { ClientEnd } from '../../mqtt/client-options.ts';
 import { Fifo } from '../../mqtt/fifo.ts';
 import type { PublishPacket } from '../../mqtt/packet.ts';
 import type { Delivery, SubscribeOptions } from '../bus.ts';
+import { Arrival } from './arrival.ts';
 import type { FilterSet } from './filter-set.ts';
 import type { LinkContext } from './link-context.ts';
 import type { LinkStatus, MqttSubscription } from './options.ts';
-import { type Arrival, Receiving, type ReceivingHost } from './receiving.ts';
+import { Receiving, type ReceivingHost } from './receiving.ts';
 import { type LinkOwner, SteadyLink } from './steady-link.ts';
 
 const MAX_IN_FLIGHT = 1000;
@@ -22,11 +23,6 @@ interface GapMark {
   untilMs: number;
 }
 
-interface Waiting {
-  arrival: Arrival;
-  redelivered: boolean;
-}
-
 /** One subscription: a connection of its own, and what came over it until the reader takes and acknowledges it. */
 export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
   readonly clientId: string;
@@ -40,9 +36,9 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
   readonly #link: SteadyLink;
   readonly #maxInFlight: number;
   readonly #maxQueuedBytes: number;
-  readonly #queue = new Fifo<Waiting | GapMark>();
+  readonly #queue = new Fifo<Arrival | GapMark>();
   /** Given back, and due. */
-  readonly #again = new Fifo<Waiting>();
+  readonly #again = new Fifo<Delivery>();
   readonly #delayed = new Set<NodeJS.Timeout>();
   #queuedBytes = 0;
   #full = false;
@@ -138,7 +134,7 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
   }
 
   take(arrival: Arrival): void {
-    this.#queue.push({ arrival, redelivered: arrival.event.dup === true });
+    this.#queue.push(arrival);
     this.#queuedBytes += bytesOf(arrival);
     if (!this.#full && this.#queuedBytes > this.#maxQueuedBytes) {
       this.#full = true;
@@ -152,20 +148,36 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
     void this.close();
   }
 
+  onAck(arrival: Arrival): void {
+    if (this.#closed) return;
+    if (this.#out-- === this.#maxInFlight) this.#wake();
+    this.#receiving.acknowledge(arrival);
+  }
+
+  onNak(arrival: Arrival, delayMs: number): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => {
+      this.#delayed.delete(timer);
+      this.#again.push(this.#redelivery(arrival));
+      this.#wake();
+    }, delayMs);
+    this.#delayed.add(timer);
+  }
+
   #nextBatch(): Delivery[] {
     const batch: Delivery[] = [];
-    for (let next = this.#again.shift(); next; next = this.#again.shift()) batch.push(this.#hand(next));
+    for (let next = this.#again.shift(); next; next = this.#again.shift()) batch.push(next);
     while (this.#queue.length > 0 && this.#out < this.#maxInFlight) {
       const next = this.#queue.peek()!;
-      if ('gapFromMs' in next) {
+      if (!(next instanceof Arrival)) {
         if (batch.length > 0) break;
         this.#queue.shift();
         this.#options.onGap?.({ reason: 'session-lost', fromMs: next.gapFromMs, untilMs: next.untilMs });
       } else {
         this.#queue.shift();
-        this.#queuedBytes -= bytesOf(next.arrival);
+        this.#queuedBytes -= bytesOf(next);
         this.#out++;
-        batch.push(this.#hand(next));
+        batch.push(next);
       }
     }
     if (this.#full && this.#queuedBytes <= this.#maxQueuedBytes / 2) {
@@ -175,27 +187,17 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
     return batch;
   }
 
-  #hand({ arrival, redelivered }: Waiting): Delivery {
+  #redelivery(arrival: Arrival): Delivery {
     let answered = false;
+    const once = (act: () => void): void => {
+      if (!answered) act();
+      answered = true;
+    };
     return {
       event: arrival.event,
-      redelivered,
-      ack: () => {
-        if (answered || this.#closed) return;
-        answered = true;
-        if (this.#out-- === this.#maxInFlight) this.#wake();
-        this.#receiving.acknowledge(arrival);
-      },
-      nak: (delayMs = 0) => {
-        if (answered || this.#closed) return;
-        answered = true;
-        const timer = setTimeout(() => {
-          this.#delayed.delete(timer);
-          this.#again.push({ arrival, redelivered: true });
-          this.#wake();
-        }, delayMs);
-        this.#delayed.add(timer);
-      },
+      redelivered: true,
+      ack: () => once(() => this.onAck(arrival)),
+      nak: (delayMs = 0) => once(() => this.onNak(arrival, delayMs)),
     };
   }
 
@@ -205,6 +207,7 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
   }
 
   async #leave(): Promise<void> {
+    this.#receiving.flush();
     for (const timer of this.#delayed) clearTimeout(timer);
     this.#queue.clear();
     this.#again.clear();
