@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { ArchiveFolder } from '../../testing/archive-folder.ts';
 import { collect } from '../../testing/collect.ts';
+import { FaultyStore } from '../../testing/faulty-store.ts';
 import { decodeManifest } from '../../wire/manifest.ts';
 import { verifyArchive } from '../verify/verify.ts';
 
@@ -205,6 +206,51 @@ test('one day that cannot be put together does not keep the others from it (arch
   assert.match(String(failed[0]!.fields.error), /^dt=2026-11-18\/hour=10\//);
   assert.ok((await keysOf(folder)).includes('2026/20261119.json.gz'));
   assert.ok((await keysOf(folder)).includes(object!), 'the damaged one stays where it is');
+});
+
+test('a segment that cannot be sealed keeps no other day from being put together (archive defect 10)', async () => {
+  await using folder = await ArchiveFolder.create('2026-11-18T10:00:00Z');
+  await folder.append('day/18');
+  await folder.journal.rotate();
+  folder.nowMs += DAY_MS;
+  await folder.append('day/19');
+  await folder.journal.rotate();
+  folder.nowMs += DAY_MS;
+  await rename(folder.journal.segments[1]!.path, join(folder.path, 'away'));
+  const sealer = await folder.openSealer({ layout: 'daily' });
+  await sealer.run();
+  assert.equal(sealer.statistics.pending, 1);
+  assert.equal(sealer.statistics.days, 1);
+  await rename(join(folder.path, 'away'), folder.journal.segments[0]!.path);
+  await sealer.run();
+  assert.deepEqual(await topicsOf(folder), ['day/18', 'day/19']);
+});
+
+test('closing does not wait for a day: it is put together at the next start', async () => {
+  await using folder = await ArchiveFolder.create('2026-11-18T10:00:00Z');
+  await folder.append('day/18');
+  await folder.seal({ layout: 'hive' });
+  folder.nowMs += 2 * DAY_MS;
+  await folder.restart();
+  const store = new FaultyStore(folder.store);
+  const reading = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  store.before = async (call) => {
+    if (call !== 'stream') return;
+    reading.resolve();
+    await goOn.promise;
+  };
+  const sealer = await folder.openSealer({ layout: 'daily', store });
+  await reading.promise;
+  const closing = sealer.close();
+  goOn.resolve();
+  await closing;
+  assert.equal(sealer.statistics.days, 0);
+  assert.deepEqual(folder.errors(), [], 'that is no failure');
+  await folder.restart();
+  await folder.seal({ layout: 'daily' });
+  assert.deepEqual(await topicsOf(folder), ['day/18']);
+  assert.ok((await keysOf(folder)).includes('2026/20261118.json.gz'));
 });
 
 test('days of a restored folder, which has another journal id, are kept apart', async () => {

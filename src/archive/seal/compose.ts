@@ -34,6 +34,7 @@ export async function composeDays(context: ComposeContext): Promise<number> {
   }
   let made = 0;
   for (const [dayMs, bases] of days) {
+    if (context.signal?.aborted) break;
     if (dayMs + DAY_MS > context.nowMs || context.unsealed.some((segment) => hasEventsOf(segment, dayMs))) continue;
     try {
       made += await new DayComposer(context, dayMs).compose(bases);

@@ -40,8 +40,10 @@ export class SealThread {
     this.#worker ??= this.#start();
     const worker = this.#worker;
     const { promise, resolve, reject } = Promise.withResolvers<SealReply>();
-    const onEnd = (cause?: unknown) =>
-      reject(new HydrantError('HYD_STORE', 'the sealing thread ended in the middle of its work', { cause }));
+    const onEnd = (cause?: unknown) => {
+      const code = this.#closed ? 'HYD_CLOSED' : 'HYD_STORE';
+      reject(new HydrantError(code, 'the sealing thread ended in the middle of its work', { cause }));
+    };
     worker.once('message', resolve).once('error', onEnd).once('exit', onEnd);
     try {
       worker.ref();

@@ -21,6 +21,8 @@ import { SealThread } from './seal-thread.ts';
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 300_000;
 const HURRY_EVERY_MS = 5000;
+/** Of what was given up because the sealer closes. */
+const STOPPED: ReadonlySet<string> = new Set(['HYD_CLOSED', 'HYD_ABORTED']);
 
 /**
  * Starts sealing: holds the journal's segments at once, puts in order what a crash has left, then seals what is closed,
@@ -67,6 +69,9 @@ export class Sealer {
   #retryMs = MIN_RETRY_MS;
   #hurriedMs = Number.NEGATIVE_INFINITY;
   #closed = false;
+  /** Of days that are put together. */
+  readonly #stop = new AbortController();
+  #composing = false;
 
   constructor(options: SealerOptions, hold: Hold) {
     this.#options = options;
@@ -115,8 +120,10 @@ export class Sealer {
       this.#again = false;
       const failures = this.#counts.failures;
       if (!this.#ready) this.#ready = await this.#attempt('put the archive in order', () => this.#prepare());
-      if (this.#ready) await this.#sealAll();
-      if (this.#counts.failures === failures) await this.#attempt('keep the archive in order', () => this.#tidy());
+      if (this.#ready) {
+        await this.#sealAll();
+        if (this.#options.layout === 'daily' && !this.#closed) await this.#attempt('put days together', () => this.#composeDays());
+      }
       if (this.#counts.failures > failures) this.#retryLater();
       else this.#retryMs = MIN_RETRY_MS;
     }
@@ -134,7 +141,7 @@ export class Sealer {
   }
 
   #failed(what: string, error: unknown, fields: Record<string, unknown>): void {
-    if (error instanceof HydrantError && error.code === 'HYD_CLOSED' && this.#closed) return;
+    if (this.#closed && error instanceof HydrantError && STOPPED.has(error.code)) return;
     this.#counts.failures++;
     this.#counts.lastError = errorText(error);
     this.#log('error', `cannot ${what}; trying again by itself`, { ...fields, error: errorText(error) });
@@ -220,23 +227,25 @@ export class Sealer {
     for (const path of this.#sealed) if (!left.has(path)) this.#sealed.delete(path);
   }
 
-  async #tidy(): Promise<void> {
-    if (this.#options.layout === 'daily') {
-      const made = await composeDays({
-        store: this.#store,
-        stored: this.#options.stored ?? this.#store,
-        publisher: this.#publisher,
-        thread: this.#thread,
-        workDir: this.#options.workDir,
-        nowMs: this.#clock.now(),
-        unsealed: this.unsealed,
-        maxTopics: this.#options.maxTopics,
-        log: this.#log,
-        onFailure: (day, error) => this.#failed('put a day together', error, { day }),
-      });
-      this.#counts.days += made;
-      if (made > 0) await this.#options.uploads?.rescan();
-    }
+  async #composeDays(): Promise<void> {
+    this.#composing = true;
+    const made = await composeDays({
+      store: this.#store,
+      stored: this.#options.stored ?? this.#store,
+      publisher: this.#publisher,
+      thread: this.#thread,
+      workDir: this.#options.workDir,
+      nowMs: this.#clock.now(),
+      unsealed: this.unsealed,
+      maxTopics: this.#options.maxTopics,
+      signal: this.#stop.signal,
+      log: this.#log,
+      onFailure: (day, error) => this.#failed('put a day together', error, { day }),
+    }).finally(() => {
+      this.#composing = false;
+    });
+    this.#counts.days += made;
+    if (made > 0) await this.#options.uploads?.rescan();
   }
 
   /** Takes over what may change while it runs: it counts from the next segment on. */
@@ -250,9 +259,11 @@ export class Sealer {
     await mkdir(this.#options.workDir, { recursive: true, mode: 0o700 });
   }
 
-  /** Finishes the object under way and stops; what is not sealed stays held until the next start. Twice is fine. */
+  /** Finishes the segment under way, gives up the day under way, and stops; what is not sealed stays held until the next start. Twice is fine. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stop.abort();
+    if (this.#composing) await this.#thread.stop();
     this.#stopWatching();
     clearInterval(this.#timer);
     clearTimeout(this.#retry);
