@@ -149,8 +149,7 @@ export class Link {
   }
 
   #onConnack(packet: ConnackPacket): void {
-    const code = packet.reasonCode ?? packet.returnCode ?? 0;
-    if (code !== 0) return this.lose('', new ConnectRefused(this.#url, code));
+    if ((packet.reasonCode ?? packet.returnCode ?? 0) !== 0) return this.lose('', new ConnectRefused(this.#url, packet));
     this.#receiver?.onOpen(this.#connection, packet);
     this.#sender?.onOpen(this.#connection, packet);
     this.#connack.resolve(packet);

@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Log } from '../../core/log.ts';
+import type { ConnectRefused } from '../../mqtt/connect-refused.ts';
 import type { Bus, SubscribeOptions, Subscription } from '../bus.ts';
 
 export interface MqttBusOptions {
@@ -49,6 +50,8 @@ export interface Credentials {
   /** Valid in this time, milliseconds since 1970 by this machine's clock: renewed at 80 % of it. Default: for ever. */
   validFromMs?: number;
   validUntilMs?: number;
+  /** Told when a server has let the client in with them. */
+  onAccepted?: () => void;
 }
 
 /** Why credentials are asked for. */
@@ -57,6 +60,8 @@ export interface CredentialRequest {
   url: string;
   /** How often in a row the server has refused the login, 0 when it has not. */
   refusals: number;
+  /** What the last of these refusals said. */
+  refusal?: ConnectRefused;
   signal: AbortSignal;
 }
 
