@@ -16,7 +16,10 @@ export interface Gathered {
  * MB at most); while a publish of the channel is out it is not asked. After a restart it gets the same events again, in the same order.
  */
 export interface Gatherer {
-  /** @returns milliseconds after which to ask again, where it is not time yet; `wake` asks sooner */
+  /**
+   * @returns milliseconds after which to ask again, where it is not time yet; `wake` asks sooner
+   * @throws what is not retryable: the first event can never be sent and goes into quarantine
+   */
   gather(waiting: readonly OutboxRecord[], nowMs: number): Gathered | number;
 }
 

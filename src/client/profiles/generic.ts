@@ -1,0 +1,44 @@
+import { HydrantError } from '../../core/errors.ts';
+import { channelLevels } from './channel-name.ts';
+import type { Profile } from './profile.ts';
+
+export interface GenericOptions {
+  /** Level of the topics `/devices/<device>/…`. Without it there are no channels, only `publish()` to topics. */
+  device?: string;
+  /** Payload bytes of one event. Default: what the server takes. */
+  maxEventBytes?: number;
+  /** Payload bytes of one publish of the state channel. Default 65 536. */
+  maxStateBytes?: number;
+  /** Default 1 000. */
+  stateIntervalMs?: number;
+  /** Default: none. */
+  eventsPerSecond?: number;
+}
+
+/** Longest payload of an MQTT packet whose topic is as long as may be, MQTT 5 §2.1.4. */
+const LONGEST_PAYLOAD = 268_435_455 - 65_537;
+
+/**
+ * Any MQTT broker: QoS 0 to 2, retain, a session that the server keeps. Channels are `data`, on `/devices/<device>/data[/sub]`, and `state`, on
+ * `/devices/<device>/state`; configuration comes on `/devices/<device>/config`, commands on `/devices/<device>/commands/#`.
+ */
+export function generic(options: GenericOptions = {}): Profile {
+  const { device, maxEventBytes = LONGEST_PAYLOAD, maxStateBytes = 65_536, stateIntervalMs = 1_000, eventsPerSecond } = options;
+  const base = device === undefined ? undefined : `/devices/${device}`;
+  return {
+    name: 'generic',
+    version: 5,
+    persistentSession: true,
+    limits: { maxEventBytes, maxStateBytes, stateIntervalMs, minStateIntervalMs: 0, maxQos: 2, retain: true, eventsPerSecond },
+    state: { modes: ['collect', 'last', 'merge'], form: 'array' },
+    topicOf(channel) {
+      const levels = channelLevels('generic', channel);
+      if (base === undefined)
+        throw new HydrantError('HYD_USAGE', `the channel ${channel} has no topic: the profile generic knows no device`, {
+          fix: "Open the client with `profile: generic({ device: 'd1' })`.",
+        });
+      return `${base}/${levels.join('/')}`;
+    },
+    ...(base === undefined ? {} : { configFilter: `${base}/config`, commandFilter: `${base}/commands/#`, errorFilter: `${base}/errors` }),
+  };
+}
