@@ -28,8 +28,11 @@ export interface Receipt {
 
 export interface PublishOptions {
   signal?: AbortSignal;
-  /** Told each time that the engine ended the connection (not this side, nor silence) while the event was out; `others` more were. */
-  onCut?: (others: number) => void;
+  /**
+   * Told each time that the engine ended the connection (not this side, nor silence) while the event was out; `others` more were. The first sent
+   * is told first. Where it returns true the event is given back: it is not sent again, and `publish` rejects with HYD_ABORTED.
+   */
+  onCut?: (others: number) => boolean;
 }
 
 /** Where a subscription begins: only what comes, a moment (milliseconds since 1970), or a sequence (first one delivered). */
