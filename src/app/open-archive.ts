@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
 import { CompletenessKeeper } from '../archive/hours/completeness-keeper.ts';
+import { isKeyOf } from '../archive/keys.ts';
 import { openSealer, type Sealer } from '../archive/seal/sealer.ts';
 import type { SealerOptions } from '../archive/sealer-options.ts';
 import { openUpkeep, type Upkeep } from '../archive/upkeep/upkeep.ts';
@@ -118,7 +119,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 }
 
 /** @throws HYD_CONFIG when it would be the local archive itself: what is uploaded is removed there */
-async function openRemote(to: string, localDir: string, { config, log }: ArchiveOptions): Promise<ObjectStore> {
+async function openRemote(to: string, localDir: string, { config, journal, log }: ArchiveOptions): Promise<ObjectStore> {
   const location = parseStoreUrl(to);
   if (location.kind === 'file') {
     await mkdir(localDir, { recursive: true, mode: 0o700 });
@@ -130,7 +131,7 @@ async function openRemote(to: string, localDir: string, { config, log }: Archive
       });
     }
   }
-  return openStore(to, { s3: config.archive.s3, makeBucket: true, log });
+  return openStore(to, { s3: config.archive.s3, makeBucket: true, owns: (key) => isKeyOf(journal.id, key), log });
 }
 
 function uploadTo(

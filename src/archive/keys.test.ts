@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { objectEnding, parseArchiveKey, placeBase } from './keys.ts';
+import { isKeyOf, objectEnding, parseArchiveKey, placeBase } from './keys.ts';
 
 const BASE = 'dt=2026-11-20/hour=23/0123456789abcdef-00ff00ff-000000000000007-000000000000041';
 
@@ -60,4 +60,16 @@ test('what is none of the archive’s files is left alone (archive defect 6)', (
   ]) {
     assert.equal(parseArchiveKey(key), undefined, key);
   }
+});
+
+test('says whether a key is for a journal to put: its objects, what was set aside of them, and days', () => {
+  const own = 'dt=2026-11-20/hour=10/0123456789abcdef-89abcdef-000000000000001-000000000000009';
+  for (const ending of ['ndjson.gz', 'parquet', 'parquet.manifest.json', 'idx', 'damaged']) {
+    assert.ok(isKeyOf('0123456789abcdef', `${own}.${ending}`));
+    assert.ok(!isKeyOf('fedcba9876543210', `${own}.${ending}`));
+  }
+  assert.ok(isKeyOf('0123456789abcdef', `quarantine/${own}.ndjson.gz.00112233aabbccdd`));
+  assert.ok(!isKeyOf('fedcba9876543210', `quarantine/${own}.ndjson.gz.00112233aabbccdd`));
+  assert.ok(isKeyOf('0123456789abcdef', '2026/20261120-2.json.gz'));
+  for (const other of ['backup.tar', 'dt=2026-11-20/part-0.parquet', 'quarantine/x']) assert.ok(!isKeyOf('0123456789abcdef', other));
 });

@@ -78,6 +78,13 @@ export function parseArchiveKey(key: string): ArchiveKey | undefined {
   return { layout: 'daily', fromMs, number: Number(daily[5] ?? 1), base: daily[1]!, ...FILES[daily[6]!]! };
 }
 
+/** Whether a key is for the process with this journal to put: objects of others may lie beside it, days may be anybody's. */
+export function isKeyOf(journal: string, key: string): boolean {
+  const kept = key.startsWith(QUARANTINE_PREFIX) ? key.slice(QUARANTINE_PREFIX.length, key.lastIndexOf('.')) : key;
+  const parsed = parseArchiveKey(kept);
+  return parsed !== undefined && (parsed.layout === 'daily' || parsed.journal === journal);
+}
+
 /**
  * Orders the files of hours by journal, epoch and first sequence, and of those that begin together what compaction made before what it was
  * made of, which then has nothing to tell.

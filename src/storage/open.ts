@@ -10,6 +10,8 @@ export interface OpenStoreOptions {
   s3?: S3Settings;
   /** For whoever writes there: a bucket that does not exist is made before anything is asked of it, if the section allows that. Default false. */
   makeBucket?: boolean;
+  /** For whoever writes there: which keys are its own, where leavings of uploads are removed. Default: all. */
+  owns?: (key: string) => boolean;
   /** Default: silent. */
   log?: Log;
 }
@@ -22,11 +24,11 @@ export type StoreLocation = { kind: 'file'; path: string } | { kind: 's3'; bucke
  * fails the first call that needs it. The driver of S3 is loaded only here.
  * @throws HYD_USAGE for another URL
  */
-export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<ObjectStore> {
+export async function openStore(url: string, { s3, ...options }: OpenStoreOptions = {}): Promise<ObjectStore> {
   const location = parseStoreUrl(url);
   if (location.kind === 'file') return createFsStore(location.path);
   const { createS3Store } = await import('./drivers/s3.ts');
-  return createS3Store({ ...location, settings: options.s3 ?? s3Options.parse({}), makeBucket: options.makeBucket, log: options.log });
+  return createS3Store({ ...location, settings: s3 ?? s3Options.parse({}), ...options });
 }
 
 /** @throws HYD_USAGE naming the URL, without what it holds of a password */

@@ -38,7 +38,7 @@ export interface ObjectStore extends AsyncDisposable {
   list(prefix?: string): AsyncGenerator<ObjectInfo>;
   /** A key that holds nothing is fine. */
   delete(key: string): Promise<void>;
-  /** Removes what unfinished puts of a process that died have left. Only for the one process that writes. */
+  /** Removes what unfinished puts of a process that died have left; what this store has under way stays. Only for the one process that writes. */
   clean(): Promise<number>;
   close(): Promise<void>;
 }

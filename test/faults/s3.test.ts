@@ -6,6 +6,7 @@ import { after, mock, test } from 'node:test';
 import type { HydrantError } from '../../src/core/errors.ts';
 import { createHexId } from '../../src/core/id.ts';
 import { createS3Store, type S3StoreOptions } from '../../src/storage/drivers/s3.ts';
+import { openS3Client } from '../../src/storage/drivers/s3-client.ts';
 import type { ObjectStore } from '../../src/storage/store.ts';
 import { type BreakingHttp, startBreakingHttp } from '../../src/testing/breaking-http.ts';
 import { createTestAuthority } from '../../src/testing/certificates.ts';
@@ -19,6 +20,8 @@ const ONCE = { ifNoneMatch: true } as const;
 const MIB = 1024 ** 2;
 
 interface Scene extends AsyncDisposable {
+  /** Of every key. */
+  prefix: string;
   proxy: BreakingHttp;
   /** Behind the proxy, below a prefix of its own. */
   store: ObjectStore;
@@ -45,6 +48,7 @@ async function setScene(settings: object = {}, bucket = 'faults'): Promise<Scene
   await store.put('first', Buffer.from('first'), ONCE);
   proxy.requests.length = 0;
   return {
+    prefix,
     proxy,
     store,
     truth,
@@ -367,6 +371,47 @@ test('an upload in parts that was not finished is removed by clean, but not a yo
   assert.equal(await patient.clean(), 1);
   assert.equal(await patient.clean(), 0);
   assert.equal(await store.put('unfinished', randomBytes(6 * MIB), ONCE), 'created');
+});
+
+test('clean leaves uploads of keys that are not ours, and those that this process began', async () => {
+  await using scene = await setScene();
+  const { open, truth } = scene;
+  const { client, sdk } = await openS3Client(radosgw.settings());
+  const begin = async (key: string): Promise<void> => {
+    await client.send(new sdk.CreateMultipartUploadCommand({ Bucket: 'faults', Key: scene.prefix + key }));
+  };
+  try {
+    await begin('ours/left');
+    await begin('theirs');
+    const store = open({}, { unfinishedMs: 0, owns: (key) => key.startsWith('ours/') });
+    await begin('ours/under-way');
+    assert.equal(await store.clean(), 1);
+    const { Uploads } = await client.send(new sdk.ListMultipartUploadsCommand({ Bucket: 'faults', Prefix: scene.prefix }));
+    assert.deepEqual(Uploads?.map(({ Key }) => Key).sort(), [`${scene.prefix}ours/under-way`, `${scene.prefix}theirs`]);
+  } finally {
+    client.destroy();
+    await truth.clean();
+  }
+});
+
+test('a list that has more, and does not say where it goes on, is a failure: what it leaves out would be taken for missing', async () => {
+  await using scene = await setScene();
+  const { proxy, store } = scene;
+  const body = '<ListBucketResult><Name>faults</Name><IsTruncated>true</IsTruncated></ListBucketResult>';
+  proxy.inject({ kind: 'answer', status: 200, body }, { method: 'GET', path: /list-type=2/ });
+  assert.match((await failure(collect(store.list()))).message, /does not say where it goes on/);
+});
+
+test('a key that is no UTF-8 is left out of a list, and the others are in it', async () => {
+  await using scene = await setScene();
+  const { proxy, store } = scene;
+  const contents = ['a', '%FF', 'b%2Bc+d'].map((key) => `<Contents><Key>${scene.prefix}${key}</Key><Size>1</Size></Contents>`).join('');
+  const body = `<ListBucketResult><Name>faults</Name><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>${contents}</ListBucketResult>`;
+  proxy.inject({ kind: 'answer', status: 200, body }, { method: 'GET', path: /list-type=2/ });
+  assert.deepEqual(
+    (await collect(store.list())).map(({ key }) => key),
+    ['a', 'b+c d'],
+  );
 });
 
 test('objects carry their type, class and encryption (archive defects 15 and 16)', async () => {

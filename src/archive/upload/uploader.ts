@@ -59,6 +59,8 @@ export interface UploaderStatistics {
 
 const SWEEP_ROWS = 256;
 const PRUNE_EVERY = 1000;
+/** What was begun right before a restart is too young at the start. */
+const CLEAN_EVERY_MS = 6 * 3_600_000;
 /** What is wrong with one object; nothing but a person changes it. */
 const OBJECT_FAULTS: ReadonlySet<string> = new Set(['HYD_OBJECT_EXISTS', 'HYD_OBJECT_DAMAGED', 'HYD_OBJECT_KEY', 'HYD_MANIFEST']);
 const FAULT_WAIT_MS = 60_000;
@@ -85,6 +87,7 @@ export class Uploader implements Uploads {
   readonly #conflicts = new Set<string>();
   readonly #counts = { uploaded: 0, uploadedBytes: 0, failures: 0, removed: 0, lastError: '' };
   readonly #sweepTimer: NodeJS.Timeout;
+  readonly #cleanTimer: NodeJS.Timeout;
   readonly #started: Promise<void>;
   /** Whether all that is here is known: in the queue, or marked. */
   #complete = false;
@@ -107,6 +110,7 @@ export class Uploader implements Uploads {
     this.#marks = marks;
     this.#queue = new UploadQueue({ parallel, minRetryMs, maxRetryMs });
     this.#sweepTimer = setInterval(() => void this.#sweep(), options.checkMs ?? 60_000).unref();
+    this.#cleanTimer = setInterval(() => void this.#clean(), CLEAN_EVERY_MS).unref();
     this.#prune();
     this.#started = this.rescan();
     void this.#sweep();
@@ -155,6 +159,7 @@ export class Uploader implements Uploads {
   async close({ deadlineMs }: { deadlineMs: number }): Promise<void> {
     this.#closed = true;
     clearInterval(this.#sweepTimer);
+    clearInterval(this.#cleanTimer);
     clearTimeout(this.#pumpTimer);
     const idle = new Promise<void>((resolve) => {
       this.#onDrained = resolve;

@@ -53,6 +53,34 @@ test('the leavings of a put that died are never listed, and clean removes them a
   assert.equal(String(await store.get('a/b')), 'kept');
 });
 
+test('clean leaves what a put of this process has under way', async (t) => {
+  await using folder = await createTempFolder();
+  const probe = await open(join(folder.path, 'probe'), 'w');
+  const handle = Object.getPrototypeOf(probe);
+  await probe.close();
+  const syncing = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const { sync } = handle;
+  t.mock.method(
+    handle,
+    'sync',
+    async function (this: unknown) {
+      syncing.resolve();
+      await goOn.promise;
+      return sync.call(this);
+    },
+    { times: 1 },
+  );
+  const store = createFsStore(join(folder.path, 'archive'));
+  await mkdir(join(folder.path, 'archive'));
+  const putting = store.put('a', Buffer.from('x'), ONCE);
+  await syncing.promise;
+  assert.equal(await store.clean(), 0);
+  goOn.resolve();
+  assert.equal(await putting, 'created');
+  assert.equal(String(await store.get('a')), 'x');
+});
+
 test('a put that fails leaves neither an object nor a temporary file', async () => {
   await using folder = await createTempFolder();
   const store = createFsStore(join(folder.path, 'archive'));

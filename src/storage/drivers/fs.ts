@@ -21,6 +21,8 @@ export function createFsStore(root: string): ObjectStore {
 
 class FsStore implements ObjectStore {
   readonly #root: string;
+  /** Temporary files of puts under way. */
+  readonly #writing = new Set<string>();
 
   constructor(root: string) {
     this.#root = root;
@@ -141,7 +143,7 @@ class FsStore implements ObjectStore {
       for (const entry of entries) {
         const path = join(folder, entry.name);
         if (entry.isDirectory() && !entry.name.startsWith('.')) folders.push(path);
-        if (!entry.isFile() || !entry.name.startsWith(TEMP_PREFIX)) continue;
+        if (!entry.isFile() || !entry.name.startsWith(TEMP_PREFIX) || this.#writing.has(path)) continue;
         await unlink(path).catch((error) => {
           throw failure('clean', relative(this.#root, path), error);
         });
@@ -184,6 +186,7 @@ class FsStore implements ObjectStore {
   async #place(path: string, body: ObjectBody): Promise<void> {
     if ('path' in body && body.move && (await this.#moveIn(path, body.path))) return;
     const temporary = join(dirname(path), `${TEMP_PREFIX}${randomBytes(8).toString('hex')}`);
+    this.#writing.add(temporary);
     try {
       await using file = await open(temporary, 'wx', 0o600);
       if ('path' in body) await copyInto(file, body.path);
@@ -192,6 +195,7 @@ class FsStore implements ObjectStore {
       await this.#linkDurably(temporary, path);
     } finally {
       await unlink(temporary).catch(() => {});
+      this.#writing.delete(temporary);
     }
     if ('path' in body && body.move) await unlink(body.path);
   }

@@ -143,8 +143,8 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
 }
 
 /** HYD_STORE for an answer that is well-formed, but none of S3's. */
-export function strangeAnswer(what: string, { endpoint }: S3Place): HydrantError {
-  return new HydrantError('HYD_STORE', `cannot list ${what}: what ${endpoint ?? 'AWS'} answers is not the list of a bucket`, {
+export function strangeAnswer(what: string, { endpoint }: S3Place, answer = 'not the list of a bucket'): HydrantError {
+  return new HydrantError('HYD_STORE', `cannot list ${what}: what ${endpoint ?? 'AWS'} answers is ${answer}`, {
     ...STRANGE,
   });
 }

@@ -21,24 +21,30 @@ export async function* listObjects(target: S3Target, prefix: string): AsyncGener
     // Any XML, so a page of HTML too, reads as a list without objects.
     if (page.Name === undefined && page.IsTruncated === undefined) throw strangeAnswer(what, placeOf(target));
     for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-      const key = (page.EncodingType === 'url' ? decodeKey(Key) : Key).slice(target.prefix.length);
-      if (isKey(key) && key !== PROBE_KEY) yield { key, bytes: Size, modifiedMs: LastModified?.getTime() ?? 0 };
+      const key = (page.EncodingType === 'url' ? decodeKey(Key) : Key)?.slice(target.prefix.length);
+      if (key !== undefined && isKey(key) && key !== PROBE_KEY) yield { key, bytes: Size, modifiedMs: LastModified?.getTime() ?? 0 };
     }
     next = page.NextContinuationToken;
-    more = page.IsTruncated === true && next !== undefined;
+    more = page.IsTruncated === true;
+    if (more && next === undefined) throw strangeAnswer(what, placeOf(target), 'a list that has more and does not say where it goes on');
   }
 }
 
-function decodeKey(key: string): string {
-  return decodeURIComponent(key.replaceAll('+', ' '));
+/** Undefined for bytes that are no UTF-8. */
+function decodeKey(key: string): string | undefined {
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
 }
 
 /**
- * Aborts the uploads in parts that began before a moment.
+ * Aborts the uploads in parts of some keys that began before a moment.
  * @returns how many
  * @throws HYD_STORE
  */
-export async function abortUploads(target: S3Target, beforeMs: number): Promise<number> {
+export async function abortUploads(target: S3Target, beforeMs: number, owns: (key: string) => boolean): Promise<number> {
   const { client, sdk, bucket, prefix } = target;
   let aborted = 0;
   try {
@@ -46,7 +52,8 @@ export async function abortUploads(target: S3Target, beforeMs: number): Promise<
       const input = { Bucket: bucket, Prefix: prefix, ...next };
       const page: ListMultipartUploadsCommandOutput = await client.send(new sdk.ListMultipartUploadsCommand(input));
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-        if (!Initiated || Initiated.getTime() > beforeMs) continue;
+        const key = Key?.slice(prefix.length) ?? '';
+        if (!Initiated || Initiated.getTime() > beforeMs || !(key === PROBE_KEY || owns(key))) continue;
         await client.send(new sdk.AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
         aborted++;
       }

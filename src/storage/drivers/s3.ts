@@ -23,8 +23,13 @@ export interface S3StoreOptions {
   log?: Log;
   /** Look for the bucket before the first call of any kind, and make it as before a put: for whoever writes here. Default false. */
   makeBucket?: boolean;
-  /** Uploads in parts that began longer ago than this are unfinished ones, which `clean` removes. Default an hour. */
+  /**
+   * Uploads in parts that began before this store was opened, and longer ago than this, are unfinished ones, which `clean` removes.
+   * Default an hour.
+   */
   unfinishedMs?: number;
+  /** Which keys are this process's to put: uploads of others are left alone by `clean`. Default: all. */
+  owns?: (key: string) => boolean;
 }
 
 const CONFLICTS = 5;
@@ -48,6 +53,7 @@ class S3Store implements ObjectStore {
   readonly #log: Log;
   readonly #closed = new AbortController();
   readonly #honours = new Map<UploadKind, Promise<boolean>>();
+  readonly #openedMs = Date.now();
   #opened: Promise<S3Target> | undefined;
   #bucket: Promise<void> | undefined;
   /** Encryption was asked for, and not reported; said once. */
@@ -113,7 +119,8 @@ class S3Store implements ObjectStore {
 
   /** Uploads in parts that nobody finishes any more: they are paid for and never seen. Those of the last hour may be somebody's. */
   async clean(): Promise<number> {
-    return abortUploads(await this.#open(), Date.now() - (this.#options.unfinishedMs ?? UNFINISHED_MS));
+    const { unfinishedMs = UNFINISHED_MS, owns = () => true } = this.#options;
+    return abortUploads(await this.#open(), Math.min(this.#openedMs, Date.now() - unfinishedMs), owns);
   }
 
   /** Ends what is under way. */
