@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { writeFileAtomic } from '../core/atomic-file.ts';
 import { HydrantError } from '../core/errors.ts';
+import { type FileLock, lockFile } from '../core/file-lock.ts';
 
 /** Who runs on a data folder, for people and for commands that look for the server. */
 export interface LockHolder {
@@ -31,15 +31,13 @@ export interface FolderLock {
   release(): void;
 }
 
-const SQLITE_BUSY = 5;
-
 /**
- * Locks a data folder for this process. The lock is an fcntl lock held by SQLite on the file `lock`, so the kernel
- * frees it however the process ends; `lock.json` beside it says who holds it.
+ * Locks a data folder for this process by its file `lock`, which the kernel frees however the process ends; `lock.json` beside it says
+ * who holds it.
  * @throws HYD_DATA_BUSY at once, naming the holder
  */
 export async function lockFolder(dir: string, command: string): Promise<FolderLock> {
-  const database = openLock(dir);
+  const lock = takeLock(dir);
   const path = join(dir, 'lock.json');
   let holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString(), command };
   await writeFileAtomic(path, `${JSON.stringify(holder)}\n`);
@@ -53,33 +51,23 @@ export async function lockFolder(dir: string, command: string): Promise<FolderLo
       if (!held) return;
       held = false;
       rmSync(path, { force: true });
-      database.close();
+      lock.release();
     },
   };
 }
 
-function openLock(dir: string): DatabaseSync {
-  const database = new DatabaseSync(join(dir, 'lock'), { timeout: 0 });
-  try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE;');
-    return database;
-  } catch (error) {
-    database.close();
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
-    throw new HydrantError('HYD_DATA_BUSY', `the data folder ${dir} is in use by ${holderText(readHolder(dir))}`, { cause: error });
-  }
+function takeLock(dir: string): FileLock {
+  const lock = lockFile(join(dir, 'lock'));
+  if (!lock) throw new HydrantError('HYD_DATA_BUSY', `the data folder ${dir} is in use by ${holderText(readHolder(dir))}`);
+  return lock;
 }
 
 /** Who holds the folder now, or undefined when nobody does: whatever `lock.json` says of a dead server does not count. */
 export function folderHolder(dir: string): Partial<LockHolder> | undefined {
   if (!existsSync(dir)) return undefined;
-  try {
-    openLock(dir).close();
-    return undefined;
-  } catch (error) {
-    if (error instanceof HydrantError && error.code === 'HYD_DATA_BUSY') return readHolder(dir) ?? {};
-    throw error;
-  }
+  const lock = lockFile(join(dir, 'lock'));
+  lock?.release();
+  return lock ? undefined : (readHolder(dir) ?? {});
 }
 
 function readHolder(dir: string): LockHolder | undefined {
