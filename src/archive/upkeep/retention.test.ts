@@ -89,6 +89,20 @@ test('days go like hours, the seed program’s too', async () => {
   assert.deepEqual(await topics(folder), ['h/4', 'h/5', 'open', 'next']);
 });
 
+test('a day whose manifest cannot be read goes when its time has come, and so do those after it (archive defect 10)', async () => {
+  await using folder = await filled('daily');
+  await folder.store.delete('2026/20261120.manifest.json');
+  await folder.store.put('2026/20261120.manifest.json', Buffer.from('{'), { ifNoneMatch: true });
+  await folder.store.put('2026/20261121.json', Buffer.from(seedLine('2026-11-21T00:00:00Z', 'seed', 'x')), { ifNoneMatch: true });
+  folder.nowMs += 48 * HOUR_MS;
+  const { failures } = await retain(folder, { ageMs: 12 * HOUR_MS });
+  assert.equal(failures, 0);
+  assert.deepEqual(
+    (await collect(folder.store.list('2026'))).map(({ key }) => key),
+    [],
+  );
+});
+
 test('a clock that stepped back makes no hole: objects of a journal go in the order of their sequences', async () => {
   await using folder = await ArchiveFolder.create('2026-11-21T10:00:00Z');
   await folder.append('first/later');

@@ -1,6 +1,7 @@
+import { HydrantError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { ObjectStore } from '../../storage/store.ts';
-import { decodeManifest } from '../../wire/manifest.ts';
+import { decodeManifest, type ManifestPart } from '../../wire/manifest.ts';
 import { DAY_MS, HOUR_MS, type Place, parseArchiveKey } from '../keys.ts';
 
 /** What is kept of the archive. Without either, everything. */
@@ -114,6 +115,16 @@ async function isNeeded(store: ObjectStore, group: Group, keep: RetentionContext
   if (place.layout === 'hive') return place.journal === keep.journal && place.last >= keep.fromSeq;
   const key = group.keys[0]!;
   if (!key.endsWith('.manifest.json')) return false;
-  const { parts } = decodeManifest(await store.get(key), key);
+  const parts = await readParts(store, key);
   return parts.some((part) => part.journal === keep.journal && part.lastSeq >= keep.fromSeq);
+}
+
+/** A manifest that cannot be read says nothing: at worst the journal seals again what it still holds. */
+async function readParts(store: ObjectStore, key: string): Promise<readonly ManifestPart[]> {
+  try {
+    return decodeManifest(await store.get(key), key).parts;
+  } catch (error) {
+    if (error instanceof HydrantError && error.code === 'HYD_MANIFEST') return [];
+    throw error;
+  }
 }

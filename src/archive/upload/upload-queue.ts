@@ -24,7 +24,7 @@ export interface QueueOptions {
 }
 
 /** This many failures in a row are the store's: from then on one object at a time is tried, at a pace. */
-const OUTAGE_FAILURES = 8;
+export const OUTAGE_FAILURES = 8;
 const MAX_PACE_MS = 30_000;
 
 /**

@@ -453,6 +453,22 @@ test('an object that cannot be removed here is removed later', async () => {
   await pair.settled(uploader);
 });
 
+test('an object that cannot be looked at keeps no other from being removed (archive defect 10)', async () => {
+  await using pair = await UploadPair.create();
+  await pair.fill(3);
+  await (await pair.folder.openSealer()).run();
+  const [first] = await pair.localKeys();
+  const uploader = await pair.openUploader({ keepLocalMs: 1 });
+  await until(() => uploader.statistics.uploaded === 3 && uploader.statistics.pending === 0, 'the uploads');
+  const base = first!.slice(0, first!.indexOf('.'));
+  pair.remote.before = (call, key) => (call === 'head' && key.startsWith(base) ? unreachable() : undefined);
+  pair.folder.nowMs += 1;
+  await until(() => uploader.statistics.removed === 2, 'the others to be removed');
+  assert.ok((await pair.localKeys()).every((key) => key.startsWith(base)));
+  pair.remote.before = () => {};
+  await pair.settled(uploader);
+});
+
 test('a manifest whose object is nowhere is left alone, one whose object is there is not', async () => {
   await using pair = await UploadPair.create();
   await pair.fill(2);

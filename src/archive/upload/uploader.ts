@@ -10,7 +10,7 @@ import type { SealableJournal, SeqPart, Uploads } from '../sealer-options.ts';
 import { groupKeys, type Layout, readGroup, readyGroups } from './local-groups.ts';
 import { isOutlived, isStored, type Uploaded, uploadGroup } from './upload-group.ts';
 import { type Mark, openUploadMarks, type UploadMarks } from './upload-marks.ts';
-import { type Upload, UploadQueue } from './upload-queue.ts';
+import { OUTAGE_FAILURES, type Upload, UploadQueue } from './upload-queue.ts';
 
 export interface UploaderOptions {
   /** Folder of the local archive. */
@@ -265,17 +265,32 @@ export class Uploader implements Uploads {
   async #sweepOnce(): Promise<void> {
     await this.#started;
     if (!this.#complete) await this.rescan();
-    await this.#attempt('remove what is uploaded', async () => {
+    await this.#attempt('look for what is uploaded', async () => {
       const beforeMs = this.#clock.now() - (this.#options.keepLocalMs ?? 0);
       for (let isMore = true; isMore && !this.#closed; ) {
         const marks = await this.#marks.kept(beforeMs, SWEEP_ROWS);
         // What has only just been marked is about to be removed.
-        const due = marks.filter(({ base }) => !this.#queue.has(base));
-        for (const mark of due) await this.#removeMarked(mark);
+        const done = await this.#removeAll(marks.filter(({ base }) => !this.#queue.has(base)));
         await this.#marks.commit();
-        isMore = marks.length === SWEEP_ROWS && due.length > 0;
+        isMore = marks.length === SWEEP_ROWS && done > 0;
       }
     });
+  }
+
+  /**
+   * One that cannot be removed does not keep the others from it; several in a row are the store's fault, and all wait.
+   * @returns how many are done with
+   */
+  async #removeAll(marks: readonly Mark[]): Promise<number> {
+    let done = 0;
+    let failures = 0;
+    for (const mark of marks) {
+      if (failures === OUTAGE_FAILURES) break;
+      const isDone = await this.#attempt('remove what is uploaded', () => this.#removeMarked(mark));
+      failures = isDone ? 0 : failures + 1;
+      if (isDone) done++;
+    }
+    return done;
   }
 
   async #removeMarked(mark: Mark): Promise<void> {
