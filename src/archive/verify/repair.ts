@@ -4,6 +4,7 @@ import { HydrantError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectStore, ReadableStore } from '../../storage/store.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
 import { type ArchiveGroup, listDays, listHours } from '../archive-groups.ts';
+import { parseArchiveKey } from '../keys.ts';
 import { holdsAll, SeqSet } from '../seq-set.ts';
 
 export interface RepairOptions {
@@ -91,7 +92,8 @@ async function put({ local, remote, bodyOf }: RepairOptions, key: string): Promi
   const bytes = (await local.head(key))?.bytes;
   if (bytes === undefined) return undefined;
   const there = await remote.head(key);
-  if (there) return there.bytes === bytes ? undefined : { key, bytes, outcome: 'refused' };
+  // An index that is there was made of the same lines.
+  if (there) return there.bytes === bytes || parseArchiveKey(key)?.file === 'index' ? undefined : { key, bytes, outcome: 'refused' };
   try {
     await remote.put(key, bodyOf(key), { ifNoneMatch: true });
     return { key, bytes, outcome: 'uploaded' };
