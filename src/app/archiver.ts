@@ -124,10 +124,12 @@ export async function startArchiver(options: ArchiverOptions): Promise<Archiver>
     async close({ deadlineMs }) {
       deadlineAtMs = performance.now() + deadlineMs;
       await intake.drain({ deadlineMs: deadlineMs * INTAKE_SHARE });
-      const leaving = intake.close({ deadlineMs: 0 }).then(() => bus.close());
-      if (journal.state === 'ok') await archive.drain({ deadlineMs: leftMs() });
-      await leaving;
-      await opened.disposeAsync();
+      try {
+        const leaving = intake.close({ deadlineMs: 0 }).then(() => bus.close());
+        await Promise.all([leaving, journal.state === 'ok' ? archive.drain({ deadlineMs: leftMs() }) : undefined]);
+      } finally {
+        await opened.disposeAsync();
+      }
     },
   };
 }
