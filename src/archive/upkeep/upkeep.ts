@@ -75,6 +75,7 @@ export class Upkeep {
   readonly #timer: NodeJS.Timeout;
   readonly #stop = new AbortController();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #mayBegin: Promise<unknown>;
   readonly #counts = { compacted: 0, compactedParts: 0, removed: 0, removedBytes: 0, failures: 0, lastError: '' };
   /** Hours with an object that is damaged: they are not read again and again. */
   readonly #damagedHours = new Set<number>();
@@ -91,6 +92,7 @@ export class Upkeep {
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#publisher = new Publisher(options.store, this.#log);
+    this.#mayBegin = Promise.race([options.ready, this.#stopped.promise]);
     this.#timer = setInterval(() => this.#retry === undefined && void this.run(), options.checkMs ?? MINUTE_MS).unref();
     void this.run();
   }
@@ -107,7 +109,7 @@ export class Upkeep {
   }
 
   async #loop(): Promise<void> {
-    await Promise.race([this.#options.ready, this.#stopped.promise]);
+    await this.#mayBegin;
     while (this.#again && !this.#stop.signal.aborted) {
       this.#again = false;
       await this.#look();
