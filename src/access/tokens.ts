@@ -58,8 +58,12 @@ export async function verifyToken(
     payload = (await verifyWith(keys, token, checks)).payload;
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error;
-    const claim = error instanceof errors.JWTClaimValidationFailed ? `the token's claim ${error.claim} is not what is wanted` : undefined;
-    return { why: claim ?? FAULTS[error.code] ?? 'the token is not valid' };
+    const claim = error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined;
+    const fault = claim === undefined ? FAULTS[error.code] : `the token's claim ${claim} is not what is wanted`;
+    const isEarlyOrLate = error instanceof errors.JWTExpired || claim === 'nbf';
+    // Whoever signed it learns how far its clock is off.
+    const time = isEarlyOrLate ? `: it is ${new Date(clock.now()).toISOString()} here` : '';
+    return { why: (fault ?? 'the token is not valid') + time };
   }
   return readClaims(payload, options);
 }
