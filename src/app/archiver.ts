@@ -51,7 +51,14 @@ export interface Archiver {
 }
 
 /** Keys, or sections of keys, that a running archiver takes over. */
-export const ARCHIVER_LIVE_KEYS = ['log.level', 'shutdown', 'health', 'archive.exclude', 'archive.retention', 'archive.compact'];
+export const ARCHIVER_LIVE_KEYS = [
+  'log.level',
+  'shutdown',
+  'health.minFreeBytes',
+  'archive.exclude',
+  'archive.retention',
+  'archive.compact',
+];
 
 /** Of the time there is to stop, what may go into waiting for the disk. */
 const INTAKE_SHARE = 0.5;

@@ -78,15 +78,17 @@ test('what comes while the archiver is away is archived by the next one (archive
 test('topics are left out by filter and by regular expression, and a reload changes which', async () => {
   const { data, topic } = place();
   const config = join(folder.path, `${topic}.yaml`);
-  const exclude = (filters: string[], regex: string[]): Promise<void> =>
-    writeFile(config, JSON.stringify({ archive: { exclude: { filters, regex } } }));
+  const exclude = (filters: string[], regex: string[], health: object = {}): Promise<void> =>
+    writeFile(config, JSON.stringify({ archive: { exclude: { filters, regex } }, health }));
   await exclude([`${topic}/+/debug`], [`^${topic}/tmp`]);
   await using archiver = await startArchiver({ broker: mosquitto.url, data, args: ['-c', config, '--filter', `${topic}/#`] });
   for (const level of ['x/debug', 'tmp1', 'kept']) await publisher.deliver(`${topic}/${level}`, level, { qos: 1 });
   await archiver.recorded(`${topic}/kept`);
-  await exclude([], [`^${topic}/kept`]);
+  await exclude([], [`^${topic}/kept`], { minFreeBytes: '1MiB', port: 0 });
   archiver.child.signal('SIGHUP');
-  await archiver.logged((entry) => entry.event === 'reload', 'the reload');
+  const { applied, needRestart } = await archiver.logged((entry) => entry.event === 'reload', 'the reload');
+  assert.deepEqual(applied, ['archive.exclude.filters', 'archive.exclude.regex', 'health.minFreeBytes']);
+  assert.deepEqual(needRestart, ['health.port']);
   for (const level of ['kept', 'x/debug']) await publisher.deliver(`${topic}/${level}`, `${level} again`, { qos: 1 });
   await archiver.recorded(`${topic}/x/debug`);
   assert.deepEqual(texts(await findEvents(data)), ['kept', 'x/debug again']);
