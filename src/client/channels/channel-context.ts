@@ -1,5 +1,6 @@
+import type { Log } from '../../core/log.ts';
 import type { Publication, PublishRequest } from '../options.ts';
-import type { Outbox } from '../outbox/outbox.ts';
+import type { ChannelBounds, Outbox } from '../outbox/outbox.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Gatherer } from './gatherer.ts';
 
@@ -13,7 +14,10 @@ export interface ChannelRequest extends PublishRequest {
 /** What a channel sees of its client. */
 export interface ChannelContext {
   readonly profile: Profile;
-  readonly outbox: Pick<Outbox, 'configure' | 'read' | 'getNote' | 'setNote'>;
+  readonly outbox: Pick<Outbox, 'channels' | 'configure' | 'read' | 'getNote' | 'setNote'>;
+  /** As given to `openClient`, by channel; `*` for all others. */
+  readonly bounds: Readonly<Record<string, ChannelBounds>>;
+  readonly log: Log;
   /** Stores and sends without looking at the profile; never throws. */
   publish(request: ChannelRequest): Publication;
   /** Before anything of the channel is sent. */

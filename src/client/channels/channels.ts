@@ -1,0 +1,44 @@
+import type { ChannelContext } from './channel-context.ts';
+import { DATA, DATA_BOUNDS, DataChannel, type DataOptions } from './data.ts';
+import { StateChannel, type StateOptions } from './state.ts';
+import { STATE } from './state-memory.ts';
+
+/** The channels of one client. Made when it opens: what an earlier process left of its state is sent whether anybody asks for the channel or not. */
+export class Channels {
+  readonly #context: ChannelContext;
+  #state: StateChannel | undefined;
+  readonly #data = new Map<string, DataChannel>();
+
+  constructor(context: ChannelContext) {
+    this.#context = context;
+    if (context.outbox.channels.has(STATE)) this.#openState();
+  }
+
+  /**
+   * `state`, or `data` with or without a sub-channel (`data/sub`); the same object each time. All of `data` is one queue with the bounds
+   * given last.
+   * @throws HYD_USAGE for a channel that the profile does not have, naming those there are; HYD_UNSUPPORTED for a mode of `state`
+   */
+  open(name: 'state', options?: StateOptions): StateChannel;
+  open(name: string, options?: DataOptions): DataChannel;
+  open(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
+    if (name === STATE) {
+      const state = this.#openState();
+      state.configure(options);
+      return state;
+    }
+    let channel = this.#data.get(name);
+    if (!channel) {
+      channel = new DataChannel(name, this.#context);
+      this.#data.set(name, channel);
+    }
+    const { bounds, outbox } = this.#context;
+    outbox.configure(DATA, { ...DATA_BOUNDS, ...bounds['*'], ...bounds[DATA], ...options });
+    return channel;
+  }
+
+  #openState(): StateChannel {
+    this.#state ??= new StateChannel(this.#context, this.#context.profile.topicOf(STATE));
+    return this.#state;
+  }
+}

@@ -1,0 +1,74 @@
+import { createUlid } from '../../core/id.ts';
+import type { EventProps, QoS } from '../../wire/event.ts';
+import type { Publication } from '../options.ts';
+import type { ChannelBounds } from '../outbox/outbox.ts';
+import { assertAllowed } from '../profiles/check.ts';
+import type { ChannelContext } from './channel-context.ts';
+import { encodePayload } from './payload.ts';
+import { refused } from './refused.ts';
+
+/** Bounds of the one queue that `data` and all its sub-channels have; by default 100 000 events and `reject`. */
+export type DataOptions = ChannelBounds;
+
+export interface DataPublishOptions {
+  /** Sub-channel: further levels of the topic. */
+  sub?: string;
+  /** Default 1. */
+  qos?: QoS;
+  /** Milliseconds after which nobody wants it. Default: never. */
+  ttlMs?: number;
+  /** MQTT 5 only. */
+  contentType?: string;
+  /** Default: a new ULID. */
+  id?: string;
+  props?: EventProps;
+}
+
+/** Events in their order, each kept until the bus has acknowledged it. Made by `client.channel('data')`. */
+export class DataChannel {
+  readonly name: string;
+  readonly #context: ChannelContext;
+  /** Topics by sub-channel, as the profile gave them. */
+  readonly #topics = new Map<string, string>();
+
+  /** @throws HYD_USAGE when the profile has no such channel */
+  constructor(name: string, context: ChannelContext) {
+    this.name = name;
+    this.#context = context;
+    this.#topicOf(undefined);
+  }
+
+  /**
+   * Never throws: what is wrong rejects both promises, before anything is stored.
+   * @param payload bytes, text, or a value that is sent as JSON; may be empty
+   * @throws HYD_TOO_LARGE, HYD_UNSUPPORTED, HYD_TOPIC, HYD_USAGE by `stored` and `acked`, beside what those throw
+   */
+  publish(payload: unknown, options: DataPublishOptions = {}): Publication {
+    const { sub, qos = 1, ttlMs, contentType, id = createUlid(), props } = options;
+    try {
+      const event = { topic: this.#topicOf(sub), payload: encodePayload(payload), qos, retain: false };
+      assertAllowed(this.#context.profile, event, DATA);
+      return this.#context.publish({ ...event, id, contentType, props, ttlMs, channel: DATA });
+    } catch (error) {
+      return refused(id, error);
+    }
+  }
+
+  #topicOf(sub = ''): string {
+    let topic = this.#topics.get(sub);
+    if (topic === undefined) {
+      topic = this.#context.profile.topicOf(sub === '' ? this.name : `${this.name}/${sub}`);
+      if (this.#topics.size < MAX_TOPICS) this.#topics.set(sub, topic);
+    }
+    return topic;
+  }
+}
+
+/** The one queue of all sub-channels. */
+export const DATA = 'data';
+
+/** Kept, so that a sub-channel made of a number does not fill memory. */
+const MAX_TOPICS = 1_000;
+
+/** As many as the document's client had room for. */
+export const DATA_BOUNDS: ChannelBounds = { maxEvents: 100_000 };
