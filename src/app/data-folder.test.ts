@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Child } from '../testing/child.ts';
+import { asOtherUser } from '../testing/other-user.ts';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { openDataFolder, readDataFolder } from './data-folder.ts';
 import { folderHolder } from './folder-lock.ts';
@@ -119,4 +121,21 @@ test('a lost or damaged hydrant.json beside a journal is refused: a fresh id wou
 test('a folder that is none is named', async () => {
   await using dir = await createTempFolder();
   assert.throws(() => readDataFolder(dir.path), { code: 'HYD_DATA_MISSING', message: new RegExp(dir.path) });
+});
+
+test('a folder that cannot be written, a file in its place, and a place where none can be made are named by the file system', async () => {
+  await using dir = await createTempFolder();
+  const own = join(dir.path, 'own');
+  await mkdir(own, { mode: 0o500 });
+  await chmod(dir.path, 0o755);
+  await asOtherUser(async () => {
+    const refused = { code: 'EACCES', message: new RegExp(`EACCES: permission denied, .*'${own}/lock'`) };
+    await assert.rejects(openDataFolder(own, { command: 'test' }), refused);
+    await assert.rejects(openDataFolder(join(own, 'a'), { command: 'test' }), { code: 'EACCES' });
+  });
+  const file = join(dir.path, 'file');
+  await writeFile(file, '');
+  await assert.rejects(openDataFolder(file, { command: 'test' }), { code: 'EEXIST' });
+  await assert.rejects(openDataFolder(join(file, 'a'), { command: 'test' }), { code: 'ENOTDIR' });
+  if (existsSync('/proc/self')) await assert.rejects(openDataFolder('/proc/hydrant/a', { command: 'test' }), { code: 'ENOENT' });
 });

@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../core/atomic-file.ts';
 import { HydrantError } from '../core/errors.ts';
-import { syncFolder } from '../core/files.ts';
+import { makeFolder, syncFolder } from '../core/files.ts';
 import { createHexId } from '../core/id.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 
@@ -41,7 +40,7 @@ export interface DataFolder {
 export async function openDataFolder(dir: string, options: { command: string; upgrades?: UpgradeStep[] }): Promise<DataFolder> {
   const upgrades = options.upgrades ?? UPGRADES;
   const current = upgrades.length + 1;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   const lock = await lockFolder(dir, options.command);
   try {
     let identity = existsSync(join(dir, 'hydrant.json')) ? readIdentity(dir, current) : await createFresh(dir, current);

@@ -35,4 +35,6 @@ const SYSTEM_FIXES: Record<string, string> = {
   ENOSPC: 'Free space on that disk.',
   EISDIR: 'Give a file, not a folder.',
   ENOTDIR: 'Give a folder, not a file.',
+  EEXIST: 'Give a folder, not a file.',
+  EROFS: 'Give a folder that can be written to, or mount that file system so.',
 };

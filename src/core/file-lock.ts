@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 export interface FileLock {
@@ -11,14 +12,17 @@ const SQLITE_BUSY = 5;
  * Locks a file for this process, at once or not at all: an fcntl lock held by SQLite, so the kernel frees it however the process ends.
  * The file is made when missing and stays empty.
  * @returns undefined when somebody has it
+ * @throws what the file system says, such as EACCES, when the file cannot be made or written
  */
 export function lockFile(path: string): FileLock | undefined {
-  const database = new DatabaseSync(path, { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(path, { timeout: 0 });
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE;');
   } catch (error) {
-    database.close();
+    database?.close();
     if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+    assertWritable(path);
     throw error;
   }
   return {
@@ -26,4 +30,9 @@ export function lockFile(path: string): FileLock | undefined {
       if (database.isOpen) database.close();
     },
   };
+}
+
+/** SQLite says only that it could not. Nothing of this process has the lock, or that were the reason, so closing the file ends none. */
+function assertWritable(path: string): void {
+  closeSync(openSync(path, 'a'));
 }

@@ -1,7 +1,37 @@
-import { open } from 'node:fs/promises';
+import { mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemCode } from './errors.ts';
 
 /** Makes what was created, renamed or removed in a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');
   await folder.sync();
+}
+
+/**
+ * Makes a folder and those above it that are missing, mode 0700. Unlike Node's own way it ends where the file system finds no place for it in
+ * a folder that is there, as `/proc` and automounters do.
+ * @returns the uppermost that was made, or undefined when all were there
+ */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    return (await makeOne(path)) ? path : undefined;
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  const uppermost = await makeFolder(dirname(path));
+  await makeOne(path);
+  return uppermost ?? path;
+}
+
+/** False when it is there. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    const code = systemCode(error);
+    if ((code === 'EEXIST' || code === 'EISDIR') && (await stat(path)).isDirectory()) return false;
+    throw error;
+  }
 }

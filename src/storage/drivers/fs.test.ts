@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, open, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { collect } from '../../testing/collect.ts';
+import { asOtherUser } from '../../testing/other-user.ts';
 import { storeContract } from '../../testing/store-contract.ts';
 import { createTempFolder } from '../../testing/temp-folder.ts';
 import { createFsStore } from './fs.ts';
@@ -108,4 +109,31 @@ test('writes and reads that the system cuts short are carried on', async (t) => 
   assert.equal(String(await store.get('a')), text);
   assert.equal(String(await store.get('a', { start: 2, end: 30 })), text.slice(2, 30));
   assert.equal(String(Buffer.concat(await collect(store.stream('a')))), text);
+});
+
+test('a file where the folder should be is said to be one, by reading and by writing, and stays as it is', async () => {
+  await using folder = await createTempFolder();
+  const path = join(folder.path, 'notes.txt');
+  await writeFile(path, 'mine');
+  const store = createFsStore(path);
+  const expected = { code: 'HYD_STORE', message: `${path} is a file, not a folder`, fix: /Name a folder/ };
+  await assert.rejects(store.put('a/b', Buffer.from('x'), ONCE), expected);
+  await assert.rejects(store.put('a', Buffer.from('x'), ONCE), expected);
+  await assert.rejects(collect(store.list()), expected);
+  assert.equal(String(await readFile(path)), 'mine');
+});
+
+test('a folder of somebody else is no empty one: it is named, with what to do', async () => {
+  await using folder = await createTempFolder();
+  const path = join(folder.path, 'archive');
+  await mkdir(path, { mode: 0o000 });
+  const store = createFsStore(path);
+  await asOtherUser(async () => {
+    await assert.rejects(collect(store.list()), {
+      code: 'HYD_STORE',
+      message: new RegExp(`^cannot list the objects: EACCES: .*${path}`),
+      fix: /Run it as the user who owns that folder/,
+    });
+    await assert.rejects(store.put('a/b', Buffer.from('x'), ONCE), { code: 'HYD_STORE', fix: /Run it as the user who owns/ });
+  });
 });

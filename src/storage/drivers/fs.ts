@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, rmdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
-import { syncFolder } from '../../core/files.ts';
+import { makeFolder, syncFolder } from '../../core/files.ts';
 import { assertKey, type ByteRange, compareKeys, type ObjectBody, type ObjectInfo, type ObjectStore } from '../store.ts';
 
 const TEMP_PREFIX = '.put-';
@@ -37,6 +37,7 @@ class FsStore implements ObjectStore {
         return 'created';
       } catch (error) {
         const code = systemCode(error);
+        if (code === 'EEXIST' || code === 'ENOTDIR') await this.#assertFolder();
         if (code === 'EEXIST' || code === 'EISDIR')
           throw new HydrantError('HYD_OBJECT_EXISTS', `object ${key} exists already`, { cause: error });
         if (code === 'ENOTDIR')
@@ -99,7 +100,8 @@ class FsStore implements ObjectStore {
   }
 
   async #readFolder(folder: string, prefix: string): Promise<string[]> {
-    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch((error) => {
+    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(async (error) => {
+      if (systemCode(error) === 'ENOTDIR') await this.#assertFolder();
       if (isMissing(error)) return [];
       throw failure('list', folder, error);
     });
@@ -176,9 +178,16 @@ class FsStore implements ObjectStore {
     throw new HydrantError('HYD_OBJECT_MISSING', `there is no object ${key} in ${this.#root}`);
   }
 
+  /** A folder that is not there yet is none that is wrong. */
+  async #assertFolder(): Promise<void> {
+    const found = await stat(this.#root).catch(() => undefined);
+    if (found === undefined || found.isDirectory()) return;
+    throw new HydrantError('HYD_STORE', `${this.#root} is a file, not a folder`, { fix: 'Name a folder, or move that file away.' });
+  }
+
   /** Makes a folder and what is above it, each durable in the one above. */
   async #makeFolder(folder: string): Promise<void> {
-    const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
+    const firstMade = await makeFolder(folder);
     if (firstMade === undefined) return;
     for (let made = folder; made.length >= firstMade.length; made = dirname(made)) await syncFolder(dirname(made));
   }
@@ -260,5 +269,18 @@ function isMissing(error: unknown): boolean {
 }
 
 function failure(action: string, key: string, error: unknown): HydrantError {
-  return new HydrantError('HYD_STORE', `cannot ${action} object ${key}: ${errorText(error)}`, { cause: error });
+  const what = key === '' ? 'the objects' : `object ${key}`;
+  return new HydrantError('HYD_STORE', `cannot ${action} ${what}: ${errorText(error)}`, {
+    cause: error,
+    fix: FIXES[systemCode(error) ?? ''],
+  });
 }
+
+const RIGHTS = 'Run it as the user who owns that folder, or let this one read and write there.';
+const FIXES: Record<string, string> = {
+  EACCES: RIGHTS,
+  EPERM: RIGHTS,
+  EROFS: 'Mount that file system to be written to, or name another folder.',
+  ENOSPC: 'Free space on that disk.',
+  EDQUOT: 'Free space on that disk, or raise the quota.',
+};
