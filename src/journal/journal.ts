@@ -47,7 +47,7 @@ export class Journal {
   readonly id: string;
   /** Random per start, 8 hex digits; another after events were lost, so that the hole in the numbering is no gap. */
   epoch = createHexId(4);
-  /** Told of every group commit, in sequence order, once it is on disk: the one tail. */
+  /** Told of every group commit, in sequence order, once it is on disk: the one tail. The array is its own. */
   onCommit: (records: JournalRecord[]) => void = () => {};
   /** Told of events that could not be written and never will be; their sequences are not used again. */
   onLost: (records: JournalRecord[], error: HydrantError) => void = () => {};

@@ -31,7 +31,7 @@ type WithUserProperties<T> = T & { userProperties?: UserProperties };
 export type Will = WithUserProperties<NonNullable<IConnectPacket['will']>>;
 export type ConnectPacket = WithUserProperties<Omit<IConnectPacket, 'will'> & { will?: Will; bridgeMode?: boolean }>;
 export type ConnackPacket = WithUserProperties<IConnackPacket>;
-/** `wire`: the bytes of a received PUBLISH that can go to other receivers of the same protocol family as they are, but for the packet id. */
+/** `wire`: the bytes of a PUBLISH that a server received and that can go to other receivers of the same protocol family as they are, but for the packet id. */
 export type PublishPacket = WithUserProperties<IPublishPacket> & { wire?: { bytes: Buffer; idOffset: number } };
 export type SubscribePacket = WithUserProperties<ISubscribePacket>;
 export type SubackPacket = WithUserProperties<Omit<ISubackPacket, 'granted'> & { granted: number[] }>;

@@ -42,7 +42,7 @@ export class AppendLine {
     this.#journal = journal;
     this.#onDurable = onDurable;
     this.#log = log;
-    journal.onCommit = (records) => this.#onCommit(records.length);
+    journal.onCommit = (records) => this.#onCommit(records);
     journal.onLost = (records, error) => this.#onLost(records.length, error);
   }
 
@@ -123,8 +123,10 @@ export class AppendLine {
     this.#onRoom = undefined;
   }
 
-  #onCommit(count: number): void {
-    this.#onDurable(this.#take(count));
+  #onCommit(records: JournalRecord[]): void {
+    this.#onDurable(this.#take(records.length));
+    // The array outlived what was added to it last: until it is collected itself, all of that would stay.
+    records.length = 0;
     if (this.#refused.length > 0) this.#appendRefused();
     this.#tellRoom();
     if (this.length === 0) this.#onDrained?.();
