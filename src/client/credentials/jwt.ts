@@ -37,9 +37,8 @@ export function jwt(options: JwtOptions, { clock = systemClock }: { clock?: Cloc
   let last: SigningKey | undefined;
   let refusalsBefore = 0;
 
-  async function sign(key: SigningKey, skewMs: number): Promise<string> {
+  async function sign(key: SigningKey, issuedAt: number): Promise<string> {
     const { SignJWT } = await import('jose');
-    const issuedAt = Math.floor((clock.now() + skewMs) / 1000);
     const token = new SignJWT({ ...claims, ...(audience === undefined ? {} : { aud: audience }) });
     token.setProtectedHeader({ alg: key.algorithm, typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) });
     return token
@@ -55,8 +54,9 @@ export function jwt(options: JwtOptions, { clock = systemClock }: { clock?: Cloc
       if (signing !== last || refusals < refusalsBefore) refusalsBefore = last === undefined ? 0 : refusals;
       last = signing;
       const skewMs = skew.assume({ refusals: refusals - refusalsBefore, refusal }, lifeSeconds * 1000);
-      const validFromMs = clock.now();
-      const token = await sign(signing, skewMs);
+      const issuedAt = Math.floor((clock.now() + skewMs) / 1000);
+      const token = await sign(signing, issuedAt);
+      const validFromMs = issuedAt * 1000 - skewMs;
       return {
         username,
         password: token,

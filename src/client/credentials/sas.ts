@@ -40,8 +40,9 @@ export function sas(options: SasOptions, { clock = systemClock }: { clock?: Cloc
   const skew = new ClockSkew(owners, clock);
   return createSource(async (request) => {
     const skewMs = skew.assume(request, lifeSeconds * 1000);
-    const validFromMs = clock.now();
-    const expiry = Math.floor((validFromMs + skewMs) / 1000) + lifeSeconds;
+    const issuedAt = Math.floor((clock.now() + skewMs) / 1000);
+    const expiry = issuedAt + lifeSeconds;
+    const validFromMs = issuedAt * 1000 - skewMs;
     const signature = createHmac('sha256', key).update(`${resource}\n${expiry}`).digest('base64');
     const parts = [`sr=${resource}`, `sig=${encodeURIComponent(signature)}`, `se=${expiry}`];
     if (policy !== undefined) parts.push(`skn=${encodeURIComponent(policy)}`);
