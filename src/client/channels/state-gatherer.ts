@@ -110,7 +110,7 @@ export class StateGatherer implements Gatherer {
     const content = form === 'changes' ? diffPatch(isWhole ? {} : memory.far, document) : document;
     const text = documentText(content, form, this.#context.profile);
     assertFits(text, content, 'the state', this.#context.profile);
-    memory.document = document;
+    memory.document = memory.expected = document;
     memory.lastId = patches.at(-1)!.id;
     return { text, count: patches.length };
   }

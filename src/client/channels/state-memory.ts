@@ -26,8 +26,10 @@ interface Note {
 export class StateMemory {
   /** The document as the far end has it for certain. */
   far: JsonObject = {};
-  /** As of the last publish; at the start also with what waits. */
+  /** As of the last publish. */
   document: JsonObject = {};
+  /** As it will be when what waited at the start has been sent. */
+  expected: JsonObject = {};
   /** Id of the last publish of the document. */
   lastId: string | undefined;
   /** Place of the last update that was ever out. */
@@ -76,7 +78,7 @@ export class StateMemory {
     }
     // A document has a few updates waiting at most: what was gathered one by one is not read through.
     const waiting = await outbox.read(STATE, 0, { maxEvents: 100, maxBytes: 1_048_576 });
-    this.document = foldRecords(this.document, waiting.filter(isPatch));
+    this.expected = foldRecords(this.document, waiting.filter(isPatch));
   }
 }
 

@@ -132,7 +132,7 @@ export class StateChannel {
       );
     const { profile } = this.#context;
     const fold = mode === 'merge' ? applyPatch : overwrite;
-    const document = fold(fold(this.#memory.document, this.#patch), value);
+    const document = fold(fold(this.#memory.expected, this.#patch), value);
     assertFits(documentText(document, this.#memory.settings.form, profile), document, 'the state with this update', profile);
     let patch = mode === 'merge' ? composePatches(this.#patch, value) : overwrite(this.#patch, value);
     if (!patch || Buffer.byteLength(JSON.stringify(patch)) > profile.limits.maxStateBytes) {
