@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import type { UploaderStatistics } from '../archive/upload/uploader.ts';
+import type { UploaderStatistics } from '../archive/upload/uploader-options.ts';
 import { errorText } from '../core/errors.ts';
 import { formatDuration, formatSize } from '../core/units.ts';
 

@@ -2,8 +2,9 @@ import type { Log } from '../../core/log.ts';
 import type { SegmentInfo } from '../../journal/segment.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import { decodeManifest } from '../../wire/manifest.ts';
+import { covers } from '../archive-groups.ts';
 import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from '../keys.ts';
-import { covers, readDays } from './find-sealed.ts';
+import { readDays } from './find-sealed.ts';
 import { type JoinContext, joinParts, objectKey, publishJoined, removePart, type SealedPart } from './join.ts';
 
 export interface ComposeContext extends Omit<JoinContext, 'read' | 'name'> {

@@ -3,7 +3,8 @@ import type { Log } from '../../core/log.ts';
 import type { SegmentInfo } from '../../journal/segment.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
-import { DAY_MS, HIVE_PREFIX, type HivePlace, parseArchiveKey, placeBase } from '../keys.ts';
+import { covers } from '../archive-groups.ts';
+import { DAY_MS, HIVE_PREFIX, parseArchiveKey, placeBase } from '../keys.ts';
 import type { SeqPart } from '../sealer-options.ts';
 
 interface SealedContext {
@@ -78,12 +79,4 @@ async function readManifest(store: ReadableStore, key: string, log: Log): Promis
     log('error', 'a manifest cannot be used', { key, error: errorText(error) });
     return undefined;
   }
-}
-
-/** Whether an object that was put together holds a sealed part, which it does as a whole or not at all. */
-export function covers(joined: Manifest, part: Pick<HivePlace, 'journal' | 'epoch' | 'first' | 'last'>): boolean {
-  return joined.parts.some(
-    ({ journal, epoch, firstSeq, lastSeq }) =>
-      journal === part.journal && epoch === part.epoch && firstSeq <= part.first && part.last <= lastSeq,
-  );
 }

@@ -1,14 +1,6 @@
-import type { ObjectInfo } from '../../storage/store.ts';
-import { type ArchiveKey, type HivePlace, type ObjectCodec, widestFirst } from '../keys.ts';
+import type { HourGroup } from '../archive-groups.ts';
+import { type HivePlace, widestFirst } from '../keys.ts';
 import type { CompactOptions } from './compact-options.ts';
-
-/** The files of one place of an hour, as a listing shows them. */
-export interface HourGroup extends HivePlace {
-  base: string;
-  /** One, or none where every sequence is absent; two when it was sealed twice, which is left as it is. */
-  objects: (ObjectInfo & { codec: ObjectCodec })[];
-  manifestKey?: string;
-}
 
 export interface HourPlan {
   /** Each becomes one object. */
@@ -17,16 +9,6 @@ export interface HourPlan {
   leftOver: { group: HourGroup; whole: HourGroup }[];
   /** Manifests of objects that were to be put together, until a crash. */
   unfinished: HourGroup[];
-}
-
-/** Adds one key of a listing to the groups of its hour. */
-export function collectHour(groups: Map<string, HourGroup>, info: ObjectInfo, parsed: ArchiveKey & HivePlace): void {
-  const { layout, fromMs, journal, epoch, first, last, base, file, codec } = parsed;
-  const group = groups.get(base) ?? { layout, fromMs, journal, epoch, first, last, base, objects: [] };
-  if (file === 'object' && codec !== 'plain') group.objects.push({ ...info, codec });
-  else if (file === 'manifest') group.manifestKey = info.key;
-  else return;
-  groups.set(base, group);
 }
 
 /** Says from names and sizes alone what is to be done in an hour. */
@@ -41,7 +23,7 @@ export function planHour(groups: Iterable<HourGroup>, options: CompactOptions): 
       // Where every sequence is absent nothing else is of the same sequences.
       if (before?.objects.length === 0 && isWithin(group, before)) plan.unfinished.push(top.pop()!);
       top.push(group);
-      if (group.objects.length > 0 && group.manifestKey !== undefined) whole = group;
+      if (group.objects.length > 0 && group.manifest !== undefined) whole = group;
     }
   }
   plan.runs = findRuns(top, options);
@@ -72,8 +54,8 @@ function findRuns(groups: readonly HourGroup[], options: CompactOptions): HourGr
   return runs;
 }
 
-function mayJoin({ objects, manifestKey }: HourGroup): boolean {
-  return manifestKey !== undefined && objects.length <= 1 && objects[0]?.codec !== 'parquet';
+function mayJoin({ objects, manifest }: HourGroup): boolean {
+  return manifest !== undefined && objects.length <= 1 && objects[0]?.codec !== 'parquet';
 }
 
 function mayFollow(run: readonly HourGroup[], next: HourGroup, { maxBytes, format }: CompactOptions): boolean {

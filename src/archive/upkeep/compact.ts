@@ -3,11 +3,11 @@ import { HydrantError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { SegmentInfo } from '../../journal/segment.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
-import { HIVE_PREFIX, HOUR_MS, objectEnding, PARQUET, parseArchiveKey, placeBase } from '../keys.ts';
-import { covers } from '../seal/find-sealed.ts';
+import { covers, type HourGroup, isArchived, listGroups } from '../archive-groups.ts';
+import { HIVE_PREFIX, HOUR_MS, type ObjectCodec, objectEnding, PARQUET, placeBase } from '../keys.ts';
 import { type JoinContext, joinParts, publishJoined, removePart, type SealedPart } from '../seal/join.ts';
 import type { CompactOptions } from './compact-options.ts';
-import { collectHour, type HourGroup, planHour } from './compact-plan.ts';
+import { planHour } from './compact-plan.ts';
 
 export interface CompactContext extends Omit<JoinContext, 'name'> {
   /** Objects of other journals are somebody else's. */
@@ -54,21 +54,20 @@ export async function compactHours(context: CompactContext): Promise<Compacted> 
 async function hoursToDo({ store, journal, options, nowMs }: CompactContext): Promise<number[]> {
   const hours: number[] = [];
   let hourMs = Number.NaN;
-  let groups = new Map<string, HourGroup>();
+  let groups: HourGroup[] = [];
   const end = (): void => {
     if (hourMs + HOUR_MS + options.afterMs > nowMs) return;
-    const { runs, leftOver, unfinished } = planHour(groups.values(), options);
+    const { runs, leftOver, unfinished } = planHour(groups, options);
     if (runs.length + leftOver.length + unfinished.length > 0) hours.push(hourMs);
   };
-  for await (const info of store.list(HIVE_PREFIX)) {
-    const parsed = parseArchiveKey(info.key);
-    if (parsed?.layout !== 'hive' || parsed.journal !== journal) continue;
-    if (parsed.fromMs !== hourMs) {
+  for await (const group of listGroups(store, HIVE_PREFIX)) {
+    if (group.layout !== 'hive' || group.journal !== journal || !isArchived(group)) continue;
+    if (group.fromMs !== hourMs) {
       end();
-      groups = new Map();
-      hourMs = parsed.fromMs;
+      groups = [];
+      hourMs = group.fromMs;
     }
-    collectHour(groups, info, parsed);
+    groups.push(group);
   }
   end();
   return hours;
@@ -91,11 +90,11 @@ class HourCompaction {
   async run(): Promise<void> {
     const { store, read, options, unsealed } = this.#context;
     const groups = await this.#groups(store);
-    const plan = planHour(groups.values(), options);
+    const plan = planHour(groups, options);
     for (const { group, whole } of plan.leftOver) await this.#removeLeftOver(group, whole);
     for (const { base } of plan.unfinished) await removePart(this.#join, base, []);
     if (plan.runs.length === 0) return;
-    const isComplete = read === store || isSubset(await this.#groups(read), [...groups.values()]);
+    const isComplete = read === store || isSubset(await this.#groups(read), groups);
     if (!isComplete || unsealed.some((segment) => this.#hasEventsOf(segment))) {
       this.#done.waiting = true;
       return;
@@ -106,13 +105,12 @@ class HourCompaction {
     }
   }
 
-  async #groups(store: CompactContext['read']): Promise<Map<string, HourGroup>> {
-    const groups = new Map<string, HourGroup>();
+  async #groups(store: CompactContext['read']): Promise<HourGroup[]> {
+    const groups: HourGroup[] = [];
     const { journal } = this.#context;
     const folder = placeBase({ layout: 'hive', fromMs: this.#hourMs, journal, epoch: '', first: 0, last: 0 });
-    for await (const info of store.list(folder.slice(0, folder.lastIndexOf('/') + 1) + journal)) {
-      const parsed = parseArchiveKey(info.key);
-      if (parsed?.layout === 'hive') collectHour(groups, info, parsed);
+    for await (const group of listGroups(store, folder.slice(0, folder.lastIndexOf('/') + 1) + journal)) {
+      if (group.layout === 'hive' && isArchived(group)) groups.push(group);
     }
     return groups;
   }
@@ -125,7 +123,7 @@ class HourCompaction {
     const { store, publisher, options, log } = this.#context;
     const parts: SealedPart[] = [];
     for (const group of run) parts.push(await this.#readPart(group));
-    const codec = options.format === 'parquet' ? 'parquet' : run.flatMap(({ objects }) => objects)[0]!.codec;
+    const codec = options.format === 'parquet' ? 'parquet' : (run.flatMap(({ objects }) => objects)[0]!.codec as ObjectCodec);
     const joined = await joinParts(this.#join, parts, codec);
     const place = placeBase({ ...run[0]!, last: run.at(-1)!.last });
     const base = codec === 'parquet' ? place + PARQUET : place;
@@ -150,7 +148,7 @@ class HourCompaction {
     const [object] = group.objects;
     const isSame = object ? manifest.object === basename(object.key) && manifest.bytes === object.bytes : manifest.object === null;
     if (isSame && manifest.parts.length === 1 && covers(manifest, group)) return { place: group, base, manifest };
-    throw new HydrantError('HYD_MANIFEST', `manifest ${group.manifestKey} does not describe what is beside it`);
+    throw new HydrantError('HYD_MANIFEST', `manifest ${group.manifest?.key} does not describe what is beside it`);
   }
 
   async #removeLeftOver(group: HourGroup, whole: HourGroup): Promise<void> {
@@ -169,21 +167,21 @@ class HourCompaction {
     );
   }
 
-  async #manifest({ base, manifestKey }: HourGroup): Promise<Manifest> {
+  async #manifest({ base, manifest: file }: HourGroup): Promise<Manifest> {
     const known = this.#manifests.get(base);
     if (known) return known;
-    const manifest = decodeManifest(await this.#context.read.get(manifestKey!), manifestKey!);
+    const manifest = decodeManifest(await this.#context.read.get(file!.key), file!.key);
     this.#manifests.set(base, manifest);
     return manifest;
   }
 }
 
 /** Whether all that can be read is in the home store too, or in an object that was put together there. */
-function isSubset(all: ReadonlyMap<string, HourGroup>, stored: readonly HourGroup[]): boolean {
-  const wholes = stored.filter(({ objects, manifestKey }) => objects.length > 0 && manifestKey !== undefined);
-  return [...all.values()].every((group) => {
+function isSubset(all: readonly HourGroup[], stored: readonly HourGroup[]): boolean {
+  const wholes = stored.filter(({ objects, manifest }) => objects.length > 0 && manifest !== undefined);
+  return all.every((group) => {
     const own = stored.find(({ base }) => base === group.base);
-    if (own?.manifestKey !== undefined && own.objects.length >= group.objects.length) return true;
+    if (own?.manifest !== undefined && own.objects.length >= group.objects.length) return true;
     return wholes.some((whole) => whole.epoch === group.epoch && whole.first <= group.first && whole.last >= group.last);
   });
 }

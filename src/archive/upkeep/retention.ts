@@ -2,7 +2,8 @@ import { HydrantError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { ObjectStore } from '../../storage/store.ts';
 import { decodeManifest, type ManifestPart } from '../../wire/manifest.ts';
-import { DAY_MS, HOUR_MS, type Place, parseArchiveKey } from '../keys.ts';
+import { filesOf, listGroups, sizeOf } from '../archive-groups.ts';
+import { DAY_MS, HOUR_MS, type Place } from '../keys.ts';
 
 /** What is kept of the archive. Without either, everything. */
 export interface RetentionOptions {
@@ -24,6 +25,7 @@ interface Group {
   base: string;
   endMs: number;
   bytes: number;
+  manifestKey: string | undefined;
   keys: string[];
 }
 
@@ -61,24 +63,24 @@ export async function removeOldest(
 
 /** Objects of each journal by sequence, and days by date. */
 async function readGroups(store: ObjectStore): Promise<Group[][]> {
-  const groups = new Map<string, Group>();
-  for await (const { key, bytes } of store.list()) {
-    const parsed = parseArchiveKey(key);
-    if (!parsed) continue;
-    const group = groups.get(parsed.base) ?? {
-      place: parsed,
-      base: parsed.base,
-      endMs: parsed.fromMs + (parsed.layout === 'hive' ? HOUR_MS : DAY_MS),
-      bytes: 0,
-      keys: [],
-    };
-    groups.set(parsed.base, group);
-    group.bytes += bytes;
+  const queues = new Map<string, Group[]>();
+  for await (const files of listGroups(store)) {
+    const { base, fromMs, layout, manifest } = files;
     // The manifest goes first: what is left by a crash is an object that the next round finds.
-    if (parsed.file === 'manifest') group.keys.unshift(key);
-    else group.keys.push(key);
+    const keys = filesOf(files).map(({ key }) => key);
+    const group: Group = {
+      place: files,
+      base,
+      endMs: fromMs + (layout === 'hive' ? HOUR_MS : DAY_MS),
+      bytes: sizeOf(files),
+      manifestKey: manifest?.key,
+      keys: keys.reverse(),
+    };
+    const journal = layout === 'hive' ? files.journal : '';
+    const queue = queues.get(journal);
+    if (queue) queue.push(group);
+    else queues.set(journal, [group]);
   }
-  const queues = Map.groupBy(groups.values(), ({ place }) => (place.layout === 'hive' ? place.journal : ''));
   return [...queues.values()].map((queue) => withLeftOver(queue.sort(inOrder)));
 }
 
@@ -113,9 +115,7 @@ function orderOf({ place }: Group): number {
 async function isNeeded(store: ObjectStore, group: Group, keep: RetentionContext['keep']): Promise<boolean> {
   const { place } = group;
   if (place.layout === 'hive') return place.journal === keep.journal && place.last >= keep.fromSeq;
-  const key = group.keys[0]!;
-  if (!key.endsWith('.manifest.json')) return false;
-  const parts = await readParts(store, key);
+  const parts = group.manifestKey === undefined ? [] : await readParts(store, group.manifestKey);
   return parts.some((part) => part.journal === keep.journal && part.lastSeq >= keep.fromSeq);
 }
 

@@ -3,9 +3,9 @@ import { crashPoint } from '../../core/crash-point.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectInfo, ObjectStore, ReadableStore } from '../../storage/store.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
+import type { ArchiveGroup } from '../archive-groups.ts';
 import { HIVE_PREFIX, parseArchiveKey, QUARANTINE_PREFIX } from '../keys.ts';
 import type { SeqPart } from '../sealer-options.ts';
-import type { LocalGroup } from './local-groups.ts';
 import type { Mark, StoredFile } from './upload-marks.ts';
 
 export interface UploadContext {
@@ -31,7 +31,7 @@ const ONCE = { ifNoneMatch: true } as const;
  * @throws HYD_OBJECT_EXISTS when the key holds other content: it stays, ours is also put below `quarantine/`; HYD_OBJECT_DAMAGED;
  * HYD_MANIFEST; HYD_STORE (retryable)
  */
-export async function uploadGroup(group: LocalGroup, context: UploadContext): Promise<Uploaded | undefined> {
+export async function uploadGroup(group: ArchiveGroup, context: UploadContext): Promise<Uploaded | undefined> {
   return await new GroupUpload(group, context).run();
 }
 
@@ -66,12 +66,12 @@ export async function isOutlived(remote: ReadableStore, base: string): Promise<b
 }
 
 class GroupUpload {
-  readonly #group: LocalGroup;
+  readonly #group: ArchiveGroup;
   readonly #context: UploadContext;
   readonly #stored: { key: string; bytes?: number }[] = [];
   #bytes = 0;
 
-  constructor(group: LocalGroup, context: UploadContext) {
+  constructor(group: ArchiveGroup, context: UploadContext) {
     this.#group = group;
     this.#context = context;
   }

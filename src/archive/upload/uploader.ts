@@ -6,56 +6,13 @@ import { type Log, silentLog } from '../../core/log.ts';
 import { settlesWithin } from '../../core/settles-within.ts';
 import { createFsStore } from '../../storage/drivers/fs.ts';
 import type { ObjectStore } from '../../storage/store.ts';
-import type { SealableJournal, SeqPart, Uploads } from '../sealer-options.ts';
-import { groupKeys, type Layout, readGroup, readyGroups } from './local-groups.ts';
+import { filesOf, sizeOf } from '../archive-groups.ts';
+import type { SeqPart, Uploads } from '../sealer-options.ts';
+import { readGroup, readReady, readyGroups } from './local-groups.ts';
 import { isOutlived, isStored, type Uploaded, uploadGroup } from './upload-group.ts';
 import { type Mark, openUploadMarks, type UploadMarks } from './upload-marks.ts';
 import { OUTAGE_FAILURES, type Upload, UploadQueue } from './upload-queue.ts';
-
-export interface UploaderOptions {
-  /** Folder of the local archive. */
-  localDir: string;
-  remote: ObjectStore;
-  /** What logs call it: its URL. */
-  remoteName: string;
-  /** Where the marks are kept, a SQLite file. */
-  marksPath: string;
-  journal: Pick<SealableJournal, 'id' | 'segments' | 'head'>;
-  /** `daily`: only days go up, not the hours that they are put together of. */
-  layout: Layout;
-  /** How long local files stay once they are seen in the remote store, milliseconds. Default 0. */
-  keepLocalMs?: number;
-  /** Whether the remote store's oldest objects are removed by and by: those are not uploaded again. Default: they are not. */
-  hasRetention?: () => boolean;
-  /** Uploads at once. Default 4. */
-  parallel?: number;
-  /** Bounds of the time between two tries of one object, milliseconds. Default 1 s and 5 min. */
-  minRetryMs?: number;
-  maxRetryMs?: number;
-  /** Told of each object that is gone from here. */
-  onRemoved?: () => void;
-  /** How often local files whose time has come are looked for. Default 60 s. */
-  checkMs?: number;
-  clock?: Clock;
-  log?: Log;
-}
-
-export interface UploaderStatistics {
-  /** Archive objects that wait or are under way, and their bytes with all that is beside them. */
-  pending: number;
-  pendingBytes: number;
-  /** Age of the oldest of them, since it was sealed; 0 without any. */
-  oldestPendingMs: number;
-  uploaded: number;
-  uploadedBytes: number;
-  failures: number;
-  /** Objects whose key holds other content in the remote store: they stay here. */
-  conflicts: number;
-  /** Objects removed here after they were seen there. */
-  removed: number;
-  /** Of the last failure; empty since a success. */
-  lastError: string;
-}
+import type { UploaderOptions, UploaderStatistics } from './uploader-options.ts';
 
 const SWEEP_ROWS = 256;
 const PRUNE_EVERY = 1000;
@@ -170,14 +127,14 @@ export class Uploader implements Uploads {
   }
 
   async #find(base: string): Promise<void> {
-    const group = await readGroup(this.#local, base, this.#options.layout);
-    if (group) this.#enqueue(base, group.bytes, this.#clock.now());
+    const group = await readReady(this.#local, base, this.#options.layout);
+    if (group) this.#enqueue(base, sizeOf(group), this.#clock.now());
   }
 
   async #scan(): Promise<void> {
     const found: { base: string; bytes: number; sinceMs: number }[] = [];
-    for await (const { base, bytes, manifest } of readyGroups(this.#local, this.#options.layout)) {
-      found.push({ base, bytes, sinceMs: manifest?.modifiedMs ?? this.#clock.now() });
+    for await (const group of readyGroups(this.#local, this.#options.layout)) {
+      found.push({ base: group.base, bytes: sizeOf(group), sinceMs: group.manifest?.modifiedMs ?? this.#clock.now() });
     }
     // After the look at the files: what is marked meanwhile is then not taken for new.
     const marked = await this.#marks.keptBases();
@@ -214,7 +171,7 @@ export class Uploader implements Uploads {
   }
 
   async #send(base: string): Promise<Uploaded | undefined> {
-    const group = await readGroup(this.#local, base, this.#options.layout);
+    const group = await readReady(this.#local, base, this.#options.layout);
     if (!group) return undefined;
     const localPath = (key: string): string => join(this.#options.localDir, key);
     const uploaded = await uploadGroup(group, { local: this.#local, localPath, remote: this.#remote });
@@ -296,7 +253,7 @@ export class Uploader implements Uploads {
   async #removeMarked(mark: Mark): Promise<void> {
     if (this.#closed) return;
     const { base } = mark;
-    const isHere = (await groupKeys(this.#local, base)).length > 0;
+    const isHere = (await readGroup(this.#local, base)) !== undefined;
     if (!isHere || (await isStored(this.#remote, mark)) || (this.#options.hasRetention?.() && (await isOutlived(this.#remote, base)))) {
       await this.#removeLocal(base);
       return;
@@ -308,13 +265,13 @@ export class Uploader implements Uploads {
   }
 
   async #removeLocal(base: string): Promise<void> {
-    const keys = await groupKeys(this.#local, base);
-    for (const key of keys) {
+    const group = await readGroup(this.#local, base);
+    for (const { key } of group ? filesOf(group) : []) {
       await this.#local.delete(key);
       crashPoint('upload.deleted');
     }
     this.#marks.noteRemoved(base);
-    if (keys.length > 0) {
+    if (group) {
       this.#counts.removed++;
       this.#options.onRemoved?.();
     }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { HydrantError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectStore, ReadableStore } from '../../storage/store.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
-import { type ArchiveGroup, listDays, listHours } from '../archive-groups.ts';
+import { type ArchiveGroup, filesOf, listDays, listHours } from '../archive-groups.ts';
 import { parseArchiveKey } from '../keys.ts';
 import { holdsAll, SeqSet } from '../seq-set.ts';
 
@@ -36,8 +36,7 @@ export async function* repairRemote(options: RepairOptions): AsyncGenerator<Repa
       if (signal?.aborted) throw new HydrantError('HYD_ABORTED', 'the repair was stopped', { cause: signal.reason });
       const manifest = await readManifest(local, group);
       if (!manifest || isTold(told, manifest) || !(await isWhole(local, group, manifest))) continue;
-      const keys = group.keys.filter((key) => key !== group.manifestKey);
-      for (const key of [...keys, group.manifestKey!]) {
+      for (const { key } of filesOf(group)) {
         const repair = await put(options, key);
         if (repair) yield repair;
         if (repair?.outcome === 'refused') break;
@@ -65,10 +64,10 @@ function isTold(told: SeqSet, { parts }: Manifest): boolean {
   );
 }
 
-async function readManifest(store: ReadableStore, { manifestKey }: ArchiveGroup): Promise<Manifest | undefined> {
-  if (manifestKey === undefined) return undefined;
+async function readManifest(store: ReadableStore, { manifest }: ArchiveGroup): Promise<Manifest | undefined> {
+  if (!manifest) return undefined;
   try {
-    return decodeManifest(await store.get(manifestKey), manifestKey);
+    return decodeManifest(await store.get(manifest.key), manifest.key);
   } catch (error) {
     if (!(error instanceof HydrantError) || (error.code !== 'HYD_MANIFEST' && error.code !== 'HYD_OBJECT_MISSING')) throw error;
     return undefined;

@@ -4,8 +4,8 @@ import { readSegmentEnds } from '../../journal/segment-files.ts';
 import type { ReadableStore } from '../../storage/store.ts';
 import { decodeLine } from '../../wire/line.ts';
 import type { Manifest } from '../../wire/manifest.ts';
+import type { StoredObject } from '../archive-groups.ts';
 import type { Catalogue, Piece } from '../catalogue.ts';
-import type { ObjectCodec } from '../keys.ts';
 import { readAhead } from '../read/read-ahead.ts';
 import { readPiece } from '../read/read-piece.ts';
 import { createUnpack, unpackObject } from '../read/unpack-object.ts';
@@ -13,12 +13,6 @@ import { wholeLines } from '../read/whole-lines.ts';
 import { LineChecker, type LineFault, type OnLine } from './line-checker.ts';
 import type { VerifyNotes } from './verify-notes.ts';
 import { dayText, type VerifyReport } from './verify-report.ts';
-
-export interface StoredObject {
-  key: string;
-  bytes: number;
-  codec: ObjectCodec | 'plain';
-}
 
 /** Where findings go, and who is told of each stretch that was read. */
 export interface VerifyContext {

@@ -5,15 +5,14 @@ import type { ReadableStore } from '../../storage/store.ts';
 import type { NamedStore } from '../../storage/union.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
 import type { EpochStart } from '../../wire/segment.ts';
-import { type ArchiveGroup, listDays, listHours } from '../archive-groups.ts';
+import { type ArchiveGroup, covers, listDays, listHours, type StoredObject } from '../archive-groups.ts';
 import type { Catalogue, Piece } from '../catalogue.ts';
 import { PieceGone } from '../chunks.ts';
 import { QUARANTINE_PREFIX } from '../keys.ts';
 import { lookAhead } from '../look-ahead.ts';
-import { covers } from '../seal/find-sealed.ts';
 import { holdsAll, type SeqRange, SeqSet } from '../seq-set.ts';
 import { type EpochEnd, findFaults, mergeRuns, type SequenceRun } from './sequence-check.ts';
-import { type StoredObject, type VerifyContext, verifyObject, verifyPlain, verifySegment } from './verify-content.ts';
+import { type VerifyContext, verifyObject, verifyPlain, verifySegment } from './verify-content.ts';
 import { VerifyNotes } from './verify-notes.ts';
 import { dayText, VerifyReport, type VerifyResult } from './verify-report.ts';
 
@@ -99,7 +98,7 @@ class Verification {
     for await (const group of listDays(store)) if (this.#isNew(group.base)) await this.#group(group);
     for await (const group of lookAhead(listHours(store), (next) => this.#fetchManifest(next))) {
       if (this.#isNewHour(group)) await this.#group(group);
-      if (group.manifestKey) this.#fetched.delete(group.manifestKey);
+      if (group.manifest) this.#fetched.delete(group.manifest.key);
     }
     // Hours that were put into their day before they were listed.
     for await (const group of listDays(store)) if (this.#isNew(group.base)) await this.#group(group);
@@ -143,7 +142,7 @@ class Verification {
   async #group(group: ArchiveGroup): Promise<void> {
     const day = dayText(group.fromMs);
     try {
-      const manifest = group.manifestKey === undefined ? undefined : await this.#manifest(group.manifestKey, day);
+      const manifest = group.manifest && (await this.#manifest(group.manifest.key, day));
       const own = manifest && group.objects.find(({ key }) => basename(key) === manifest.object);
       if (manifest) {
         if (this.#isLeftOver(group)) return;
@@ -153,7 +152,7 @@ class Verification {
           else if (own?.bytes === manifest.bytes) this.#compacted = { manifest, fromMs: group.fromMs };
           if (group.layout === 'daily' || this.#look > 1) this.#forgetParts(group, manifest, day);
           this.#addRuns(group, manifest, day, events);
-        } else this.#withoutObject.push({ manifest, key: group.manifestKey!, day });
+        } else this.#withoutObject.push({ manifest, key: group.manifest!.key, day });
       }
       const foreign = group.objects.filter((object) => object !== own);
       const trusted = foreign.find(({ codec }) => codec === 'plain') ?? foreign[0];
@@ -196,10 +195,10 @@ class Verification {
     return holdsAll(this.#composed.overlap(group.journal, group.epoch, group), group);
   }
 
-  async #fetchManifest({ manifestKey: key }: ArchiveGroup): Promise<void> {
-    if (key === undefined) return;
-    const bytes = this.#catalogue.store.get(key);
-    this.#fetched.set(key, bytes);
+  async #fetchManifest({ manifest }: ArchiveGroup): Promise<void> {
+    if (!manifest) return;
+    const bytes = this.#catalogue.store.get(manifest.key);
+    this.#fetched.set(manifest.key, bytes);
     await bytes;
   }
 
@@ -214,7 +213,7 @@ class Verification {
   }
 
   #addRuns(group: ArchiveGroup, manifest: Manifest, day: string, events: number): void {
-    const name = group.objects[0]?.key ?? group.manifestKey!;
+    const name = group.objects[0]?.key ?? group.manifest!.key;
     const dayMs = group.fromMs;
     for (const { journal, epoch, firstSeq, lastSeq, absent, start } of manifest.parts) {
       this.#runs.push({ name, kind: 'object', journal, epoch, first: firstSeq, last: lastSeq, dayMs, events });
