@@ -47,9 +47,12 @@ export type DropReason = 'oldest' | 'age' | 'expired' | 'replaced' | 'operator';
 export interface ChannelState {
   readonly events: number;
   readonly bytes: number;
+  /** The place of the first: what was stored before it has gone. */
+  readonly oldestSeq: number | undefined;
   /** When the oldest was stored, milliseconds since 1970; undefined when there is none. */
   readonly oldestMs: number | undefined;
   readonly quarantined: number;
+  readonly quarantinedBytes: number;
 }
 
 /** An event that is kept and not sent: the server hung up on it again and again, or refused it for good. */
@@ -87,10 +90,12 @@ export interface Outbox extends AsyncDisposable {
   noteAttempt(seq: number, attempts: number): void;
   /** Out of its channel, kept for an operator. */
   quarantine(seq: number, reason: string): Promise<void>;
-  quarantined(): Promise<Quarantined[]>;
+  /** In pieces, by place. Default: 1 000 events or 16 MiB after the first place. @throws HYD_OUTBOX */
+  quarantined(bounds?: { afterSeq?: number; maxEvents?: number; maxBytes?: number }): Promise<Quarantined[]>;
   /** Back to its channel's end, with a new place. Resolves with false when it is not there. */
   retry(seq: number): Promise<boolean>;
-  drop(seq: number): Promise<boolean>;
+  /** Out of its channel or the quarantine, for good; `reason` (default `operator`) is what `onDropped` is told. */
+  drop(seq: number, reason?: DropReason): Promise<boolean>;
   /** A small value of the client's own that survives restarts (a state document, the last configuration). */
   getNote(name: string): Promise<Uint8Array | undefined>;
   setNote(name: string, value: Uint8Array | undefined): Promise<void>;

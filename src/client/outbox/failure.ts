@@ -1,0 +1,29 @@
+import { errorText, HydrantError } from '../../core/errors.ts';
+import type { Failure } from './messages.ts';
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+export function asFailure(error: unknown): Failure {
+  const number = (error as { errcode?: unknown }).errcode;
+  return {
+    message: errorText(error),
+    // The low byte says what; the rest, where.
+    sqlite: typeof number === 'number' ? number & 0xff : undefined,
+    ...(error instanceof HydrantError ? { code: error.code } : {}),
+  };
+}
+
+export function isDamage({ sqlite }: Failure): boolean {
+  return sqlite === SQLITE_CORRUPT || sqlite === SQLITE_NOTADB;
+}
+
+/** What a caller is told. */
+export function outboxError(path: string, doing: string, failure: Failure): HydrantError {
+  if (failure.code !== undefined) return new HydrantError(failure.code, failure.message);
+  if (!isDamage(failure)) return new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be ${doing}: ${failure.message}`);
+  return new HydrantError('HYD_OUTBOX', `the outbox ${path} is damaged: ${failure.message}; nothing of it was changed`, {
+    retryable: false,
+    fix: 'Move it aside and go on with a new one; what is whole in it `sqlite3 outbox.db .recover` prints.',
+  });
+}

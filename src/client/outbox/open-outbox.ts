@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../../core/clock.ts';
+import { errorText, HydrantError } from '../../core/errors.ts';
+import { type Log, silentLog } from '../../core/log.ts';
+import { DiskOutbox } from './disk-outbox.ts';
+import { outboxError } from './failure.ts';
+import type { Outbox } from './outbox.ts';
+import { WorkerLink } from './worker-link.ts';
+
+export interface OutboxOptions {
+  /** Make the folder when it is missing. Default true. */
+  create?: boolean;
+  /** How long a removal may wait for company, milliseconds. Default 50. What a crash takes from it is sent again, under the same id. */
+  lazyMs?: number;
+  /** How often it looks for what other processes did, and what is past its time at every fifth, milliseconds. Default 200. */
+  pollMs?: number;
+  clock?: Clock;
+  log?: Log;
+}
+
+/**
+ * Opens an outbox in constant time, whatever it holds.
+ * @param path a folder (made with mode 0700, its files 0600), or `:memory:` for one that ends with the process
+ * @throws HYD_DATA_MISSING when there is none and `create` is false; HYD_OUTBOX when it cannot be opened or is damaged (nothing is
+ *   deleted then); HYD_DATA_FORMAT when a newer Hydrant wrote it
+ */
+export async function openOutbox(path: string, options: OutboxOptions = {}): Promise<Outbox> {
+  const { create = true, lazyMs = 50, pollMs = 200, clock = systemClock, log = silentLog } = options;
+  const file = path === ':memory:' ? path : join(path, 'outbox.db');
+  if (path !== ':memory:') {
+    if (!create && !existsSync(file))
+      throw new HydrantError('HYD_DATA_MISSING', `${path} is not an outbox: it has no outbox.db`, {
+        fix: 'Give the folder that the client was given, with --outbox DIR.',
+      });
+    await makeFolder(path);
+  }
+  const link = new WorkerLink(file);
+  const reply = await link.opened;
+  if (reply.failure) {
+    await link.end();
+    throw outboxError(path, 'opened', reply.failure);
+  }
+  return new DiskOutbox({ path, link, lazyMs, pollMs, clock, log }, reply);
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    if ((await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined) await chmod(path, 0o700);
+  } catch (error) {
+    throw new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be made: ${errorText(error)}`, { cause: error });
+  }
+}
