@@ -29,8 +29,8 @@ export interface Receipt {
 export interface PublishOptions {
   signal?: AbortSignal;
   /**
-   * Told each time that the engine ended the connection (not this side, nor silence) while the event was out; `others` more were. The first sent
-   * is told first. Where it returns true the event is given back: it is not sent again, and `publish` rejects with HYD_ABORTED.
+   * Told each time that the engine ended the connection (not this side, nor silence, nor for a reason that is of no event) while the event was
+   * out; `others` more were. The first sent is told first. Where it returns true the event is given back: it is not sent again, and `publish` rejects with HYD_ABORTED.
    */
   onCut?: (others: number) => boolean;
 }

@@ -17,6 +17,8 @@ export interface ClientOptions {
   password?: string | Uint8Array;
   /** 3 is MQTT 3.1, 4 is MQTT 3.1.1. Default 4. */
   version?: Version;
+  /** MQTT 5 enhanced authentication, as CONNECT shows it: a method that needs no further round (MQTT 5 §4.12). */
+  authentication?: { method: string; data: Uint8Array };
   will?: Will;
   /** MQTT 5: how long the server keeps the session. Default 0. */
   sessionExpirySeconds?: number;

@@ -113,6 +113,15 @@ export class Client implements AsyncDisposable {
     assertGranted(filters, await this.#link.outgoing.request({ cmd: 'unsubscribe', unsubscriptions: [...filters] }));
   }
 
+  /**
+   * Shows the server new authentication data of the method that CONNECT named; the session goes on meanwhile (MQTT 5 §4.12.1). Resolves when
+   * it has accepted them; one that does not hangs up, and without an answer in time the connection counts as lost.
+   * @throws HYD_CONNECT, HYD_USAGE when CONNECT named no method
+   */
+  reauthenticate(data: Uint8Array, timeoutMs = 10_000): Promise<void> {
+    return this.#link.reauthenticate(data, timeoutMs);
+  }
+
   /** Resolves when the server has answered. @throws HYD_CONNECT */
   ping(): Promise<void> {
     return this.#link.ping();

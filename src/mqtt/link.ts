@@ -6,11 +6,14 @@ import { parseUrl, plainUrl } from './dial.ts';
 import type { Receiver, Sender } from './ends.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
-import type { ConnackPacket, Packet } from './packet.ts';
+import type { AuthPacket, ConnackPacket, Packet } from './packet.ts';
+import { PacketIds } from './packet-ids.ts';
 import { reasonText } from './reason.ts';
 import { type Sweeper, type Swept, sharedSweeper } from './sweeper.ts';
 import { tlsFix } from './tls-fix.ts';
 import type { Transport } from './transport.ts';
+
+const RE_AUTHENTICATE = 0x18;
 
 /** What stands behind a Client: the connection, its two directions and its liveness. */
 export class Link {
@@ -25,7 +28,9 @@ export class Link {
   readonly #swept: Swept = { sweep: (nowMs) => this.#sweep(nowMs) };
   readonly #connack = Promise.withResolvers<ConnackPacket>();
   readonly #pingTimeoutMs: number;
+  readonly #method: string | undefined;
   #pings: PromiseWithResolvers<void>[] = [];
+  #authenticating: PromiseWithResolvers<void> | undefined;
   #keepAliveMs = 0;
   #heardPackets = 0;
   #heardAtMs: number;
@@ -43,6 +48,7 @@ export class Link {
     this.#url = plainUrl(options.url);
     this.#receiver = options.receiver;
     this.#sender = options.sender;
+    this.#method = version === 5 ? options.authentication?.method : undefined;
     this.#sweeper = sweeper;
     this.#pingTimeoutMs = options.pingTimeoutMs ?? 10_000;
     this.#heardAtMs = this.#sentAtMs = sweeper.nowMs;
@@ -59,7 +65,7 @@ export class Link {
       },
     });
     this.incoming = new Incoming(this.#connection, options.maxQueuedBytes ?? 16_777_216);
-    this.outgoing = new Outgoing(this.#connection, options.maxInFlight ?? 1000);
+    this.outgoing = new Outgoing(this.#connection, options.maxInFlight ?? 1000, options.sender?.ids ?? new PacketIds());
     this.#connack.promise.catch(() => {});
     const cut = (): void => this.lose('it was stopped', new HydrantError('HYD_ABORTED', `the connection to ${this.#url} was stopped`));
     signal?.addEventListener('abort', cut);
@@ -69,6 +75,8 @@ export class Link {
   async connect(clientId: string, options: ClientOptions): Promise<ConnackPacket> {
     const { keepAliveSeconds = 60, clean = true, version = 4, will, sessionExpirySeconds, receiveMaximum } = options;
     const { username, password } = parseUrl(options.url);
+    const { method, data } = options.authentication ?? {};
+    const authentication = method === undefined ? {} : { authenticationMethod: method, authenticationData: Buffer.from(data!) };
     const secret = options.password ?? (password === '' ? undefined : decodeURIComponent(password));
     this.#connection.send({
       cmd: 'connect',
@@ -80,7 +88,7 @@ export class Link {
       username: options.username ?? (username === '' ? undefined : decodeURIComponent(username)),
       password: secret === undefined ? undefined : Buffer.from(secret as string),
       will,
-      properties: version === 5 ? { sessionExpiryInterval: sessionExpirySeconds, receiveMaximum } : undefined,
+      properties: version === 5 ? { sessionExpiryInterval: sessionExpirySeconds, receiveMaximum, ...authentication } : undefined,
     });
     const connack = await this.#connack.promise;
     this.outgoing.window = Math.min(this.outgoing.window, connack.properties?.receiveMaximum ?? this.outgoing.window);
@@ -97,6 +105,19 @@ export class Link {
       this.#connection.send({ cmd: 'pingreq' });
     } else ping.reject(this.#lost('it is closed'));
     return ping.promise;
+  }
+
+  async reauthenticate(data: Uint8Array, timeoutMs: number): Promise<void> {
+    if (this.#method === undefined)
+      throw new HydrantError('HYD_USAGE', 'there is nothing to renew: CONNECT named no authentication method', {
+        fix: 'Connect with MQTT 5 and `authentication`.',
+      });
+    if (!this.#connection.open) throw this.#lost('it is closed');
+    this.#authenticating ??= Promise.withResolvers();
+    const properties = { authenticationMethod: this.#method, authenticationData: Buffer.from(data) };
+    this.#connection.send({ cmd: 'auth', reasonCode: RE_AUTHENTICATE, properties });
+    const timer = setTimeout(() => this.lose(`no answer to AUTH within ${timeoutMs / 1000} s`), timeoutMs);
+    await this.#authenticating.promise.finally(() => clearTimeout(timer));
   }
 
   async close(timeoutMs: number, sessionExpirySeconds?: number): Promise<void> {
@@ -142,6 +163,9 @@ export class Link {
       case 'connack':
         this.#onConnack(packet);
         break;
+      case 'auth':
+        this.#onAuth(packet);
+        break;
       case 'disconnect':
         this.#reasonCode = packet.reasonCode ?? 0;
         this.lose(`the server ended it: ${reasonText(this.#reasonCode)}`);
@@ -155,6 +179,12 @@ export class Link {
     this.#connack.resolve(packet);
   }
 
+  #onAuth({ reasonCode = 0 }: AuthPacket): void {
+    if (reasonCode !== 0) return this.lose('the server wants another round of authentication, which this client has not');
+    this.#authenticating?.resolve();
+    this.#authenticating = undefined;
+  }
+
   #onClose(cause?: Error): void {
     this.#sweeper.delete(this.#swept);
     const lost = cause instanceof HydrantError ? cause : this.#lost(cause ? errorText(cause) : 'the server closed it', cause);
@@ -163,6 +193,7 @@ export class Link {
     this.#receiver?.onEnd();
     this.#sender?.onEnd();
     for (const ping of this.#pings) ping.reject(lost);
+    this.#authenticating?.reject(lost);
     this.#pings = [];
     this.incoming.end(this.#closing ? undefined : lost);
     const heardMs = this.#connection.packetsIn === this.#heardPackets ? this.#heardMs : this.#sweptMs;

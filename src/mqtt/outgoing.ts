@@ -2,6 +2,7 @@ import { HydrantError } from '../core/errors.ts';
 import type { Connection } from './connection.ts';
 import { Fifo } from './fifo.ts';
 import type { AckPacket, PublishPacket, SubackPacket, SubscribePacket, UnsubackPacket, UnsubscribePacket } from './packet.ts';
+import type { PacketIds } from './packet-ids.ts';
 import { reasonText } from './reason.ts';
 
 interface Flight {
@@ -10,7 +11,6 @@ interface Flight {
   what: 'publish' | 'released' | 'request';
 }
 
-const LAST_ID = 65_535;
 /** Above this many bytes waiting, a QoS 0 publish resolves only when the peer has caught up. */
 const HIGH_WATER_BYTES = 1_048_576;
 
@@ -18,16 +18,17 @@ const HIGH_WATER_BYTES = 1_048_576;
 export class Outgoing {
   window: number;
   readonly #connection: Connection;
+  readonly #ids: PacketIds;
   readonly #flights = new Map<number, Flight>();
   readonly #waiting = new Fifo<{ packet: PublishPacket; flight: Flight }>();
   #drained: (() => void)[] = [];
   #idle: (() => void)[] = [];
   #publishing = 0;
-  #nextId = 1;
   #ended: Error | undefined;
 
-  constructor(connection: Connection, window: number) {
+  constructor(connection: Connection, window: number, ids: PacketIds) {
     this.#connection = connection;
+    this.#ids = ids;
     this.window = window;
   }
 
@@ -45,7 +46,7 @@ export class Outgoing {
   request(packet: SubscribePacket | UnsubscribePacket): Promise<number[]> {
     if (!this.#connection.open) return Promise.reject(this.#ended ?? new HydrantError('HYD_CLOSED', 'the MQTT connection is closing'));
     return new Promise((resolve, reject) => {
-      const id = this.#takeId();
+      const id = this.#ids.take();
       this.#connection.send({ ...packet, messageId: id });
       this.#flights.set(id, { resolve, reject, what: 'request' });
     });
@@ -54,7 +55,7 @@ export class Outgoing {
   onAnswer(packet: SubackPacket | UnsubackPacket): void {
     const flight = this.#flights.get(packet.messageId ?? 0);
     if (flight?.what !== 'request') return;
-    this.#flights.delete(packet.messageId ?? 0);
+    this.#forget(packet.messageId ?? 0);
     flight.resolve(packet.granted ?? []);
   }
 
@@ -68,7 +69,7 @@ export class Outgoing {
       return;
     }
     if (!flight || flight.what === 'request' || (packet.cmd === 'pubcomp' && flight.what !== 'released')) return;
-    this.#flights.delete(id);
+    this.#forget(id);
     if (code < 0x80) flight.resolve([]);
     else flight.reject(new HydrantError('HYD_REFUSED', `the server refused a publish: ${reasonText(code)}`));
     this.#publishing--;
@@ -91,8 +92,10 @@ export class Outgoing {
   end(error: Error): void {
     this.#ended = error;
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) next.flight.reject(error);
-    for (const flight of this.#flights.values()) flight.reject(error);
-    this.#flights.clear();
+    for (const [id, flight] of this.#flights) {
+      this.#forget(id);
+      flight.reject(error);
+    }
     this.#publishing = 0;
     this.onDrain();
     this.#wakeIdle();
@@ -107,11 +110,12 @@ export class Outgoing {
   }
 
   #send(packet: PublishPacket, flight: Flight): void {
-    const id = this.#takeId();
+    const id = this.#ids.take();
     packet.messageId = id;
     try {
       this.#connection.send(packet);
     } catch (error) {
+      this.#ids.release(id);
       flight.reject(error as Error);
       return;
     }
@@ -134,12 +138,8 @@ export class Outgoing {
     for (const resolve of idle) resolve();
   }
 
-  /** @throws HYD_USAGE when all 65 535 are in use */
-  #takeId(): number {
-    if (this.#flights.size >= LAST_ID) throw new HydrantError('HYD_USAGE', 'all 65 535 packet identifiers are in use');
-    while (this.#flights.has(this.#nextId)) this.#nextId = (this.#nextId % LAST_ID) + 1;
-    const id = this.#nextId;
-    this.#nextId = (id % LAST_ID) + 1;
-    return id;
+  #forget(id: number): void {
+    this.#flights.delete(id);
+    this.#ids.release(id);
   }
 }

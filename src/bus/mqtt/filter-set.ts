@@ -1,6 +1,7 @@
 import { errorText, HydrantError } from '../../core/errors.ts';
 import type { Client, FilterRequest } from '../../mqtt/client.ts';
 import type { PublishPacket } from '../../mqtt/packet.ts';
+import { matchFilter } from '../../wire/topic.ts';
 import type { Inbox } from '../bus.ts';
 import { FilterRanks, identifierOf } from './filter-ranks.ts';
 import type { LinkContext } from './link-context.ts';
@@ -20,29 +21,39 @@ interface FilterOptions {
   retained: 'skip' | 'keep';
   inbox: Inbox | undefined;
   known: KnownFilters;
+  /** Another subscription of the session has it too. Default: there is none. */
+  isShared?: (filter: string) => boolean;
 }
 
-/** The filters of one subscription, taken as a set: what the server has beside them is unsubscribed, on every connection. */
+/**
+ * The filters of one subscription, taken as a set: what the server has beside them, and beside those of other subscriptions of the session, is
+ * unsubscribed on every connection.
+ */
 export class FilterSet {
-  readonly #wanted: readonly string[];
+  /** As the server gets them. */
+  readonly wanted: readonly string[];
   readonly #options: FilterOptions;
   readonly #context: LinkContext;
   #ranks = new FilterRanks([]);
   #granted = false;
 
   constructor(filters: readonly string[], options: FilterOptions, context: LinkContext) {
-    this.#wanted = [...new Set(filters)].map((filter) => (options.group === undefined ? filter : `$share/${options.group}/${filter}`));
+    this.wanted = [...new Set(filters)].map((filter) => (options.group === undefined ? filter : `$share/${options.group}/${filter}`));
     this.#options = options;
     this.#context = context;
   }
 
-  /** A connection stands; messages may come before `settle` is called. */
-  onSession(isPresent: boolean): void {
-    const { known, inbox, group } = this.#options;
-    if (!isPresent) Object.assign(known, { filters: [], isAgeKnown: true });
-    else if (inbox && inbox.filters.length > 0) Object.assign(known, { filters: inbox.filters, isAgeKnown: true });
-    else if (known.filters.length === 0) known.isAgeKnown = false;
+  /** Tells copies apart by what the server is known to have; messages may come before `settle` is called. */
+  rank(): void {
+    const { known, group } = this.#options;
     this.#ranks = new FilterRanks(known.isAgeKnown && group === undefined ? this.#ranked() : []);
+  }
+
+  /** Whether a message of a session with several subscriptions is for this one: as its subscription identifiers say, else by its topic. */
+  isFor({ topic, properties }: Pick<PublishPacket, 'topic' | 'properties'>): boolean {
+    const identifiers = [properties?.subscriptionIdentifier ?? []].flat();
+    if (identifiers.length === 0) return this.wanted.some((filter) => matchFilter(filter, topic));
+    return this.wanted.some((filter) => identifiers.includes(identifierOf(filter)));
   }
 
   /** What the server sent beside what was asked for: retained messages, which 3.1.1 cannot do without, and copies of overlapping filters. */
@@ -58,39 +69,60 @@ export class FilterSet {
    */
   async settle(client: Client): Promise<void> {
     this.#assertSharing(client);
-    const before = this.#options.known.filters;
+    const { known, isShared = () => false } = this.#options;
+    const before = known.filters;
     const ranked = this.#ranked();
-    const gone = before.filter((filter) => !ranked.includes(filter));
     await this.#note([...new Set([...before, ...ranked])]);
     try {
       await this.#subscribe(client, ranked);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (!this.#granted) {
-        const fresh = ranked.filter((filter) => !before.includes(filter));
-        if (fresh.length > 0) await client.unsubscribe(fresh);
-        await this.#note(before);
+        await this.#drop(
+          client,
+          ranked.filter((filter) => !before.includes(filter) && !isShared(filter)),
+        );
         throw error;
       }
       this.#retryLater(client, ranked, error);
     }
     // Only now, so that a topic which old and new filters share is never without one.
-    if (gone.length > 0) await client.unsubscribe(gone);
-    await this.#note(ranked);
+    await this.#drop(
+      client,
+      known.filters.filter((filter) => !this.wanted.includes(filter) && !isShared(filter)),
+    );
     this.#granted = true;
+  }
+
+  /** It ends, and the session goes on: what no other subscription has is unsubscribed. */
+  async leave(client: Client): Promise<void> {
+    const { known, isShared = () => false } = this.#options;
+    await this.#drop(
+      client,
+      known.filters.filter((filter) => this.wanted.includes(filter) && !isShared(filter)),
+    );
+  }
+
+  async #drop(client: Client, filters: readonly string[]): Promise<void> {
+    if (filters.length > 0) await client.unsubscribe(filters);
+    await this.#note(this.#options.known.filters.filter((filter) => !filters.includes(filter)));
   }
 
   /** The oldest first. */
   #ranked(): string[] {
-    const old = this.#options.known.filters.filter((filter) => this.#wanted.includes(filter));
-    return [...old, ...this.#wanted.filter((filter) => !old.includes(filter))];
+    const old = this.#options.known.filters.filter((filter) => this.wanted.includes(filter));
+    return [...old, ...this.wanted.filter((filter) => !old.includes(filter))];
   }
 
   async #subscribe(client: Client, filters: readonly string[]): Promise<void> {
-    const retainHandling = this.#options.retained === 'keep' ? 1 : 2;
+    // A new subscription of a session that goes on may have a filter that the server has already.
+    const kept = this.#options.isShared && !this.#granted ? 0 : 1;
+    const retainHandling = this.#options.retained === 'keep' ? kept : 2;
     const requests = filters.map((filter): FilterRequest => ({ filter, qos: 2, retainAsPublished: true, retainHandling }));
     const isNumbered =
-      this.#context.dialect.version === 5 && filters.length > 1 && client.connack.properties?.subscriptionIdentifiersAvailable !== false;
+      this.#context.dialect.version === 5 &&
+      (filters.length > 1 || this.#options.isShared !== undefined) &&
+      client.connack.properties?.subscriptionIdentifiersAvailable !== false;
     const answers = isNumbered
       ? requests.map((request) => client.subscribe([request], { subscriptionIdentifier: identifierOf(request.filter) }))
       : [client.subscribe(requests)];
@@ -126,6 +158,13 @@ export class FilterSet {
     if (this.#context.dialect.version === 5 && client.connack.properties?.sharedSubscriptionAvailable !== false) return;
     throw sharingMissing(group);
   }
+}
+
+/** A connection stands: what the server has then. */
+export function noteSession(known: KnownFilters, inbox: Inbox | undefined, isPresent: boolean): void {
+  if (!isPresent) Object.assign(known, { filters: [], isAgeKnown: true });
+  else if (inbox && inbox.filters.length > 0) Object.assign(known, { filters: inbox.filters, isAgeKnown: true });
+  else if (known.filters.length === 0) known.isAgeKnown = false;
 }
 
 export function sharingMissing(group: string): HydrantError {

@@ -18,8 +18,8 @@ after(async () => {
   await hydrant?.[Symbol.asyncDispose]();
 });
 
-async function createPlace(url: string, version: 4 | 5): Promise<BusPlace> {
-  const open = () => openMqttBus({ urls: [url], version });
+async function createPlace(url: string, version: 4 | 5, clientId?: string): Promise<BusPlace> {
+  const open = () => openMqttBus({ urls: [url], version, ...(clientId === undefined ? {} : { clientId }) });
   let bus = await open();
   return {
     bus,
@@ -38,4 +38,7 @@ async function createPlace(url: string, version: 4 | 5): Promise<BusPlace> {
 for (const version of [4, 5] as const) {
   busContract(`mqtt ${version} on Mosquitto`, () => createPlace(mosquitto.url, version));
   busContract(`mqtt ${version} on Hydrant`, () => createPlace(hydrant.mqttUrl, version));
+  // Under the name of the durable that the contract uses: over one connection it is the client's own.
+  busContract(`mqtt ${version} over one connection on Mosquitto`, () => createPlace(mosquitto.url, version, 'reader'));
+  busContract(`mqtt ${version} over one connection on Hydrant`, () => createPlace(hydrant.mqttUrl, version, 'reader'));
 }

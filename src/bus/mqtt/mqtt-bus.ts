@@ -6,12 +6,12 @@ import type { Event } from '../../wire/event.ts';
 import { assertFilter, assertTopic } from '../../wire/topic.ts';
 import type { Capabilities, PublishOptions, Receipt, SubscribeOptions } from '../bus.ts';
 import { toPublish } from './event-packet.ts';
-import { FilterSet, type KnownFilters, sharingMissing } from './filter-set.ts';
+import { sharingMissing } from './filter-set.ts';
 import type { LinkContext } from './link-context.ts';
 import type { MqttBus, MqttBusOptions, MqttSubscription } from './options.ts';
-import { Publisher } from './publisher.ts';
+import { Session, type SessionShape } from './session.ts';
+import { SessionShapes } from './session-shapes.ts';
 import { SYSTEM_TIMING } from './steady-link.ts';
-import { Reading } from './subscription.ts';
 
 export type { MqttBus, MqttBusOptions } from './options.ts';
 
@@ -24,22 +24,23 @@ const CLOSE_TIMEOUT_MS = 5_000;
 export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
   if (options.urls.length === 0) throw new HydrantError('HYD_USAGE', 'an MQTT bus needs the URL of a broker');
   for (const url of options.urls) parseUrl(url);
-  const { version = 5, clientIdPrefix = 'hydrant-', log = silentLog } = options;
+  const { version = 5, log = silentLog } = options;
   const context: LinkContext = { options, log, timing: { ...SYSTEM_TIMING, ...options.timing }, dialect: { version } };
+  const isOne = options.clientId !== undefined;
   const capabilities: Capabilities = Object.freeze({
     nakDelay: true,
     startAt: false,
     outOfOrderAck: false,
-    group: version === 5,
+    group: version === 5 && !isOne,
     handOver: false,
     properties: version === 5,
-    exactlyOnce: true,
+    exactlyOnce: !isOne,
   });
   const name = createHexId(8);
-  const readings = new Map<string, Reading>();
-  /** Of durables. */
-  const known = new Map<string, KnownFilters>();
-  let publisher: Publisher | undefined;
+  const shapes = new SessionShapes(options);
+  /** By client id. */
+  const sessions = new Map<string, Session>();
+  let publisher: Session | undefined;
   let published = 0;
   let closing: Promise<void> | undefined;
 
@@ -47,41 +48,44 @@ export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
     if (closing) throw new HydrantError('HYD_CLOSED', 'the bus is closed');
   }
 
-  async function publish(event: Event, { signal }: PublishOptions = {}): Promise<Receipt> {
-    assertOpen();
-    assertTopic(event.topic);
-    if (signal?.aborted) throw new HydrantError('HYD_ABORTED', `publishing to ${event.topic} was stopped`, { cause: signal.reason });
-    const seq = ++published;
-    if (!publisher) {
-      const made: Publisher = new Publisher(clientIdPrefix + createHexId(6), context, () => {
-        if (publisher === made) publisher = undefined;
-      });
-      publisher = made;
+  function open(shape: SessionShape): Session {
+    const session: Session = new Session(shape, context, () => {
+      sessions.delete(shape.clientId);
+      if (publisher === session) publisher = undefined;
+    });
+    sessions.set(shape.clientId, session);
+    return session;
+  }
+
+  function publish(event: Event, wanted: PublishOptions = {}): Promise<Receipt> {
+    try {
+      assertOpen();
+      assertTopic(event.topic);
+      if (wanted.signal?.aborted)
+        throw new HydrantError('HYD_ABORTED', `publishing to ${event.topic} was stopped`, { cause: wanted.signal.reason });
+      const seq = ++published;
+      publisher ??= (options.clientId === undefined ? undefined : sessions.get(options.clientId)) ?? open(shapes.publishing());
+      return publisher.publish(toPublish(event), { id: event.id ?? `${name}-${seq}`, seq }, wanted);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    await publisher.publish(toPublish(event), signal);
-    return { id: event.id ?? `${name}-${seq}`, seq };
   }
 
   async function subscribe(filters: string[], wanted: SubscribeOptions = {}): Promise<MqttSubscription> {
-    const { durable, group, signal } = wanted;
+    const { group, signal } = wanted;
     assertOpen();
     const stopped = (): HydrantError =>
       new HydrantError('HYD_ABORTED', `subscribing to ${filters.join(', ')} was stopped`, { cause: signal?.reason });
     if (signal?.aborted) throw stopped();
     assertSubscribable(filters, wanted);
     if (group !== undefined && context.dialect.version === 4) throw sharingMissing(group);
-    const clientId = durable ?? clientIdPrefix + createHexId(6);
-    if (readings.has(clientId))
-      throw new HydrantError('HYD_REFUSED', `the durable ${durable} is already being read`, {
+    const shape = shapes.reading(wanted);
+    const there = sessions.get(shape.clientId);
+    if (there && !shape.isShared)
+      throw new HydrantError('HYD_REFUSED', `the durable ${shape.clientId} is already being read`, {
         fix: 'Close the other subscription, or use another name.',
       });
-    const filtersThere = known.get(clientId) ?? { filters: [], isAgeKnown: false };
-    if (durable !== undefined) known.set(clientId, filtersThere);
-    const { retained = 'skip' } = wanted;
-    const inbox = durable === undefined ? undefined : wanted.inbox;
-    const set = new FilterSet(filters, { group, retained, inbox, known: filtersThere }, context);
-    const reading = new Reading(clientId, set, wanted, context, () => readings.delete(clientId));
-    readings.set(clientId, reading);
+    const reading = (there ?? open(shape)).read(filters, wanted);
     const abort = (): void => void reading.close();
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -94,10 +98,7 @@ export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
   }
 
   async function drain(): Promise<void> {
-    await Promise.all([
-      ...[...readings.values()].map((reading) => reading.close()),
-      publisher?.close(options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS),
-    ]);
+    await Promise.all([...sessions.values()].map((session) => session.close(options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS)));
   }
 
   function close(): Promise<void> {
@@ -108,10 +109,13 @@ export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
   return {
     capabilities,
     get links() {
-      return [...(publisher ? [publisher.status] : []), ...[...readings.values()].map((reading) => reading.status)];
+      return [...sessions.values()].map((session) => session.status);
     },
     publish,
     subscribe,
+    async renew() {
+      await Promise.all([...sessions.values()].map((session) => session.renew()));
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

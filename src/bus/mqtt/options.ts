@@ -30,7 +30,9 @@ export interface MqttBusOptions {
   maxInFlight?: number;
   /** Bytes of messages that wait for a slow reader before nothing more is read. Default 16 MiB. */
   maxQueuedBytes?: number;
-  /** For the whole of one attempt to connect, milliseconds. Default 10 000. */
+  /** Between two attempts at most, milliseconds: the delay is random from 0 up to a bound that doubles to this. Default 30 000. */
+  maxBackoffMs?: number;
+  /** For asking for credentials, and for the whole of one attempt to connect, milliseconds. Default 10 000. */
   connectTimeoutMs?: number;
   /** For `close()` to settle what was published, milliseconds. Default 5 000; the rest is rejected with HYD_CLOSED. */
   closeTimeoutMs?: number;
@@ -103,12 +105,23 @@ export interface MqttSubscription extends Subscription {
 
 /** A bus over somebody else's MQTT broker. */
 export interface MqttBus extends Bus {
-  /** The connections open or being opened: one to publish, once something was, and one of each subscription. */
+  /** The connections open or being opened: one to publish, once something was, and one of each subscription; with `clientId` one for all. */
   readonly links: readonly LinkStatus[];
+  /**
+   * Asks for credentials now and goes on with them, as at 80 % of their time: for who knows that the old ones are no good any more. Resolves
+   * when the server has them, or was left to go on with them, and at once where nothing is connected.
+   * @throws HYD_CREDENTIALS, the connections then stay as they are
+   */
+  renew(): Promise<void>;
   /**
    * Resolves once the subscription stands, however long the server cannot be reached; `signal` ends the wait. A durable is a session of the
    * server under exactly that client id; each member of a group has a `durable` of its own, if any. The iterator throws HYD_TAKEN_OVER when
    * somebody else connects under that client id.
+   *
+   * With `clientId` all subscriptions share its session, so acknowledgements leave in the order of arrival over all of them: what one does not
+   * acknowledge holds back the others. `durable` is then the client id or nothing (HYD_UNSUPPORTED otherwise, and without
+   * `persistentSession`), any number of subscriptions have it, and it means that the server keeps its filters when it is closed; the next
+   * durable that shares a filter with it goes on for it.
    * @throws HYD_REFUSED (login or filters refused, or the durable is being read here), HYD_UNSUPPORTED (`startAt`; `group` where the server
    * has no shared subscriptions), HYD_CONNECT when TLS fails, HYD_FILTER, HYD_ABORTED, HYD_CLOSED
    */

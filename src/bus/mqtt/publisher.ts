@@ -1,25 +1,32 @@
-import { HydrantError } from '../../core/errors.ts';
-import type { ClientOptions } from '../../mqtt/client.ts';
+import { HydrantError, systemCode } from '../../core/errors.ts';
+import type { ClientEnd } from '../../mqtt/client-options.ts';
 import type { Connection } from '../../mqtt/connection.ts';
 import type { Sender } from '../../mqtt/ends.ts';
 import { Fifo } from '../../mqtt/fifo.ts';
 import type { AckPacket, ConnackPacket, PublishPacket } from '../../mqtt/packet.ts';
-import type { LinkContext } from './link-context.ts';
-import type { LinkStatus } from './options.ts';
+import { PacketIds } from '../../mqtt/packet-ids.ts';
+import type { PublishOptions, Receipt } from '../bus.ts';
 import { assertTaken, refusal } from './server-limits.ts';
-import { type LinkOwner, SteadyLink } from './steady-link.ts';
 
 const MAX_IN_FLIGHT = 1000;
-const LAST_ID = 65_535;
-/** How long the server keeps what is half published, should this process never come back. */
-const SESSION_EXPIRY_SECONDS = 3600;
+/** Packet identifiers, but some for SUBSCRIBE and UNSUBSCRIBE. */
+const LARGEST_WINDOW = 65_000;
+/**
+ * DISCONNECT for reasons of the server's own: shutting down, keep-alive, session taken over, administrative action, another server, moved,
+ * maximum connect time.
+ */
+const BLAMELESS = new Set([0x8b, 0x8d, 0x8e, 0x98, 0x9c, 0x9d, 0xa0]);
 /** Above this many bytes waiting, QoS 0 waits for the server too. */
 const HIGH_WATER_BYTES = 1_048_576;
 
 interface Flight {
   packet: PublishPacket;
+  receipt: Receipt;
   state: 'waiting' | 'sent' | 'released' | 'settled';
-  resolve(): void;
+  onCut: PublishOptions['onCut'];
+  /** Where somebody may give it up: nobody will any more. */
+  unlisten: (() => void) | undefined;
+  resolve(receipt: Receipt): void;
   reject(error: Error): void;
 }
 
@@ -27,94 +34,79 @@ interface Flight {
  * Publishes over any number of connections of one session. After a loss, what is unacknowledged is sent again in its order (MQTT 5 §4.4): to
  * the same session with DUP and its identifier, or PUBREL where PUBREC had come; to a new one as if for the first time.
  */
-export class Publisher implements LinkOwner, Sender {
-  readonly clientId: string;
-  readonly durable = false;
-  readonly #context: LinkContext;
-  readonly #link: SteadyLink;
+export class Publisher implements Sender {
+  readonly ids = new PacketIds();
+  /** Something was out when the last connection ended, and nothing had been acknowledged on it. */
+  isStuck = false;
+  readonly #maxInFlight: number;
   readonly #waiting = new Fifo<Flight>();
   /** By packet identifier, in the order sent. */
-  #flights = new Map<number, Flight>();
+  readonly #flights = new Map<number, Flight>();
   #connection: Connection | undefined;
   #connack: ConnackPacket | undefined;
   #window = 0;
-  #nextId = 1;
-  #idle: (() => void)[] = [];
+  #isResting = false;
+  /** Something was acknowledged on this connection. */
+  #isHeard = false;
+  /** Identifiers of which the server may have half an exchange of QoS 2: it would take a new event for the repeat of another. */
+  #doubtful: Uint8Array | undefined;
+  #isFirst = true;
+  readonly #watchers = new Set<() => void>();
   #ended: Error | undefined;
 
-  constructor(clientId: string, context: LinkContext, onEnd: () => void) {
-    this.clientId = clientId;
-    this.#context = context;
-    this.#link = new SteadyLink(this, context);
-    void this.#link.ended.promise.then((error) => {
-      this.#end(error ?? new HydrantError('HYD_CLOSED', 'the bus was closed before the server had acknowledged it'));
-      onEnd();
-    });
-  }
-
-  get status(): LinkStatus {
-    return this.#link.status;
+  constructor(maxInFlight: number = MAX_IN_FLIGHT) {
+    this.#maxInFlight = maxInFlight;
   }
 
   /** Resolves on PUBACK or PUBCOMP, at QoS 0 once it is on its way. @throws HYD_REFUSED, HYD_TOO_LARGE, HYD_UNSUPPORTED, HYD_BUSY, HYD_ABORTED, HYD_CLOSED */
-  publish(packet: PublishPacket, signal?: AbortSignal): Promise<void> {
+  publish(packet: PublishPacket, receipt: Receipt, { signal, onCut }: PublishOptions): Promise<Receipt> {
+    if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      if (this.#ended) return reject(this.#ended);
-      const abort = (): void => {
-        if (flight.state === 'waiting') flight.state = 'settled';
-        reject(new HydrantError('HYD_ABORTED', `nobody waits for the event on ${packet.topic} any more`, { cause: signal?.reason }));
-      };
-      const flight: Flight = {
-        packet,
-        state: 'waiting',
-        resolve: () => {
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        },
-        reject: (error) => {
-          signal?.removeEventListener('abort', abort);
-          reject(error);
-        },
-      };
-      signal?.addEventListener('abort', abort, { once: true });
+      const flight: Flight = { packet, receipt, state: 'waiting', onCut, unlisten: undefined, resolve, reject };
+      if (signal) listen(flight, signal);
       this.#waiting.push(flight);
       this.#fill();
     });
   }
 
-  /** Waits for what is out, then ends the session. */
-  async close(timeoutMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    await Promise.race([this.#whenIdle(), late]);
-    clearTimeout(timer);
-    const leftover = this.#connection?.version === 4;
-    await this.#link.close(0);
-    // MQTT 3.1.1 sessions end with a clean CONNECT only.
-    if (leftover) await this.#link.clean();
+  /** Resolves when nothing waits and nothing is out, or after the time. */
+  settled(timeoutMs: number): Promise<void> {
+    return this.#until(() => this.#waiting.length === 0 && this.#flights.size === 0, timeoutMs);
   }
 
-  // LinkOwner
-
-  connectOptions(version: 4 | 5): Partial<ClientOptions> {
-    return { clean: false, sender: this, sessionExpirySeconds: version === 5 ? SESSION_EXPIRY_SECONDS : undefined };
+  /** Sends nothing more on this connection. Resolves when nothing is out, or after the time. */
+  rest(timeoutMs: number): Promise<void> {
+    this.#isResting = true;
+    return this.#until(() => this.#flights.size === 0 || !this.#connection, timeoutMs);
   }
 
-  async onUp(): Promise<void> {}
+  /** After the connection: tells what was out whether the server ended it. */
+  onDown(end: ClientEnd): void {
+    if (!isCut(end)) return;
+    const cut = [...this.#flights].filter(([, { state }]) => state === 'sent');
+    for (const [id, flight] of cut) if (flight.onCut?.(cut.length - 1)) this.#giveBack(id, flight);
+  }
 
-  onDown(): void {}
+  /** No connection comes any more. */
+  end(error: Error): void {
+    this.#ended = error;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) if (next.state !== 'settled') settle(next, error);
+    for (const flight of this.#flights.values()) settle(flight, error);
+    this.#flights.clear();
+    this.#look();
+  }
 
   // Sender
 
   onOpen(connection: Connection, connack: ConnackPacket): void {
     this.#connection = connection;
     this.#connack = connack;
-    const { maxInFlight = MAX_IN_FLIGHT } = this.#context.options;
-    this.#window = Math.min(maxInFlight, connack.properties?.receiveMaximum ?? LAST_ID, LAST_ID);
-    if (connack.sessionPresent) this.#resume(connection);
-    else this.#startOver();
+    this.#isResting = this.#isHeard = false;
+    this.#window = Math.min(this.#maxInFlight, connack.properties?.receiveMaximum ?? LARGEST_WINDOW, LARGEST_WINDOW);
+    if (!connack.sessionPresent) this.#startOver();
+    else if (this.#isFirst) this.#doubtful = new Uint8Array(65_536).fill(1);
+    else this.#resume(connection);
+    this.#isFirst = false;
     this.#fill();
   }
 
@@ -126,9 +118,10 @@ export class Publisher implements LinkOwner, Sender {
       return;
     }
     if (!flight || (cmd === 'pubcomp' && flight.state !== 'released')) return;
+    this.#isHeard = true;
     this.#flights.delete(id);
-    if (code < 0x80 || cmd === 'pubcomp') flight.resolve();
-    else flight.reject(refusal(flight.packet.topic, code));
+    this.ids.release(id);
+    settle(flight, code < 0x80 || cmd === 'pubcomp' ? undefined : refusal(flight.packet.topic, code));
     this.#fill();
   }
 
@@ -138,6 +131,8 @@ export class Publisher implements LinkOwner, Sender {
 
   onEnd(): void {
     this.#connection = undefined;
+    this.isStuck = this.#flights.size > 0 && !this.#isHeard;
+    this.#look();
   }
 
   /** The server has what was sent, or part of it. */
@@ -150,8 +145,10 @@ export class Publisher implements LinkOwner, Sender {
 
   #startOver(): void {
     const all = [...this.#flights.values()];
+    for (const id of this.#flights.keys()) this.ids.release(id);
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) all.push(next);
     this.#flights.clear();
+    this.#doubtful = undefined;
     for (const flight of all) {
       if (flight.state !== 'settled') flight.state = 'waiting';
       this.#waiting.push(flight);
@@ -159,17 +156,27 @@ export class Publisher implements LinkOwner, Sender {
   }
 
   #fill(): void {
-    while (this.#waiting.length > 0 && this.#connection?.open) {
+    while (this.#waiting.length > 0 && this.#connection?.open && !this.#isResting) {
       const flight = this.#waiting.peek()!;
       const { qos } = flight.packet;
       if (flight.state === 'settled') this.#waiting.shift();
       else if (qos === 0 ? this.#connection.bufferedBytes > HIGH_WATER_BYTES : this.#flights.size >= this.#window) break;
       else {
         this.#waiting.shift();
-        this.#send(flight, qos === 0 ? 0 : this.#takeId(), false);
+        if (qos === 0) this.#send(flight, 0, false);
+        else this.#sendFirst(flight, this.#connection);
       }
     }
-    if (this.#waiting.length === 0 && this.#flights.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    if (this.#watchers.size > 0) this.#look();
+  }
+
+  #sendFirst(flight: Flight, connection: Connection): void {
+    const id = this.ids.take();
+    if (flight.packet.qos === 2 && this.#doubtful?.[id] === 1) {
+      this.#doubtful[id] = 0;
+      connection.sendAck('pubrel', id);
+    }
+    this.#send(flight, id, false);
   }
 
   #send(flight: Flight, id: number, dup: boolean): void {
@@ -181,31 +188,63 @@ export class Publisher implements LinkOwner, Sender {
       this.#connection!.send(packet);
     } catch (error) {
       this.#flights.delete(id);
-      flight.reject(error as Error);
-      return;
+      this.ids.release(id);
+      return settle(flight, error as Error);
     }
-    if (packet.qos === 0) return flight.resolve();
+    if (packet.qos === 0) return settle(flight);
     flight.state = 'sent';
     this.#flights.set(id, flight);
   }
 
-  #takeId(): number {
-    while (this.#flights.has(this.#nextId)) this.#nextId = (this.#nextId % LAST_ID) + 1;
-    const id = this.#nextId;
-    this.#nextId = (id % LAST_ID) + 1;
-    return id;
+  #giveBack(id: number, flight: Flight): void {
+    this.#flights.delete(id);
+    this.ids.release(id);
+    this.#doubtful ??= new Uint8Array(65_536);
+    this.#doubtful[id] = 1;
+    settle(
+      flight,
+      new HydrantError('HYD_ABORTED', `the event on ${flight.packet.topic} was given back when the server ended the connection`),
+    );
   }
 
-  async #whenIdle(): Promise<void> {
-    if (this.#ended || (this.#waiting.length === 0 && this.#flights.size === 0)) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  async #until(isSo: () => boolean, timeoutMs: number): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.#ended || isSo()) done.resolve();
+    };
+    const timer = setTimeout(done.resolve, timeoutMs);
+    this.#watchers.add(look);
+    look();
+    await done.promise;
+    this.#watchers.delete(look);
+    clearTimeout(timer);
   }
 
-  #end(error: Error): void {
-    this.#ended = error;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) if (next.state !== 'settled') next.reject(error);
-    for (const flight of this.#flights.values()) flight.reject(error);
-    this.#flights.clear();
-    for (const resolve of this.#idle.splice(0)) resolve();
+  #look(): void {
+    for (const look of this.#watchers) look();
   }
+}
+
+function listen(flight: Flight, signal: AbortSignal): void {
+  const abort = (): void => {
+    if (flight.state === 'waiting') flight.state = 'settled';
+    flight.reject(
+      new HydrantError('HYD_ABORTED', `nobody waits for the event on ${flight.packet.topic} any more`, { cause: signal.reason }),
+    );
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  flight.unlisten = () => signal.removeEventListener('abort', abort);
+}
+
+function settle(flight: Flight, error?: Error): void {
+  flight.unlisten?.();
+  if (error) flight.reject(error);
+  else flight.resolve(flight.receipt);
+}
+
+/** The server hung up, by a word or without, perhaps over something that was sent; a network that is away is no server. */
+function isCut({ error, reasonCode, hungUp }: ClientEnd): boolean {
+  if (reasonCode !== undefined) return !BLAMELESS.has(reasonCode);
+  const code = systemCode(error?.cause);
+  return hungUp === true && (code === undefined || code === 'ECONNRESET' || code === 'EPIPE');
 }

@@ -5,22 +5,22 @@ import { Fifo } from '../../mqtt/fifo.ts';
 import type { ConnackPacket, PublishPacket } from '../../mqtt/packet.ts';
 import type { StoredEvent } from '../../wire/event.ts';
 import type { Inbox } from '../bus.ts';
-import { Arrival, type ArrivalOwner } from './arrival.ts';
+import { Arrival, type Taker } from './arrival.ts';
 import { toEvent } from './event-packet.ts';
 
 const PACKET_IDENTIFIER_NOT_FOUND = 0x92;
+const NOBODY: Taker = { take() {}, onAck() {}, onNak() {} };
 
 /** What is acknowledged in its turn: an arrival, or the repeat of a message of QoS 2 that was received before. */
 type Acknowledged = Pick<Arrival, 'done' | 'packetId'> & { readonly event: Pick<StoredEvent, 'qos'> };
 
 /** What has become of the messages that are let through. */
-export interface ReceivingHost extends ArrivalOwner {
+export interface ReceivingHost {
   readonly inbox: Inbox | undefined;
   /** A connection stands. @param session `lost`: the server had forgotten one that had been; what is taken afterwards comes after the gap */
   onSession(session: 'new' | 'present' | 'lost'): void;
-  /** What the server sent and nobody wants: it is acknowledged. */
-  isUnwanted(packet: PublishPacket): boolean;
-  take(arrival: Arrival): void;
+  /** Who is to have it. What nobody wants is acknowledged. */
+  takersOf(packet: PublishPacket): readonly Taker[];
   /** What was to be made durable could not be. */
   onFailure(error: unknown): void;
 }
@@ -105,9 +105,29 @@ export class Receiving implements Receiver {
   /** The reader has taken responsibility. The acknowledgement leaves after those before it; when there is no connection, with the repeat. */
   acknowledge(arrival: Arrival): void {
     arrival.done = true;
+    const { whole } = arrival;
+    if (whole) {
+      if (whole.parts!.every(({ done }) => done)) this.acknowledge(whole);
+      return;
+    }
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     queueMicrotask(() => this.flush());
+  }
+
+  /** What a taker has and has not acknowledged, in order. */
+  heldBy(taker: Taker): Arrival[] {
+    const parts = [...this.#out.values()].flatMap((arrival) => arrival.parts ?? [arrival]);
+    return parts.filter((part) => part.taker === taker && !part.done);
+  }
+
+  /** Another has a part from now on, as one that was delivered before. */
+  handOver(part: Arrival, taker: Taker): void {
+    const whole = part.whole ?? part;
+    const next = new Arrival(part.event, part.packetId, part.turn, taker, whole);
+    next.redelivered = true;
+    whole.parts = [...(whole.parts ?? []).filter((each) => each !== part), next];
+    taker.take(next);
   }
 
   /** Sends the acknowledgements that may leave now, not only after the call under way. */
@@ -146,13 +166,16 @@ export class Receiving implements Receiver {
     const { qos, messageId = 0 } = packet;
     const event = toEvent(packet, timestamp(), textMs);
     if (qos === 2) event.inbound = `${this.#incarnation}:${messageId}`;
-    const arrival = new Arrival(event, messageId, this.#turn, this.#host);
-    arrival.done = this.#host.isUnwanted(packet);
+    const takers = this.#host.takersOf(packet);
+    const arrival = new Arrival(event, messageId, this.#turn, takers[0] ?? NOBODY);
+    arrival.done = takers.length === 0;
     if (qos > 0) {
       this.#out.set(messageId, arrival);
       this.#answer(arrival);
     }
-    if (!arrival.done) this.#host.take(arrival);
+    if (takers.length > 1) arrival.parts = takers.map((taker) => new Arrival(event, messageId, this.#turn, taker, arrival));
+    if (arrival.parts) for (const part of arrival.parts) part.taker.take(part);
+    else if (!arrival.done) arrival.taker.take(arrival);
   }
 
   #onRepeat(arrival: Arrival): void {

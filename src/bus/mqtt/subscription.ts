@@ -1,18 +1,11 @@
-import type { Client, ClientOptions } from '../../mqtt/client.ts';
-import type { ClientEnd } from '../../mqtt/client-options.ts';
+import { HydrantError } from '../../core/errors.ts';
 import { Fifo } from '../../mqtt/fifo.ts';
-import type { PublishPacket } from '../../mqtt/packet.ts';
 import type { Delivery, SubscribeOptions } from '../bus.ts';
-import { Arrival } from './arrival.ts';
+import { Arrival, type Taker } from './arrival.ts';
 import type { FilterSet } from './filter-set.ts';
-import type { LinkContext } from './link-context.ts';
 import type { LinkStatus, MqttSubscription } from './options.ts';
-import { Receiving, type ReceivingHost } from './receiving.ts';
-import { type LinkOwner, SteadyLink } from './steady-link.ts';
 
 const MAX_IN_FLIGHT = 1000;
-const RECEIVE_MAXIMUM = 65_535;
-const SESSION_EXPIRY_SECONDS = 7 * 86_400;
 const MAX_QUEUED_BYTES = 16_777_216;
 /** Of one waiting delivery beside topic and payload, about. */
 const DELIVERY_BYTES = 400;
@@ -23,54 +16,60 @@ interface GapMark {
   untilMs: number;
 }
 
-/** One subscription: a connection of its own, and what came over it until the reader takes and acknowledges it. */
-export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
-  readonly clientId: string;
+/** The session that a subscription is part of. */
+export interface ReadingHost {
+  readonly status: LinkStatus;
+  acknowledge(arrival: Arrival): void;
+  /** Reads nothing more until as many `resume()` came. */
+  pause(): void;
+  resume(): void;
+  /** It takes nothing more. Resolves when the server knows. */
+  leave(reading: Reading): Promise<void>;
+}
+
+/** One subscription: what came for it until the reader takes and acknowledges it. */
+export class Reading implements MqttSubscription, Taker {
+  readonly filters: FilterSet;
   readonly durable: boolean;
-  readonly inbox;
-  readonly #context: LinkContext;
+  readonly maxInFlight: number;
+  readonly #host: ReadingHost;
   readonly #options: SubscribeOptions;
-  readonly #filters: FilterSet;
-  readonly #onClose: () => void;
-  readonly #receiving: Receiving;
-  readonly #link: SteadyLink;
-  readonly #maxInFlight: number;
   readonly #maxQueuedBytes: number;
+  readonly #standing = Promise.withResolvers<void>();
   readonly #queue = new Fifo<Arrival | GapMark>();
   /** Given back, and due. */
   readonly #again = new Fifo<Delivery>();
   readonly #delayed = new Set<NodeJS.Timeout>();
+  #stood = false;
   #queuedBytes = 0;
   #full = false;
   /** Handed out and not acknowledged. */
   #out = 0;
-  #heardMs: number | undefined;
   #wake: () => void = () => {};
   #closed: Promise<void> | undefined;
   #error: Error | undefined;
 
-  constructor(clientId: string, filters: FilterSet, options: SubscribeOptions, context: LinkContext, onClose: () => void) {
-    this.clientId = clientId;
+  constructor(filters: FilterSet, options: SubscribeOptions, host: ReadingHost, maxQueuedBytes: number = MAX_QUEUED_BYTES) {
+    this.filters = filters;
     this.durable = options.durable !== undefined;
-    this.inbox = this.durable ? options.inbox : undefined;
-    this.#context = context;
+    this.maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT;
     this.#options = options;
-    this.#filters = filters;
-    this.#onClose = onClose;
-    this.#maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT;
-    this.#maxQueuedBytes = context.options.maxQueuedBytes ?? MAX_QUEUED_BYTES;
-    this.#receiving = new Receiving(this);
-    this.#link = new SteadyLink(this, context);
-    void this.#link.ended.promise.then((error) => this.#end(error));
+    this.#host = host;
+    this.#maxQueuedBytes = maxQueuedBytes;
+    this.#standing.promise.catch(() => {});
   }
 
   get status(): LinkStatus {
-    return this.#link.status;
+    return this.#host.status;
   }
 
   /** Resolves when the server has granted the filters. */
   get standing(): Promise<void> {
-    return this.#link.up.promise;
+    return this.#standing.promise;
+  }
+
+  get stood(): boolean {
+    return this.#stood;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Delivery[]> {
@@ -100,58 +99,42 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
     return this.close();
   }
 
-  // LinkOwner
+  // Of the session
 
-  connectOptions(version: 4 | 5): Partial<ClientOptions> {
-    const { sessionExpirySeconds = SESSION_EXPIRY_SECONDS } = this.#context.options;
-    const shared: Partial<ClientOptions> = { clean: !this.durable, receiver: this.#receiving };
-    if (version === 4) return shared;
-    const receiveMaximum = Math.min(this.#maxInFlight, RECEIVE_MAXIMUM);
-    return { ...shared, receiveMaximum, sessionExpirySeconds: this.durable ? sessionExpirySeconds : 0 };
+  stand(): void {
+    this.#stood = true;
+    this.#standing.resolve();
   }
 
-  async onUp(client: Client): Promise<void> {
-    await this.#receiving.begun;
-    await this.#filters.settle(client);
-  }
-
-  onDown({ heardMs }: ClientEnd): void {
-    this.#heardMs = heardMs ?? this.#heardMs;
-  }
-
-  // ReceivingHost
-
-  onSession(session: 'new' | 'present' | 'lost'): void {
-    this.#filters.onSession(session === 'present');
-    if (session !== 'lost') return;
-    this.#context.log('warn', 'the broker has lost the session: events may be missing', { clientId: this.clientId });
-    this.#queue.push({ gapFromMs: this.#heardMs, untilMs: this.#context.timing.now() });
+  /** What is taken afterwards comes after the gap. */
+  gap(gapFromMs: number | undefined, untilMs: number): void {
+    this.#queue.push({ gapFromMs, untilMs });
     this.#wake();
   }
 
-  isUnwanted(packet: PublishPacket): boolean {
-    return this.#filters.isUnwanted(packet);
+  /** @param error what the iterator throws, or `standing` rejects with */
+  end(error: Error | undefined): void {
+    this.#error ??= error;
+    if (error) this.#standing.reject(error);
+    void this.close();
   }
+
+  // Taker
 
   take(arrival: Arrival): void {
     this.#queue.push(arrival);
     this.#queuedBytes += bytesOf(arrival);
     if (!this.#full && this.#queuedBytes > this.#maxQueuedBytes) {
       this.#full = true;
-      this.#receiving.pause();
+      this.#host.pause();
     }
     this.#wake();
   }
 
-  onFailure(error: unknown): void {
-    this.#end(error as Error);
-    void this.close();
-  }
-
   onAck(arrival: Arrival): void {
     if (this.#closed) return;
-    if (this.#out-- === this.#maxInFlight) this.#wake();
-    this.#receiving.acknowledge(arrival);
+    if (this.#out-- === this.maxInFlight) this.#wake();
+    this.#host.acknowledge(arrival);
   }
 
   onNak(arrival: Arrival, delayMs: number): void {
@@ -167,7 +150,7 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
   #nextBatch(): Delivery[] {
     const batch: Delivery[] = [];
     for (let next = this.#again.shift(); next; next = this.#again.shift()) batch.push(next);
-    while (this.#queue.length > 0 && this.#out < this.#maxInFlight) {
+    while (this.#queue.length > 0 && this.#out < this.maxInFlight) {
       const next = this.#queue.peek()!;
       if (!(next instanceof Arrival)) {
         if (batch.length > 0) break;
@@ -180,10 +163,7 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
         batch.push(next);
       }
     }
-    if (this.#full && this.#queuedBytes <= this.#maxQueuedBytes / 2) {
-      this.#full = false;
-      this.#receiving.resume();
-    }
+    if (this.#queuedBytes <= this.#maxQueuedBytes / 2) this.#goOn();
     return batch;
   }
 
@@ -201,19 +181,21 @@ export class Reading implements MqttSubscription, LinkOwner, ReceivingHost {
     };
   }
 
-  #end(error: Error | undefined): void {
-    this.#error ??= error;
-    void this.close();
+  #goOn(): void {
+    if (!this.#full) return;
+    this.#full = false;
+    this.#host.resume();
   }
 
   async #leave(): Promise<void> {
-    this.#receiving.flush();
+    this.#standing.reject(new HydrantError('HYD_CLOSED', 'the subscription was closed before it stood'));
     for (const timer of this.#delayed) clearTimeout(timer);
     this.#queue.clear();
     this.#again.clear();
     this.#wake();
-    await this.#link.close();
-    this.#onClose();
+    const left = this.#host.leave(this);
+    this.#goOn();
+    await left;
   }
 }
 
