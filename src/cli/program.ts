@@ -1,11 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
+import { packageVersion } from '../core/version.ts';
 import type { CommandDefinition } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Io } from './io.ts';
-import { packageVersion } from './version.ts';
 
 /** What a command line came to: the command, its name in full, arguments and options. */
 export type OnRun = (definition: CommandDefinition, path: string, args: string[], options: unknown) => Promise<void>;

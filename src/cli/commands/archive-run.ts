@@ -7,7 +7,7 @@ import { defineCommand } from '../command.ts';
 import { addAccountOptions, addTlsOptions, passwordFromEnv } from '../connection-options.ts';
 import { collect, wholeNumber } from '../options.ts';
 import type { TlsOptions } from '../tls-options.ts';
-import { packageVersion } from '../version.ts';
+import { packageVersion } from '../../core/version.ts';
 import { addConfigOptions, type ConfigOptions } from './config.ts';
 
 interface RunOptions extends ConfigOptions, TlsOptions {

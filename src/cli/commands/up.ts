@@ -1,6 +1,6 @@
 import { Option } from 'commander';
+import { packageVersion } from '../../core/version.ts';
 import { defineCommand } from '../command.ts';
-import { packageVersion } from '../version.ts';
 import { addConfigOptions, type ConfigOptions } from './config.ts';
 
 export const up = defineCommand<ConfigOptions & { demo?: boolean; preset?: string }>({

@@ -1,6 +1,6 @@
+import { packageVersion } from '../../core/version.ts';
 import { defineCommand } from '../command.ts';
 import { write } from '../io.ts';
-import { packageVersion } from '../version.ts';
 
 export const version = defineCommand({
   name: 'version',
