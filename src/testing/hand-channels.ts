@@ -48,7 +48,9 @@ export class HandChannels {
         setNote: async (name, value) => void (value ? notes.set(name, value) : notes.delete(name)),
       },
       publish: (request) => this.#publish(request),
-      gatherWith: (_channel, gatherer) => void (this.#gatherer = gatherer),
+      gatherWith: (_channel, gatherer) => {
+        this.#gatherer = gatherer;
+      },
       onUp: (listener) => void this.#listeners.push(listener),
       now: () => this.nowMs,
     };
@@ -144,7 +146,9 @@ function count(disk: HandDisk, name: string) {
       return disk.records.filter(({ channel }) => channel === name).length;
     },
     bytes: 0,
+    oldestSeq: undefined,
     oldestMs: undefined,
     quarantined: 0,
+    quarantinedBytes: 0,
   };
 }
