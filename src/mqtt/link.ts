@@ -13,7 +13,7 @@ import { type Sweeper, type Swept, sharedSweeper } from './sweeper.ts';
 import { tlsFix } from './tls-fix.ts';
 import type { Transport } from './transport.ts';
 
-const RE_AUTHENTICATE = 0x18;
+const RE_AUTHENTICATE = 0x19;
 
 /** What stands behind a Client: the connection, its two directions and its liveness. */
 export class Link {
