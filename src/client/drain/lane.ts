@@ -1,0 +1,129 @@
+import { Fifo } from '../../mqtt/fifo.ts';
+import type { Outbox, OutboxRecord } from '../outbox/outbox.ts';
+import type { Gathering } from './gathering.ts';
+
+/** Of one event in memory beside topic and payload, about. */
+const RECORD_BYTES = 400;
+/** Of all channels together; what is beyond stays on disk and is read when it is due. */
+const MAX_BYTES = 8_388_608;
+/** What is read of a backlog at once, and while much is in memory already. */
+const PIECE = { maxEvents: 2000, maxBytes: 1_048_576 };
+const SMALL_PIECE = { maxEvents: 20, maxBytes: 65_536 };
+const READ_AHEAD_BELOW = 2000;
+
+/** Bytes of events in memory that are not out, of all channels. */
+export interface Room {
+  bytes: number;
+}
+
+/** One channel on its way out: what of it is in memory, in order, and when its turn is. */
+export class Lane {
+  readonly name: string;
+  /** Several of its events go as one publish. */
+  gathering: Gathering | undefined;
+  /** Grows with what was sent, slower the higher the priority: the lowest goes next. */
+  pass = 0;
+  pace = 1;
+  /** Publishes out. */
+  out = 0;
+  /** A publish was refused: nothing is sent before all others that are out are settled. */
+  isSettling = false;
+  failures = 0;
+  resumeMs = 0;
+  readonly #room: Room;
+  readonly #waiting = new Fifo<OutboxRecord>();
+  /** Was out and is to go first, the oldest last. */
+  #again: OutboxRecord[] = [];
+  /** In memory and no longer in the outbox. */
+  readonly #gone = new Set<number>();
+  /** Of the newest that was taken into memory. */
+  #lastSeq = 0;
+  /** The outbox has more than is in memory. */
+  #isBehind = true;
+  /** Something was stored since the read that is under way began. */
+  #isStale = false;
+  #isLoading = false;
+
+  constructor(name: string, room: Room) {
+    this.name = name;
+    this.#room = room;
+  }
+
+  get length(): number {
+    return this.#waiting.length + this.#again.length;
+  }
+
+  /** The backlog should be read on. */
+  get isHungry(): boolean {
+    return this.#isBehind && !this.#isLoading && this.length < READ_AHEAD_BELOW && (this.#room.bytes < MAX_BYTES || this.length === 0);
+  }
+
+  /** Was stored just now. Places of a channel follow each other: a hole is what another process has stored, and is read. */
+  take(record: OutboxRecord): void {
+    if (this.#isBehind || record.seq !== this.#lastSeq + 1 || this.#room.bytes >= MAX_BYTES) this.fallBehind();
+    else this.#push(record);
+  }
+
+  fallBehind(): void {
+    this.#isBehind = true;
+    this.#isStale = true;
+  }
+
+  /** Reads the next piece of the backlog. @returns what came @throws HYD_OUTBOX */
+  async load(outbox: Pick<Outbox, 'read'>): Promise<readonly OutboxRecord[]> {
+    this.#isLoading = true;
+    this.#isStale = false;
+    try {
+      const records = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < MAX_BYTES ? PIECE : SMALL_PIECE);
+      for (const record of records) this.#push(record);
+      if (records.length === 0) this.#isBehind = this.#isStale;
+      return records;
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  /** The next to be sent. What is gone meanwhile is passed over. */
+  peek(): OutboxRecord | undefined {
+    for (;;) {
+      const record = this.#again.at(-1) ?? this.#waiting.peek();
+      if (!record || this.#gone.size === 0 || !this.#gone.delete(record.seq)) return record;
+      this.shift();
+    }
+  }
+
+  shift(): void {
+    const record = this.#again.pop() ?? this.#waiting.shift();
+    if (record) this.#room.bytes -= bytesOf(record);
+  }
+
+  /** Was out and is to be sent again, in its old place. */
+  giveBack(record: OutboxRecord): void {
+    this.#again.push(record);
+    this.#again.sort((a, b) => b.seq - a.seq);
+    this.#room.bytes += bytesOf(record);
+  }
+
+  /** It has left the outbox. */
+  forget(seq: number): void {
+    if (this.length === 0 && !this.#isLoading) this.#gone.clear();
+    else if (seq <= this.#lastSeq || this.#isLoading) this.#gone.add(seq);
+    this.gathering?.forget(seq);
+  }
+
+  /** Whether its turn may come now. */
+  isReady(nowMs: number): boolean {
+    if (this.resumeMs > nowMs || (this.isSettling && this.out > 0)) return false;
+    return this.gathering ? this.gathering.ready !== undefined : this.peek() !== undefined;
+  }
+
+  #push(record: OutboxRecord): void {
+    this.#waiting.push(record);
+    this.#lastSeq = record.seq;
+    this.#room.bytes += bytesOf(record);
+  }
+}
+
+function bytesOf({ topic, payload }: OutboxRecord): number {
+  return RECORD_BYTES + topic.length + payload.length;
+}

@@ -1,0 +1,97 @@
+import type { Bus } from '../bus/bus.ts';
+import { openMqttBus } from '../bus/mqtt/mqtt-bus.ts';
+import type { LinkChange, MqttBus } from '../bus/mqtt/options.ts';
+import { HydrantError } from '../core/errors.ts';
+import { createHexId } from '../core/id.ts';
+import { silentLog } from '../core/log.ts';
+import { checkOptions } from './check-options.ts';
+import type { Client } from './client.ts';
+import { isSource } from './credentials/credential-source.ts';
+import { Listeners } from './listeners.ts';
+import type { ClientOptions } from './options.ts';
+import { openOutbox } from './outbox/open-outbox.ts';
+import type { Outbox } from './outbox/outbox.ts';
+import { generic } from './profiles/generic.ts';
+import type { Profile } from './profiles/profile.ts';
+import { ReliableClient } from './reliable-client.ts';
+
+const MAX_IN_FLIGHT = 1000;
+/** For what is out when the deadline of `close` is over. */
+const LEAVE_MS = 100;
+const CLIENT_ID_NOTE = 'client-id';
+
+/**
+ * Opens a client on an outbox, in constant time whatever that holds. It connects when there is something to send or to subscribe to, and publishing
+ * does not wait for it. Of several processes on one outbox folder all may publish; one of them is connected and sends, and when it ends another
+ * takes over.
+ * @throws HYD_USAGE for a wrong option; HYD_OUTBOX, HYD_DATA_FORMAT when the outbox cannot be opened
+ */
+export async function openClient(options: ClientOptions): Promise<Client> {
+  checkOptions(options);
+  const { profile = generic(), log = silentLog } = options;
+  const outbox = await openOutbox(options.outbox, { log });
+  try {
+    const clientId = options.clientId ?? profile.clientId ?? (await keptClientId(outbox));
+    const listeners = new Listeners();
+    const maxInFlight = Math.min(options.maxInFlight ?? MAX_IN_FLIGHT, profile.limits.maxInFlight ?? MAX_IN_FLIGHT);
+    const parts = { options, profile, outbox, clientId, listeners, maxInFlight, log };
+    if (options.bus) return new ReliableClient({ ...parts, bus: options.bus, leave: async () => {} });
+    return new ReliableClient({ ...parts, ...(await openOwnBus(options, profile, clientId, maxInFlight, listeners)) });
+  } catch (error) {
+    await outbox.close();
+    throw error;
+  }
+}
+
+/** One that stays with the outbox, so that the server knows the client again. */
+async function keptClientId(outbox: Outbox): Promise<string> {
+  const note = await outbox.getNote(CLIENT_ID_NOTE);
+  if (note) return Buffer.from(note).toString();
+  const clientId = `hydrant-${createHexId(6)}`;
+  await outbox.setNote(CLIENT_ID_NOTE, Buffer.from(clientId));
+  return clientId;
+}
+
+/** @throws HYD_USAGE */
+async function openOwnBus(
+  { url, credentials, version, keepAliveSeconds, tls, log = silentLog }: ClientOptions,
+  profile: Profile,
+  clientId: string,
+  maxInFlight: number,
+  listeners: Listeners,
+): Promise<{ bus: Bus; leave: () => Promise<void> }> {
+  const urls = url === undefined ? (profile.urls ?? []) : [url].flat();
+  if (urls.length === 0)
+    throw new HydrantError('HYD_USAGE', `the profile ${profile.name} knows no server`, { fix: "Give `url: 'mqtt://HOST'`." });
+  const shown = credentials ?? profile.credentials;
+  const provider = typeof shown === 'function' ? shown : undefined;
+  const fixed = typeof shown === 'object' ? async () => shown : undefined;
+  const bus: MqttBus = await openMqttBus({
+    urls,
+    clientId,
+    credentials: provider ?? fixed,
+    persistentSession: profile.persistentSession,
+    neverGiveUp: true,
+    onLink: (change: LinkChange) => listeners.tell('link', change),
+    version: version ?? profile.version,
+    keepAliveSeconds,
+    maxInFlight,
+    closeTimeoutMs: LEAVE_MS,
+    tls,
+    log,
+  });
+  const detach =
+    provider && isSource(provider)
+      ? provider.attach({
+          log,
+          onReplaced: () =>
+            void bus.renew().catch((error: unknown) => log('warn', 'the new credentials could not be used', { error: String(error) })),
+          onClockSkew: (skewMs) => listeners.tell('clock-skew', { skewMs }),
+        })
+      : undefined;
+  const leave = async (): Promise<void> => {
+    detach?.();
+    await bus.close();
+  };
+  return { bus, leave };
+}

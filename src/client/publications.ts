@@ -1,0 +1,168 @@
+import type { Receipt } from '../bus/bus.ts';
+import { HydrantError } from '../core/errors.ts';
+import { Lasting } from './lasting.ts';
+import type { Metrics } from './metrics.ts';
+import type { Publication } from './options.ts';
+import type { Outbox, OutboxRecord } from './outbox/outbox.ts';
+
+/** So many are told what became of them without having been asked for; of more the outbox is asked when somebody asks. */
+const MAX_UNASKED = 20_000;
+/** Endings that are remembered for those who ask late. */
+const MAX_ENDINGS = 10_000;
+const ONE = { maxEvents: 1, maxBytes: 1 };
+
+/** One publish of this process. Its promises are made when somebody asks for them, so that none is left unhandled and a backlog costs nothing. */
+class Tracked implements Publication {
+  readonly id: string;
+  readonly #publications: Publications;
+  readonly #stored = new Lasting<void>();
+  readonly #acked = new Lasting<Receipt>();
+  isAsked = false;
+  record: Pick<OutboxRecord, 'seq' | 'channel'> | undefined;
+
+  constructor(id: string, publications: Publications) {
+    this.id = id;
+    this.#publications = publications;
+  }
+
+  get stored(): Promise<void> {
+    return this.#stored.promise;
+  }
+
+  get acked(): Promise<Receipt> {
+    if (!this.isAsked) {
+      this.isAsked = true;
+      if (!this.#acked.isSettled && this.record) this.#publications.ask(this);
+    }
+    return this.#acked.promise;
+  }
+
+  onStored(record: OutboxRecord): void {
+    this.record = { seq: record.seq, channel: record.channel };
+    this.#stored.resolve();
+    this.#publications.onStored(this);
+  }
+
+  onAcked(receipt: Receipt): void {
+    this.#acked.resolve(receipt);
+  }
+
+  fail(error: HydrantError): void {
+    this.#stored.reject(error);
+    this.#acked.reject(error);
+  }
+}
+
+/** What this process has published and has not seen the end of, by place in the outbox. */
+export class Publications {
+  readonly #outbox: Pick<Outbox, 'read' | 'quarantined'>;
+  readonly #waiting = new Map<number, Tracked>();
+  readonly #endings = new Map<number, HydrantError>();
+  #closed: HydrantError | undefined;
+  /** Puts that are not on disk yet. */
+  storing = 0;
+
+  constructor(outbox: Pick<Outbox, 'read' | 'quarantined'>) {
+    this.#outbox = outbox;
+  }
+
+  /** Publishes somebody waits for. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** One that `putting` stores. */
+  track(id: string, putting: Promise<OutboxRecord>, metrics: Metrics): Publication {
+    const tracked = new Tracked(id, this);
+    const sinceMs = performance.now();
+    this.storing++;
+    putting.then(
+      (record) => {
+        const nowMs = performance.now();
+        this.storing--;
+        metrics.stored++;
+        metrics.commit.add(nowMs - sinceMs, nowMs);
+        tracked.onStored(record);
+      },
+      (error: HydrantError) => {
+        this.storing--;
+        metrics.refused++;
+        tracked.fail(error);
+      },
+    );
+    return tracked;
+  }
+
+  /** One that is not stored at all. */
+  refuse(id: string, error: HydrantError): Publication {
+    const tracked = new Tracked(id, this);
+    tracked.fail(error);
+    return tracked;
+  }
+
+  onStored(tracked: Tracked): void {
+    if (this.#closed) tracked.fail(this.#closed);
+    else if (tracked.isAsked || this.#waiting.size < MAX_UNASKED) this.#waiting.set(tracked.record!.seq, tracked);
+  }
+
+  onAcked({ seq }: OutboxRecord, receipt: Receipt): void {
+    const tracked = this.#waiting.get(seq);
+    if (!tracked) return;
+    this.#waiting.delete(seq);
+    tracked.onAcked(tracked.id === receipt.id ? receipt : { id: tracked.id, seq: receipt.seq });
+  }
+
+  /** It will not be acknowledged. */
+  onEnded(seq: number, error: HydrantError): void {
+    const tracked = this.#waiting.get(seq);
+    this.#waiting.delete(seq);
+    if (tracked) return tracked.fail(error);
+    this.#endings.set(seq, error);
+    if (this.#endings.size > MAX_ENDINGS) this.#endings.delete(this.#endings.keys().next().value!);
+  }
+
+  /** Somebody asks for the first time, and it may be over already. */
+  ask(tracked: Tracked): void {
+    const { seq, channel } = tracked.record!;
+    if (this.#closed) return tracked.fail(this.#closed);
+    if (this.#waiting.has(seq)) return;
+    this.#waiting.set(seq, tracked);
+    this.#outbox.read(channel, seq - 1, ONE).then(
+      ([record]) => {
+        if (record?.seq !== seq) this.#settleGone(seq, this.#endings.get(seq));
+      },
+      () => {},
+    );
+  }
+
+  /** While another process sends: settles those that are no longer in the outbox. @throws HYD_OUTBOX */
+  async poll(): Promise<void> {
+    const gone: number[] = [];
+    const channels = Map.groupBy(this.#waiting.values(), ({ record }) => record!.channel);
+    for (const [channel, waiting] of channels) {
+      const [lowest] = await this.#outbox.read(channel, 0, ONE);
+      for (const { record } of waiting) if (!lowest || record!.seq < lowest.seq) gone.push(record!.seq);
+    }
+    if (gone.length === 0) return;
+    const quarantined = new Map((await this.#outbox.quarantined()).map(({ seq, reason }) => [seq, reason]));
+    for (const seq of gone) {
+      const reason = quarantined.get(seq);
+      this.#settleGone(seq, reason === undefined ? undefined : new HydrantError('HYD_QUARANTINED', reason));
+    }
+  }
+
+  /** All that nothing is known of stay in the outbox. */
+  close(error: HydrantError): void {
+    this.#closed = error;
+    for (const tracked of this.#waiting.values()) tracked.fail(error);
+    this.#waiting.clear();
+  }
+
+  #settleGone(seq: number, error: HydrantError | undefined): void {
+    const tracked = this.#waiting.get(seq);
+    if (!tracked) return;
+    this.#waiting.delete(seq);
+    if (error) tracked.fail(error);
+    else tracked.onAcked({ id: tracked.id, seq: 0 });
+  }
+}

@@ -1,0 +1,297 @@
+import type { Bus, Delivery } from '../bus/bus.ts';
+import { SYSTEM_TIMING } from '../bus/mqtt/steady-link.ts';
+import { HydrantError } from '../core/errors.ts';
+import { createUlid } from '../core/id.ts';
+import type { Log } from '../core/log.ts';
+import type { StoredEvent } from '../wire/event.ts';
+import { assertTopic } from '../wire/topic.ts';
+import type { ChannelRequest } from './channels/channel-context.ts';
+import { Channels } from './channels/channels.ts';
+import type { DataChannel, DataOptions } from './channels/data.ts';
+import type { StateChannel, StateOptions } from './channels/state.ts';
+import type { Client } from './client.ts';
+import { Drain } from './drain/drain.ts';
+import { RateLimit } from './drain/rate-limit.ts';
+import { type Command, type Config, Inlets, type ReceiveOptions } from './inlets.ts';
+import type { ClientEvents, Listeners } from './listeners.ts';
+import { type ClientMetrics, Metrics } from './metrics.ts';
+import type { ClientOptions, Publication, PublishRequest } from './options.ts';
+import type { DropReason, Outbox, OutboxEvent, OutboxRecord } from './outbox/outbox.ts';
+import { assertAllowed } from './profiles/check.ts';
+import type { Profile } from './profiles/profile.ts';
+import { Publications } from './publications.ts';
+import { StatusReporter } from './status.ts';
+
+const MAX_ATTEMPTS = 3;
+const CLOSE_MS = 5_000;
+/** How soon an empty outbox is seen, and what another process has sent. */
+const LOOK_MS = 10;
+const POLL_MS = 200;
+/** Of events of no channel of the profile. */
+const EVENTS = 'events';
+const STATE = 'state';
+
+export interface ClientParts {
+  options: ClientOptions;
+  profile: Profile;
+  outbox: Outbox;
+  bus: Bus;
+  /** Ends what connects. */
+  leave(): Promise<void>;
+  clientId: string;
+  listeners: Listeners;
+  maxInFlight: number;
+  log: Log;
+}
+
+/** Puts the parts together: what is published goes to the outbox, what is stored to the drain, what becomes of it back to who asked. */
+export class ReliableClient implements Client {
+  readonly clientId: string;
+  readonly #parts: ClientParts;
+  readonly #publications: Publications;
+  readonly #metrics: Metrics;
+  readonly #drain: Drain;
+  readonly #inlets: Inlets;
+  readonly #channels: Channels;
+  readonly #status: StatusReporter | undefined;
+  readonly #closing = new AbortController();
+  readonly #leading = Promise.withResolvers<void>();
+  readonly #onUp: (() => void)[] = [];
+  #isLeading = false;
+  #isUp: boolean;
+  #connects = 0;
+  #closed: Promise<{ remaining: number }> | undefined;
+
+  constructor(parts: ClientParts) {
+    this.#parts = parts;
+    const { options, profile, outbox, bus, clientId, listeners, maxInFlight, log } = parts;
+    const { rate, maxAttempts = MAX_ATTEMPTS, channels: bounds = {}, status } = options;
+    this.clientId = clientId;
+    this.#publications = new Publications(outbox);
+    this.#metrics = new Metrics(outbox);
+    this.#drain = new Drain({
+      bus,
+      outbox,
+      maxInFlight,
+      rate: new RateLimit({ ...profile.limits, ...rate }, SYSTEM_TIMING.now()),
+      maxAttempts,
+      timing: SYSTEM_TIMING,
+      log,
+      onAcked: (record, receipt, tookMs) => {
+        this.#metrics.acked++;
+        this.#metrics.ack.add(tookMs, performance.now());
+        this.#publications.onAcked(record, receipt);
+      },
+      onExpired: (record) => this.#onDropped([record], 'expired'),
+      onQuarantined: (record, error) => this.#onQuarantined(record, error),
+    });
+    outbox.onStored = (records) => this.#drain.onStored(records);
+    outbox.onForeign = (changed) => this.#drain.onForeign(changed);
+    outbox.onDropped = (records, reason) => this.#onDropped(records, reason);
+    for (const [channel, own] of Object.entries(bounds)) {
+      if (channel !== '*') outbox.configure(channel, { ...bounds['*'], ...own });
+      this.#drain.prioritize(channel, own.priority ?? 0);
+    }
+    this.#inlets = new Inlets({ bus, outbox, profile, clientId, leading: this.#leading.promise, signal: this.#closing.signal });
+    this.#channels = new Channels({
+      profile,
+      outbox,
+      bounds,
+      log,
+      publish: (request) => this.#store(request),
+      gatherWith: (channel, gatherer) => this.#drain.gatherWith(channel, gatherer),
+      onUp: (listener) => void this.#onUp.push(listener),
+      now: SYSTEM_TIMING.now,
+    });
+    if (status) {
+      const more = status === true ? {} : status;
+      this.#status = new StatusReporter({ bus, clientId, timing: SYSTEM_TIMING, log, metrics: () => this.metrics(), ...more });
+    }
+    this.#isUp = options.bus !== undefined;
+    this.#drain.setLink(this.#isUp);
+    listeners.on('link', ({ kind, link }) => this.#onLink(kind === 'up', link.connects));
+    void this.#lead();
+  }
+
+  get connected(): boolean {
+    return this.#isUp;
+  }
+
+  publish(request: PublishRequest): Publication {
+    const { channel = EVENTS, id = createUlid(), topic, qos = 1, retain = false } = request;
+    try {
+      if (channel === STATE) throw usage('publish() does not go to the channel state', "Use `client.channel('state').update(…)`.");
+      assertTopic(topic);
+      const payload = typeof request.payload === 'string' ? Buffer.from(request.payload) : Buffer.from(request.payload);
+      assertAllowed(this.#parts.profile, { topic, payload, qos, retain }, channel);
+      return this.#store({ ...request, payload, channel, id });
+    } catch (error) {
+      this.#metrics.refused++;
+      return this.#publications.refuse(id, error as HydrantError);
+    }
+  }
+
+  channel(name: 'state', options?: StateOptions): StateChannel;
+  channel(name: string, options?: DataOptions): DataChannel;
+  channel(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
+    return name === STATE ? this.#channels.open(name, options) : this.#channels.open(name, options);
+  }
+
+  subscribe(filters: string | readonly string[], options: ReceiveOptions = {}): AsyncGenerator<Delivery> {
+    return this.#inlets.deliveries([filters].flat(), options);
+  }
+
+  config(): AsyncGenerator<Config> {
+    return this.#inlets.config();
+  }
+
+  commands(): AsyncGenerator<Command> {
+    return this.#inlets.commands();
+  }
+
+  errors(): AsyncGenerator<StoredEvent> {
+    return this.#inlets.errors();
+  }
+
+  on<K extends keyof ClientEvents>(event: K, listener: (what: ClientEvents[K]) => void): () => void {
+    return this.#parts.listeners.on(event, listener);
+  }
+
+  metrics(): ClientMetrics {
+    return this.#metrics.read(SYSTEM_TIMING.now(), { inFlight: this.#drain.out, connects: this.#connects, connected: this.#isUp });
+  }
+
+  async flush({ deadlineMs = Number.POSITIVE_INFINITY }: { deadlineMs?: number } = {}): Promise<{ remaining: number }> {
+    const endMs = performance.now() + deadlineMs;
+    const { outbox } = this.#parts;
+    for (;;) {
+      const remaining = this.#remaining();
+      const leftMs = endMs - performance.now();
+      if (remaining === 0) {
+        await outbox.settled();
+        if (this.#remaining() === 0) return { remaining: 0 };
+      } else if (leftMs <= 0) return { remaining };
+      await SYSTEM_TIMING.sleep(Math.max(1, Math.min(LOOK_MS, leftMs)), neverAborts);
+    }
+  }
+
+  close({ deadlineMs = CLOSE_MS }: { deadlineMs?: number } = {}): Promise<{ remaining: number }> {
+    this.#closed ??= this.#close(deadlineMs);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(deadlineMs: number): Promise<{ remaining: number }> {
+    const { outbox, leave } = this.#parts;
+    this.#closing.abort();
+    const flushed = await this.flush({ deadlineMs }).catch(() => ({ remaining: this.#remaining() }));
+    this.#status?.stop();
+    this.#drain.stop();
+    await leave();
+    await outbox.close();
+    this.#publications.close(
+      new HydrantError('HYD_CLOSED', 'the client was closed; what is stored is sent by the next one on this outbox'),
+    );
+    return flushed;
+  }
+
+  #store({
+    channel,
+    topic,
+    payload,
+    qos = 1,
+    retain = false,
+    contentType,
+    id = createUlid(),
+    props,
+    ttlMs,
+    key,
+  }: ChannelRequest): Publication {
+    if (this.#closed) {
+      this.#metrics.refused++;
+      return this.#publications.refuse(id, new HydrantError('HYD_CLOSED', `the client is closed: nothing was published to ${topic}`));
+    }
+    const event: OutboxEvent = { id, channel, topic, payload: typeof payload === 'string' ? Buffer.from(payload) : payload, qos, retain };
+    if (contentType !== undefined) event.contentType = contentType;
+    if (props !== undefined) event.props = props;
+    if (key !== undefined) event.key = key;
+    if (ttlMs !== undefined) event.expiresMs = SYSTEM_TIMING.now() + ttlMs;
+    return this.#publications.track(id, this.#parts.outbox.put(event), this.#metrics);
+  }
+
+  #remaining(): number {
+    let events = this.#publications.storing;
+    for (const channel of this.#parts.outbox.channels.values()) events += channel.events;
+    return events;
+  }
+
+  #onLink(isUp: boolean, connects: number): void {
+    this.#isUp = isUp;
+    this.#connects = connects;
+    this.#drain.setLink(isUp);
+    this.#status?.setLink(isUp);
+    if (isUp) for (const listener of this.#onUp) listener();
+  }
+
+  #onDropped(records: readonly Pick<OutboxRecord, 'seq' | 'id' | 'channel' | 'topic'>[], reason: DropReason): void {
+    this.#drain.onDropped(records);
+    this.#metrics.dropped[reason] += records.length;
+    for (const { seq, id, channel } of records)
+      this.#publications.onEnded(
+        seq,
+        new HydrantError('HYD_DROPPED', `the event ${id} left the channel ${channel} unsent: ${WHY[reason]}`),
+      );
+    this.#parts.listeners.tell('dropped', { reason, events: records.map(({ id, channel, topic }) => ({ id, channel, topic })) });
+    this.#status?.look();
+  }
+
+  #onQuarantined({ seq, id, channel, topic }: OutboxRecord, cause: HydrantError): void {
+    const error = new HydrantError('HYD_QUARANTINED', `the event ${id} for ${topic} is set aside: ${cause.message}`, { cause });
+    this.#publications.onEnded(seq, error);
+    this.#parts.log('error', 'an event is set aside', { id, channel, topic, error: cause.message });
+    this.#parts.listeners.tell('quarantined', { id, channel, topic, error });
+    this.#status?.look();
+  }
+
+  /** Waits for the right to send; until then looks at what becomes of what was stored here. */
+  async #lead(): Promise<void> {
+    const { signal } = this.#closing;
+    void this.#watchOthers();
+    try {
+      await this.#parts.outbox.claim({ signal });
+    } catch {
+      return;
+    }
+    this.#isLeading = true;
+    this.#drain.start();
+    this.#leading.resolve();
+    this.#parts.listeners.tell('leading', undefined);
+    if (this.#parts.options.bus) this.#onLink(true, 1);
+  }
+
+  async #watchOthers(): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      await SYSTEM_TIMING.sleep(POLL_MS, signal);
+      if (signal.aborted || this.#isLeading) return;
+      await this.#publications.poll().catch(() => {});
+    }
+  }
+}
+
+const WHY: Record<DropReason, string> = {
+  oldest: 'the channel was at its bound',
+  age: 'it was older than the channel keeps events',
+  expired: 'its time was over',
+  replaced: 'a newer one of its key took its place',
+  operator: 'an operator dropped it',
+};
+
+const neverAborts = new AbortController().signal;
+
+function usage(message: string, fix: string): HydrantError {
+  return new HydrantError('HYD_USAGE', message, { fix });
+}

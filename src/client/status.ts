@@ -1,0 +1,126 @@
+import type { Bus } from '../bus/bus.ts';
+import type { Timing } from '../bus/mqtt/options.ts';
+import { errorText } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { packageVersion } from '../core/version.ts';
+import type { ClientMetrics } from './metrics.ts';
+
+const INTERVAL_MS = 30_000;
+/** After a change of substance, so that many make one event. */
+const SOON_MS = 1_000;
+
+/** What the retained status event of a client says, as JSON. */
+export interface ClientStatus {
+  client: string;
+  /** Of Hydrant in the client. */
+  version: string;
+  /** Events that wait, their bytes, and the age of the oldest, milliseconds. */
+  depth: number;
+  bytes: number;
+  oldestAgeMs: number;
+  /** Since the process began. */
+  dropped: number;
+  quarantined: number;
+  /** When the process began, RFC 3339. */
+  since: string;
+}
+
+export interface StatusOptions {
+  bus: Pick<Bus, 'publish'>;
+  clientId: string;
+  topic?: string;
+  intervalMs?: number;
+  timing: Timing;
+  log: Log;
+  metrics(): ClientMetrics;
+}
+
+/** `hydrant/status/<client id>`; `/`, `+`, `#` and `%` of a client id are written as `%2F` and so on. */
+function statusTopic(clientId: string): string {
+  return `hydrant/status/${clientId.replace(/[/+#%\0]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)}`;
+}
+
+/** Tells how the outbox stands, by a retained event of QoS 1 beside the outbox; nothing while there is no connection. */
+export class StatusReporter {
+  readonly #options: StatusOptions;
+  readonly #topic: string;
+  readonly #since: string;
+  readonly #stop = new AbortController();
+  #isOut = false;
+  #isUp = false;
+  #told = '';
+  /** Counts waits: a newer one takes the place of the one before. */
+  #wait = 0;
+  #isSoon = false;
+
+  constructor(options: StatusOptions) {
+    this.#options = options;
+    this.#topic = options.topic ?? statusTopic(options.clientId);
+    this.#since = new Date(options.timing.now()).toISOString();
+  }
+
+  setLink(isUp: boolean): void {
+    this.#isUp = isUp;
+    if (isUp) this.#tell();
+  }
+
+  /** Something may have changed that an operator wants to know now. */
+  look(): void {
+    if (this.#isSoon || this.#substance(this.#options.metrics()) === this.#told) return;
+    this.#isSoon = true;
+    this.#sleep(SOON_MS);
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  #substance({ dropped, quarantined, depth }: ClientMetrics): string {
+    return JSON.stringify([dropped, quarantined, depth === 0 ? 0 : Math.floor(Math.log10(depth))]);
+  }
+
+  #sleep(ms: number): void {
+    const wait = ++this.#wait;
+    const { signal } = this.#stop;
+    void this.#options.timing.sleep(ms, signal).then(() => {
+      if (wait === this.#wait && !signal.aborted) this.#tell();
+    });
+  }
+
+  #tell(): void {
+    const { bus, timing, log, intervalMs = INTERVAL_MS, clientId } = this.#options;
+    this.#isSoon = false;
+    this.#sleep(intervalMs);
+    if (!this.#isUp || this.#isOut) return;
+    const metrics = this.#options.metrics();
+    this.#told = this.#substance(metrics);
+    const { depth, bytes, oldestAgeMs, quarantined } = metrics;
+    const dropped = Object.values(metrics.dropped).reduce((sum, count) => sum + count, 0);
+    const status: ClientStatus = {
+      client: clientId,
+      version: packageVersion(),
+      depth,
+      bytes,
+      oldestAgeMs,
+      dropped,
+      quarantined,
+      since: this.#since,
+    };
+    this.#isOut = true;
+    bus
+      .publish({
+        topic: this.#topic,
+        payload: Buffer.from(JSON.stringify(status)),
+        qos: 1,
+        retain: true,
+        contentType: 'application/json',
+        props: { time: new Date(timing.now()).toISOString() },
+      })
+      .catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) log('debug', 'the status was not taken', { topic: this.#topic, error: errorText(error) });
+      })
+      .finally(() => {
+        this.#isOut = false;
+      });
+  }
+}
