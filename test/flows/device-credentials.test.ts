@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type MqttBus, type MqttBusOptions, openMqttBus } from '../../src/bus/mqtt/mqtt-bus.ts';
+import type { LinkChange } from '../../src/bus/mqtt/options.ts';
+import { type JwtOptions, jwt } from '../../src/client/credentials/jwt.ts';
+import { connectClient } from '../../src/mqtt/client.ts';
+import { within } from '../../src/testing/deadline.ts';
+import { findEvents } from '../../src/testing/hydrant-server.ts';
+import { startScriptedServer } from '../../src/testing/scripted-server.ts';
+import { shareServer } from '../../src/testing/shared-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
+
+// Tokens that a device signs itself, at a server that knows its key and allows no skew.
+
+const HOUR_MS = 3_600_000;
+const TOKEN_ENDED = 0xa0;
+const folder = await createTempFolder();
+after(() => folder[Symbol.asyncDispose]());
+const keys = join(folder.path, 'keys.json');
+const keyFile = join(folder.path, 'device.pem');
+const first = createKey();
+const second = createKey();
+await writeFile(keyFile, pemOf(first));
+await allow(first);
+const server = await shareServer({
+  set: { 'access.jwt.keys': keys, 'access.jwt.clockSkew': '0s', 'access.attempts.delay': '10ms', 'access.attempts.maxDelay': '10ms' },
+});
+
+function createKey(): KeyObject {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }) as string;
+}
+
+/** The server's list of keys. */
+async function allow(...privateKeys: KeyObject[]): Promise<void> {
+  await writeFile(keys, JSON.stringify({ keys: privateKeys.map((key) => createPublicKey(key).export({ format: 'jwk' })) }));
+}
+
+const token = (options: Partial<JwtOptions> = {}, offMs = 0) =>
+  jwt({ key: keyFile, claims: { sub: 'd1' }, ...options }, { clock: { now: () => Date.now() + offMs } });
+
+async function open(options: Partial<MqttBusOptions>): Promise<MqttBus & { changes: LinkChange[] }> {
+  const changes: LinkChange[] = [];
+  const bus = await openMqttBus({ urls: [server.mqttUrl], neverGiveUp: true, onLink: (change) => changes.push(change), ...options });
+  return Object.assign(bus, { changes });
+}
+
+/** Publishes numbered events, ten at a time, until `stop` is aborted. @returns how many were acknowledged */
+async function publishUntil(stop: AbortSignal, bus: MqttBus, topic: string): Promise<number> {
+  let count = 0;
+  while (!stop.aborted) {
+    const batch = Array.from({ length: 10 }, () => count++);
+    const publish = (n: number) => bus.publish({ topic, payload: Buffer.from(String(n)), qos: 1, retain: false, id: `${topic}-${n}` });
+    await Promise.all(batch.map(publish));
+    await sleep(5);
+  }
+  return count;
+}
+
+/** Every number once, and in order. */
+async function assertOnce(topic: string, count: number): Promise<void> {
+  const numbers = (await findEvents(server.data, topic)).map(({ payload }) => Number(Buffer.from(payload)));
+  assert.equal(numbers.length, count, 'as many as were acknowledged');
+  assert.ok(
+    numbers.every((number, at) => number === at),
+    'in order',
+  );
+}
+
+/** Resolves when the server ends a connection that was made now, with a token that lives so long and is not renewed. */
+async function lifeEnds(lifeSeconds: number): Promise<void> {
+  const { password } = await token({ lifeSeconds })({ url: server.mqttUrl, refusals: 0, signal: new AbortController().signal });
+  await using left = await connectClient({ url: server.mqttUrl, version: 5, username: 'x', password });
+  assert.equal((await within(left.closed, 60_000, 'the end of the token')).reasonCode, TOKEN_ENDED);
+}
+
+test('a token of 10 s is renewed while events flow: none is lost and none comes twice (client defect 11)', async () => {
+  const ways = [
+    { name: '3.1.1', version: 4, as: 'password', connects: 2 },
+    { name: '5', version: 5, as: 'password', connects: 2 },
+    { name: '5-auth', version: 5, as: 'JWT', connects: 1 },
+  ] as const;
+  const stop = new AbortController();
+  const runs = ways.map(async ({ name, version, as, connects }) => {
+    await using bus = await open({ version, clientId: `renewed-${name}`, credentials: token({ lifeSeconds: 10, as }) });
+    const topic = `renewed/${name}`;
+    const count = await publishUntil(stop.signal, bus, topic);
+    assert.ok(count >= 1000, `${count} events`);
+    assert.equal(bus.links[0]?.connects, connects, name);
+    const unplanned = bus.changes.filter(({ kind, error }) => kind !== 'up' && error !== undefined);
+    assert.deepEqual(unplanned, [], 'no connection was lost and no login refused');
+    await assertOnce(topic, count);
+  });
+  // What was not renewed has ended by then.
+  await Promise.all([...runs, lifeEnds(11).finally(() => stop.abort())]);
+});
+
+test('a key that is replaced on disk is taken over while events flow, and the old one may be withdrawn then', async () => {
+  const provider = token();
+  await using bus = await open({ clientId: 'turned', credentials: provider });
+  const stop = new AbortController();
+  const publishing = publishUntil(stop.signal, bus, 'turned');
+  const renewed = Promise.withResolvers<void>();
+  const detach = provider.attach({
+    log() {},
+    onReplaced: () => bus.renew().then(renewed.resolve, renewed.reject),
+    onClockSkew() {},
+  });
+  try {
+    await bus.publish({ topic: 'turned/up', payload: Buffer.from('x'), qos: 1, retain: false });
+    await allow(first, second);
+    await reload();
+    await writeFile(keyFile, pemOf(second).slice(0, 100));
+    await writeFile(`${keyFile}.new`, pemOf(second));
+    await rename(`${keyFile}.new`, keyFile);
+    await within(renewed.promise, 20_000, 'the new key to be used');
+    await allow(second);
+    await reload();
+    assert.equal(bus.links[0]?.connects, 2);
+  } finally {
+    detach();
+    stop.abort();
+  }
+  await assertOnce('turned', await publishing);
+  assert.deepEqual(
+    bus.changes.map(({ kind }) => kind),
+    ['up', 'down', 'up'],
+  );
+  await allow(first);
+  await writeFile(keyFile, pemOf(first));
+  await reload();
+});
+
+async function reload(): Promise<void> {
+  const reloads = (): number => server.log.filter(({ event }) => event === 'reload').length;
+  const before = reloads();
+  server.child.signal('SIGHUP');
+  await server.logged(() => reloads() > before, 'the reload');
+}
+
+for (const [version, offMs, logins] of [
+  [5, -40 * HOUR_MS, 2],
+  [5, 3.5 * HOUR_MS, 1],
+  [4, -1.5 * HOUR_MS, 5],
+] as const) {
+  const off = `${Math.abs(offMs) / HOUR_MS} h ${offMs < 0 ? 'behind' : 'ahead'}`;
+  test(`MQTT ${version}: a clock that is ${off} is no obstacle, and is told`, async () => {
+    const skews: number[] = [];
+    const provider = token({}, offMs);
+    provider.attach({ log() {}, onReplaced() {}, onClockSkew: (skewMs) => skews.push(skewMs) });
+    await using bus = await open({ version, clientId: `skewed-${version}-${off}`, credentials: provider, timing: { random: () => 0 } });
+    await bus.publish({ topic: 'skewed', payload: Buffer.from('x'), qos: 1, retain: false });
+    assert.deepEqual(
+      bus.changes.map(({ kind }) => kind),
+      [...Array(logins - 1).fill('refused'), 'up'],
+    );
+    if (logins === 1) return assert.deepEqual(skews, [], 'this server does not mind a token that is from the future');
+    assert.equal(skews.length, 1);
+    assert.ok(Math.abs(skews[0]! + offMs) <= (version === 5 ? 5_000 : HOUR_MS), `${skews[0]}`);
+  });
+}
+
+test('credentials that stay expired cost one login in each step of the backoff, and the provider is asked each time (pain 8)', async () => {
+  const asked: number[] = [];
+  const connects: string[] = [];
+  await using refusing = await startScriptedServer((packet, connection) => {
+    if (packet.cmd !== 'connect') return;
+    connects.push(String(packet.password));
+    connection.send({ cmd: 'connack', returnCode: 5, reasonCode: 5, sessionPresent: false });
+    connection.close();
+  });
+  const signer = token({}, -365 * 24 * HOUR_MS);
+  let nowMs = 0;
+  const quarter = Promise.withResolvers<void>();
+  const delays: number[] = [];
+  await using bus = await open({
+    urls: [refusing.url],
+    version: 4,
+    clientId: 'expired',
+    credentials: (request) => {
+      asked.push(request.refusals);
+      return signer(request);
+    },
+    timing: {
+      now: () => nowMs,
+      async sleep(ms, signal) {
+        if (nowMs >= HOUR_MS / 4) return void (await new Promise((resolve) => signal.addEventListener('abort', resolve)));
+        delays.push(ms);
+        nowMs += ms;
+        if (nowMs >= HOUR_MS / 4) quarter.resolve();
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    },
+  });
+  const publishing = bus.publish({ topic: 'a', payload: Buffer.from('x'), qos: 1, retain: false });
+  publishing.catch(() => {});
+  await within(quarter.promise, 60_000, 'a quarter of an hour of refused logins');
+  assert.ok(connects.length >= 30 && connects.length <= 150, `${connects.length} logins in a quarter of an hour`);
+  assert.equal(connects.length, delays.length, 'one login, then a delay');
+  assert.deepEqual(
+    asked.slice(0, connects.length),
+    connects.map((_, at) => at),
+  );
+  assert.equal(new Set(connects).size, connects.length, 'each time another token');
+  assert.ok(Math.max(...delays) <= 30_000);
+});
