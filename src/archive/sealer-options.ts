@@ -58,6 +58,8 @@ export interface SealerOptions {
   exclude?: ExcludeOptions;
   /** Topics that an index tells apart. Default 250 000. */
   maxTopics?: number;
+  /** Bytes of closed segments above which sealing gives way to nothing any more, until half of them are sealed. Default 1 GiB. */
+  behindBytes?: number;
   /** How often days are closed. Default 30 s. */
   checkMs?: number;
   clock?: Clock;

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp } from 'node:fs/promises';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ArchiveFolder } from '../../testing/archive-folder.ts';
+import { nicenessOf } from '../../testing/niceness.ts';
 import type { SealSegmentJob } from './seal-segment.ts';
 import { SealThread } from './seal-thread.ts';
 
@@ -39,6 +42,33 @@ test('the thread is started by its first job and ends by itself when it has had 
   await thread.close();
   assert.equal(thread.running, false);
 });
+
+test('the thread gives way to the others of the process; an urgent job is done at their priority', async () => {
+  await using folder = await ArchiveFolder.create();
+  const job = await jobOf(folder);
+  const thread = new SealThread();
+  const own = getPriority();
+  const low = Math.min(19, own + 10);
+  try {
+    for (const [isUrgent, expected] of [
+      [false, low],
+      [true, own],
+      [true, own],
+      [false, low],
+    ] as const) {
+      const [run] = await thread.run({ ...job, folder: await createSubfolder(folder) }, isUrgent);
+      assert.equal(run!.object!.count, 1);
+      assert.deepEqual(nicenessOf('seal'), [expected], `urgent: ${isUrgent}`);
+    }
+    assert.equal(getPriority(), own);
+  } finally {
+    await thread.close();
+  }
+});
+
+function createSubfolder({ path }: ArchiveFolder): Promise<string> {
+  return mkdtemp(join(path, 'run-'));
+}
 
 test('a job that fails says why, and the next one is done', async () => {
   await using folder = await ArchiveFolder.create();

@@ -3,15 +3,19 @@ import { HydrantError } from '../../core/errors.ts';
 import { workerUrl } from '../../core/worker-url.ts';
 import type { JoinedObjects, JoinJob } from './join-objects.ts';
 import type { SealedRun, SealSegmentJob } from './seal-segment.ts';
-import type { SealJob, SealReply } from './seal-worker.ts';
+import type { SealJob, SealReply, SealStart } from './seal-worker.ts';
 
-/** The thread that packs and reads back: started by the first job, ended when it has had none for `idleMs`. One job at a time. */
+/**
+ * The thread that packs and reads back: started by the first job, ended when it has had none for `idleMs`. One job at a time. It gives way to
+ * the process's other threads, but in urgent jobs: a thread's priority can be lowered by anybody and raised by few, so those get another one.
+ */
 export class SealThread {
   readonly #idleMs: number;
   readonly #limits: ResourceLimits | undefined;
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  #givesWay = true;
   #closed = false;
 
   /** @param options.youngMb what it may have of short-lived values before it collects them; less keeps the process smaller */
@@ -26,17 +30,19 @@ export class SealThread {
   }
 
   /** @throws what the job throws; HYD_CLOSED; HYD_STORE (retryable) when the thread died */
-  run(job: SealSegmentJob): Promise<SealedRun[]>;
-  run(job: JoinJob): Promise<JoinedObjects>;
-  run(job: SealJob): Promise<SealedRun[] | JoinedObjects> {
-    const result = this.#queue.then(() => this.#run(job));
+  run(job: SealSegmentJob, isUrgent?: boolean): Promise<SealedRun[]>;
+  run(job: JoinJob, isUrgent?: boolean): Promise<JoinedObjects>;
+  run(job: SealJob, isUrgent = false): Promise<SealedRun[] | JoinedObjects> {
+    const result = this.#queue.then(() => this.#run(job, !isUrgent));
     this.#queue = result.catch(() => {});
     return result;
   }
 
-  async #run(job: SealJob): Promise<SealedRun[] | JoinedObjects> {
+  async #run(job: SealJob, givesWay: boolean): Promise<SealedRun[] | JoinedObjects> {
     if (this.#closed) throw new HydrantError('HYD_CLOSED', 'sealing has ended');
     clearTimeout(this.#idle);
+    if (this.#worker && givesWay !== this.#givesWay) await this.#end();
+    this.#givesWay = givesWay;
     this.#worker ??= this.#start();
     const worker = this.#worker;
     const { promise, resolve, reject } = Promise.withResolvers<SealReply>();
@@ -59,7 +65,8 @@ export class SealThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(workerUrl(import.meta.url, 'seal-worker'), { name: 'seal', resourceLimits: this.#limits });
+    const workerData: SealStart = { givesWay: this.#givesWay };
+    const worker = new Worker(workerUrl(import.meta.url, 'seal-worker'), { name: 'seal', resourceLimits: this.#limits, workerData });
     const forget = (): void => {
       if (this.#worker === worker) this.#worker = undefined;
     };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -8,6 +9,7 @@ import type { SegmentInfo } from '../../journal/segment.ts';
 import type { ObjectStore } from '../../storage/store.ts';
 import { ArchiveFolder } from '../../testing/archive-folder.ts';
 import { collect } from '../../testing/collect.ts';
+import { nicenessOf } from '../../testing/niceness.ts';
 import { gapEvent } from '../../wire/gap.ts';
 import { decodeManifest } from '../../wire/manifest.ts';
 import { unpackStream } from '../read/unpack-stream.ts';
@@ -70,6 +72,20 @@ for (const codec of ['gzip', 'zstd'] as const) {
     assert.equal(sealer.statistics.pending, 0);
   });
 }
+
+test('sealing gives way to the other threads, but not while more than its bound waits, until half of that is sealed', async () => {
+  await using folder = await ArchiveFolder.create();
+  for (const text of ['1', '2', '3']) {
+    await folder.append('a', text);
+    await folder.journal.rotate();
+  }
+  const [first] = folder.journal.segments;
+  const niceness: number[] = [];
+  const sealer = await folder.openSealer({ behindBytes: first!.bytes * 2.5, onSealed: () => niceness.push(...nicenessOf('seal')) });
+  await sealer.run();
+  const own = getPriority();
+  assert.deepEqual(niceness, [own, own, Math.min(19, own + 10)]);
+});
 
 test('a manifest says how many events were marked as repeats, which gaps of a broker its lines tell of, and how the epoch began', async () => {
   await using folder = await ArchiveFolder.create();

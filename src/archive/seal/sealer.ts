@@ -15,12 +15,13 @@ import { composeDays } from './compose.ts';
 import { findSealed } from './find-sealed.ts';
 import { Publisher } from './publish.ts';
 import { publishRun } from './publish-run.ts';
-import type { SealedRun } from './seal-segment.ts';
+import type { SealedRun, SealSegmentJob } from './seal-segment.ts';
 import { SealThread } from './seal-thread.ts';
 
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 300_000;
 const HURRY_EVERY_MS = 5000;
+const BEHIND_BYTES = 1024 * 1024 * 1024;
 /** Of what was given up because the sealer closes. */
 const STOPPED: ReadonlySet<string> = new Set(['HYD_CLOSED', 'HYD_ABORTED']);
 
@@ -68,6 +69,7 @@ export class Sealer {
   #retry: NodeJS.Timeout | undefined;
   #retryMs = MIN_RETRY_MS;
   #hurriedMs = Number.NEGATIVE_INFINITY;
+  #isBehind = false;
   #closed = false;
   /** Of days that are put together. */
   readonly #stop = new AbortController();
@@ -178,11 +180,18 @@ export class Sealer {
     }
   }
 
+  #mustHurry(): boolean {
+    const { behindBytes = BEHIND_BYTES } = this.#options;
+    const waitingBytes = this.#waiting().reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#isBehind = waitingBytes > (this.#isBehind ? behindBytes / 2 : behindBytes);
+    return this.#isBehind;
+  }
+
   async #seal(segment: SegmentInfo): Promise<void> {
     if (segment.last < segment.first) return;
     const codec = this.#options.codec ?? 'gzip';
     try {
-      const runs = await this.#thread.run({
+      const job: SealSegmentJob = {
         kind: 'segment',
         source: segment.path,
         sourceBytes: segment.bytes,
@@ -195,7 +204,8 @@ export class Sealer {
         blockBytes: this.#options.blockBytes ?? 1024 * 1024,
         maxTopics: this.#options.maxTopics,
         exclude: this.#options.exclude ?? {},
-      });
+      };
+      const runs = await this.#thread.run(job, this.#mustHurry());
       for (const run of runs) await this.#publish(segment, run, codec);
     } finally {
       await this.#emptyWorkDir();
