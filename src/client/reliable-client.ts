@@ -109,7 +109,7 @@ export class ReliableClient implements Client {
     }
     this.#isUp = options.bus !== undefined;
     this.#drain.setLink(this.#isUp);
-    listeners.on('link', ({ kind, link }) => this.#onLink(kind === 'up', link.connects));
+    listeners.on('link', ({ kind, link }) => this.#onLink(kind === 'up', link.connects, link.receiveMaximum));
     void this.#lead();
   }
 
@@ -228,10 +228,10 @@ export class ReliableClient implements Client {
     return events;
   }
 
-  #onLink(isUp: boolean, connects: number): void {
+  #onLink(isUp: boolean, connects: number, receiveMaximum?: number): void {
     this.#isUp = isUp;
     this.#connects = connects;
-    this.#drain.setLink(isUp);
+    this.#drain.setLink(isUp, receiveMaximum);
     this.#status?.setLink(isUp);
     if (isUp) for (const listener of this.#onUp) listener();
   }

@@ -97,6 +97,8 @@ export interface LinkStatus {
   readonly lastError: Error | undefined;
   /** Connections made so far. */
   readonly connects: number;
+  /** How many publishes the server of the newest connection lets be out at once (MQTT 5 Receive Maximum); undefined when it does not say. */
+  readonly receiveMaximum: number | undefined;
 }
 
 export interface MqttSubscription extends Subscription {

@@ -65,7 +65,14 @@ export class SteadyLink {
     this.#owner = owner;
     this.#context = context;
     this.#login = new Login(context);
-    this.#status = { clientId: owner.clientId, url: undefined, sinceMs: context.timing.now(), lastError: undefined, connects: 0 };
+    this.#status = {
+      clientId: owner.clientId,
+      url: undefined,
+      sinceMs: context.timing.now(),
+      lastError: undefined,
+      connects: 0,
+      receiveMaximum: undefined,
+    };
     void this.#run();
   }
 
@@ -137,7 +144,8 @@ export class SteadyLink {
     const upMs = timing.now();
     this.#client = client;
     this.#login.onAccepted(credentials);
-    Object.assign(this.#status, { url: plainUrl(url), sinceMs: upMs, connects: this.#status.connects + 1 });
+    const { receiveMaximum } = client.connack.properties ?? {};
+    Object.assign(this.#status, { url: plainUrl(url), sinceMs: upMs, connects: this.#status.connects + 1, receiveMaximum });
     log(this.#status.connects === 1 ? 'debug' : 'info', 'connected to the broker', { url: plainUrl(url), clientId: client.clientId });
     this.#tell('up');
     const renewal = new Renewal({ client, url, credentials, login: this.#login, rest: () => this.#owner.rest() }, this.#context);

@@ -54,6 +54,7 @@ export class Drain {
   readonly #stop = new AbortController();
   #isStarted = false;
   #isLinkUp = true;
+  #window: number;
   #isScheduled = false;
   #out = 0;
   #outBytes = 0;
@@ -63,6 +64,7 @@ export class Drain {
 
   constructor(options: DrainOptions) {
     this.#options = options;
+    this.#window = options.maxInFlight;
     this.#suspects = new Suspects(options.maxAttempts);
   }
 
@@ -84,9 +86,10 @@ export class Drain {
     this.#stop.abort();
   }
 
-  /** While there is no connection one publish waits for it, the rest stays here. */
-  setLink(isUp: boolean): void {
+  /** While there is no connection one publish waits for it, the rest stays here. @param most publishes that the server lets be out */
+  setLink(isUp: boolean, most = Number.POSITIVE_INFINITY): void {
     this.#isLinkUp = isUp;
+    this.#window = Math.min(this.#options.maxInFlight, most);
     if (isUp) this.#schedule();
   }
 
@@ -187,8 +190,7 @@ export class Drain {
 
   #hasRoom(): boolean {
     if (this.#out === 0) return true;
-    const { maxInFlight } = this.#options;
-    return this.#isLinkUp && this.#outBytes < MAX_OUT_BYTES && this.#out < (this.#suspects.isNarrow ? 1 : maxInFlight);
+    return this.#isLinkUp && this.#outBytes < MAX_OUT_BYTES && this.#out < (this.#suspects.isNarrow ? 1 : this.#window);
   }
 
   /** Takes the next of a lane. @returns false when the rate allows no more now */
