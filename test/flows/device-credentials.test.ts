@@ -184,6 +184,7 @@ test('credentials that stay expired cost one login in each step of the backoff, 
     urls: [refusing.url],
     version: 4,
     clientId: 'expired',
+    closeTimeoutMs: 1,
     credentials: (request) => {
       asked.push(request.refusals);
       return signer(request);
