@@ -1,7 +1,7 @@
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { BrokerSettings } from '../archive/intake/broker-options.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
-import { readPem } from './tls-files.ts';
+import { readCertificates, readPem } from './tls-files.ts';
 
 /**
  * What is shown to a broker, and what its certificate is checked against.
@@ -13,6 +13,7 @@ export function readBrokerTls({ ca, cert, key, insecure }: BrokerSettings['tls']
     cert: cert === undefined ? undefined : readPem('archive.broker.tls.cert', cert),
     key: key === undefined ? undefined : readPem('archive.broker.tls.key', key),
   };
+  if (files.ca !== undefined) readCertificates('archive.broker.tls.ca', ca!, files.ca);
   try {
     createSecureContext(files);
   } catch (error) {

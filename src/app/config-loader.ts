@@ -150,5 +150,7 @@ function shown(value: unknown): string | undefined {
 }
 
 function configError(faults: ConfigFault[]): HydrantError {
-  return new HydrantError('HYD_CONFIG', faults.map((fault) => `${originText(fault.origin)}: ${fault.message}`).join('\n'));
+  const isOfFlags = faults.every(({ origin }) => origin.from === 'flag');
+  const fix = isOfFlags ? 'Correct the option named above; docs/reference/config.md has every key.' : undefined;
+  return new HydrantError('HYD_CONFIG', faults.map((fault) => `${originText(fault.origin)}: ${fault.message}`).join('\n'), { fix });
 }

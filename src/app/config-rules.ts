@@ -29,7 +29,13 @@ function archiveFaults({ archive }: Config): ConfigRuleFault[] {
       message: 'archive.to is given, but archive.enabled is false: nothing would be sealed to be uploaded',
     });
   }
-  const { cert, key } = archive.broker.tls;
+  const { urls, tls } = archive.broker;
+  const { cert, key } = tls;
+  const file = (['ca', 'cert', 'key'] as const).find((name) => tls[name] !== undefined);
+  if (file && urls.length > 0 && !urls.some((url) => /^(mqtts|wss):/i.test(url))) {
+    const message = `archive.broker.tls.${file} is given, but no broker is mqtts:// or wss://: nothing would be encrypted`;
+    faults.push({ path: `archive.broker.tls.${file}`, message });
+  }
   if ((cert === undefined) !== (key === undefined)) {
     const [path, other] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
     faults.push({

@@ -72,7 +72,8 @@ export function readPem(path: string, file: string): string {
   }
 }
 
-function readCertificates(path: string, file: string, text: string): X509Certificate[] {
+/** @throws HYD_CONFIG when there is none, or one that cannot be read */
+export function readCertificates(path: string, file: string, text: string): X509Certificate[] {
   const blocks = text.match(PEM_BLOCK) ?? [];
   try {
     if (blocks.length > 0) return blocks.map((block) => new X509Certificate(block));

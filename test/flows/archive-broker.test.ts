@@ -303,6 +303,35 @@ test('a broker behind TLS is checked, and shown a client certificate; of two the
   await archiver.recorded(`${topic}/a`);
 });
 
+test('what cannot be a broker, and what would go unencrypted, is refused with 2 and what was meant', async () => {
+  const { data } = place();
+  const file = join(folder.path, 'no-pem');
+  await writeFile(file, 'hello');
+  const cases: [args: string[], said: RegExp][] = [
+    [
+      ['--broker', 'broker.example.org:1883'],
+      /"broker\.example\.org:1883" is not .*\n.*fix: .*--broker mqtt:\/\/broker\.example\.org:1883\n/,
+    ],
+    [['--engine', 'tcp://127.0.0.1'], /fix: .*--broker mqtt:\/\/127\.0\.0\.1\n/],
+    [['--broker', 'ssl://127.0.0.1:8883'], /fix: .*--broker mqtts:\/\/127\.0\.0\.1:8883\n/],
+    [['--broker', 'http://127.0.0.1'], /fix: Give --broker mqtt:\/\/HOST:PORT/],
+    [['--broker', `${mosquitto.url}/plant`], /the path \/plant.*\n.*fix: Leave \/plant out; .*--filter/],
+    [['--broker', mosquitto.url, '--cafile', file], /flag --cafile: archive\.broker\.tls\.ca .*nothing would be encrypted/],
+    [['--broker', 'mqtts://127.0.0.1:1', '--cafile', file], /archive\.broker\.tls\.ca .*no-pem .*no certificate in it/],
+    [
+      ['--broker', mosquitto.url, '--endpoint', 'here'],
+      /flag --endpoint: archive\.s3\.endpoint is "here".*\n.*fix: Correct the option named above/,
+    ],
+  ];
+  await Promise.all(
+    cases.map(async ([args, said]) => {
+      const { code, stderr } = await runHydrant(['archive', ...args, '--data', data]);
+      assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+      assert.match(stderr, said);
+    }),
+  );
+});
+
 test('without a broker it names the ways to give one', async () => {
   const { data } = place();
   const { code, stderr } = await runHydrant(['archive', '--data', data]);

@@ -33,7 +33,7 @@ async function denyOnly(keys: S3Keys, actions: string[]): Promise<void> {
 }
 
 test('the doctor tries everything in a bucket, is content, and leaves nothing behind', async () => {
-  const args = ['--to', 's3://doctor/site', '--set', `archive.s3.endpoint=${radosgw.endpoint}`, '-o', 'ndjson'];
+  const args = ['--to', 's3://doctor/site', '--endpoint', radosgw.endpoint, '-o', 'ndjson'];
   const env = { AWS_ACCESS_KEY_ID: radosgw.accessKeyId, AWS_SECRET_ACCESS_KEY: radosgw.secretAccessKey };
   const { code, stdout, stderr } = await runHydrant(['doctor', 's3', ...args], { env });
   assert.equal(code, 0, stdout + stderr);
@@ -82,9 +82,18 @@ test('each permission that is missing is found, and the statement to add is told
 });
 
 test('wrong keys, a missing bucket and a server that is down end the check with what helps', async () => {
-  const wrong = byCheck(await examineS3(PLACE, radosgw.settings({ secretAccessKey: 'wrong-secret' })));
-  assert.equal(wrong.put!.status, 'fail');
-  assert.match(wrong.put!.fix!, /archive\.s3\.secretAccessKey/);
+  for (const [wrong, said] of [
+    [{ secretAccessKey: 'wrong-secret' }, /SignatureDoesNotMatch/],
+    [{ accessKeyId: 'NOBODY' }, /InvalidAccessKeyId/],
+  ] as const) {
+    const failures = (await examineS3(PLACE, radosgw.settings(wrong))).filter(({ status }) => status !== 'ok');
+    assert.deepEqual(
+      failures.map(({ check, status }) => [check, status]),
+      [['credentials', 'fail']],
+    );
+    assert.match(failures[0]!.detail, said);
+    assert.match(failures[0]!.fix!, /archive\.s3\.secretAccessKey/);
+  }
   const missing = await examineS3({ bucket: 'not-there', prefix: '' }, radosgw.settings());
   assert.equal(missing.at(-2)!.status, 'warn');
   assert.match(missing.at(-2)!.fix!, /s3:CreateBucket/);

@@ -2,15 +2,16 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { ConfigEntry } from '../../app/config-origin.ts';
 import { HydrantError } from '../../core/errors.ts';
+import { packageVersion } from '../../core/version.ts';
 import type { CommandDefinition } from '../command.ts';
 import { defineCommand } from '../command.ts';
 import { addAccountOptions, addTlsOptions, passwordFromEnv } from '../connection-options.ts';
 import { collect, wholeNumber } from '../options.ts';
+import { addStoreOptions, type StoreOptions, storeFlags } from '../store-options.ts';
 import type { TlsOptions } from '../tls-options.ts';
-import { packageVersion } from '../../core/version.ts';
 import { addConfigOptions, type ConfigOptions } from './config.ts';
 
-interface RunOptions extends ConfigOptions, TlsOptions {
+interface RunOptions extends ConfigOptions, StoreOptions, TlsOptions {
   broker?: string[];
   engine?: string[];
   to?: string;
@@ -63,10 +64,12 @@ export const archiveRun: Pick<CommandDefinition, 'notes' | 'examples' | 'define'
 });
 
 function addRunOptions(command: Command): void {
-  command
-    .option('--broker <url>', 'broker to archive: mqtt:// mqtts:// ws:// wss://; repeatable, the next is tried when one is down', collect)
-    .option('--engine <url>', 'the same as --broker', collect)
-    .option('--to <url>', 'where sealed objects go: s3://bucket/prefix or file:///dir (default: they stay in the data folder)')
+  addStoreOptions(
+    command
+      .option('--broker <url>', 'broker to archive: mqtt:// mqtts:// ws:// wss://; repeatable, the next is tried when one is down', collect)
+      .option('--engine <url>', 'the same as --broker', collect)
+      .option('--to <url>', 'where sealed objects go: s3://bucket/prefix or file:///dir (default: they stay in the data folder)'),
+  )
     .addOption(new Option('--layout <name>', 'of the archive (default: hive)').choices(['hive', 'daily']))
     .option('--filter <filter>', 'topics to archive; repeatable (default: #)', collect)
     .option('--exclude <filter>', 'topics to leave out; repeatable', collect)
@@ -86,7 +89,7 @@ function readAddress(text: string): { host?: string; port: number } {
 
 /** The configuration that the flags stand for. @throws HYD_USAGE */
 function readFlags(options: RunOptions): ConfigEntry[] {
-  const entries: ConfigEntry[] = [];
+  const entries = storeFlags(options);
   const set = (path: string, flag: string, value: unknown): void => {
     if (value !== undefined) entries.push({ path, value, origin: { from: 'flag', flag } });
   };
@@ -112,17 +115,37 @@ function readFlags(options: RunOptions): ConfigEntry[] {
   return entries;
 }
 
+function parseBrokerUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url && /^(mqtts?|wss?):$/.test(url.protocol) && url.hostname !== '' ? url : undefined;
+}
+
+/** Schemes that other programs have for the same. */
+const OTHER_SCHEMES: Record<string, string> = { '': 'mqtt', tcp: 'mqtt', ssl: 'mqtts', tls: 'mqtts' };
+
+function meantUrl(text: string): URL | undefined {
+  const [, other = '', rest] = /^(?:([a-z0-9+.-]+):\/\/)?(.*)$/i.exec(text) ?? [];
+  const scheme = OTHER_SCHEMES[other.toLowerCase()];
+  return scheme === undefined ? undefined : parseBrokerUrl(`${scheme}://${rest}`);
+}
+
 /** The account may stand in the URL; it is kept apart from it, so that no log shows it. */
 function readUrls(given: string[]): { urls?: string[]; username?: string; password?: string } {
   if (given.length === 0) return {};
   let account: { username?: string; password?: string } = {};
   const urls = given.map((text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (!url || !/^(mqtts?|wss?):$/.test(url.protocol) || url.hostname === '')
-      throw new HydrantError('HYD_USAGE', `--broker ${JSON.stringify(text)} is not the URL of a broker`, {
-        fix: 'Give mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/ or wss://.',
+    const url = parseBrokerUrl(text);
+    if (!url) {
+      const meant = meantUrl(text);
+      throw new HydrantError('HYD_USAGE', `${JSON.stringify(text)} is not the URL of a broker`, {
+        fix: meant ? `Give it as --broker ${meant.href}` : 'Give --broker mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/ or wss://.',
       });
-    const { username, password } = url;
+    }
+    const { username, password, pathname } = url;
+    if (/^mqtts?:$/.test(url.protocol) && /[^/]/.test(pathname))
+      throw new HydrantError('HYD_USAGE', `the broker is given with the path ${pathname}, which only ws:// and wss:// have`, {
+        fix: `Leave ${pathname} out; what is archived is chosen with --filter.`,
+      });
     if (username !== '') account = { username: decodeURIComponent(username), password: decodeURIComponent(password) || undefined };
     url.username = '';
     url.password = '';

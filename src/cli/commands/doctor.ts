@@ -5,12 +5,13 @@ import { EXIT } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { type Format, outputOption } from '../options.ts';
 import { chosenFormat, printRows } from '../rows.ts';
+import { addStoreOptions, type StoreOptions, storeFlags } from '../store-options.ts';
 import { paint } from '../style.ts';
 import { addConfigOptions, type ConfigOptions } from './config.ts';
 
 const COLORS = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
-const s3 = defineCommand<ConfigOptions & { to?: string; output?: Format }>({
+const s3 = defineCommand<ConfigOptions & StoreOptions & { to?: string; output?: Format }>({
   name: 's3',
   summary: 'try all that the archive does in a bucket',
   notes: [
@@ -18,20 +19,25 @@ const s3 = defineCommand<ConfigOptions & { to?: string; output?: Format }>({
   ],
   examples: [
     ['hydrant doctor s3', 'the store of archive.to'],
-    [
-      'hydrant doctor s3 --to s3://events/site-1 --set archive.s3.endpoint=https://minio.example.org:9000',
-      'another one, before it is used',
-    ],
+    ['hydrant doctor s3 --to s3://events/site-1 --endpoint https://minio.example.org:9000', 'another one, before it is used'],
   ],
   define: (command) =>
-    void addConfigOptions(command).option('--to <url>', 's3://bucket/prefix (default: archive.to)').addOption(outputOption()),
+    void addStoreOptions(addConfigOptions(command).option('--to <url>', 's3://bucket/prefix (default: archive.to)')).addOption(
+      outputOption(),
+    ),
   async run({ options, io }) {
     const [{ loadConfig }, { parseStoreUrl }, { examineS3 }] = await Promise.all([
       import('../../app/config.ts'),
       import('../../storage/open.ts'),
       import('../doctor/s3.ts'),
     ]);
-    const { archive } = loadConfig({ env: io.env, file: options.config, data: options.data, sets: options.set }).config;
+    const { archive } = loadConfig({
+      env: io.env,
+      file: options.config,
+      data: options.data,
+      sets: options.set,
+      flags: storeFlags(options),
+    }).config;
     const url = options.to ?? archive.to;
     const place = url === undefined ? undefined : parseStoreUrl(url);
     if (place?.kind !== 's3') {

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.ts';
 import { openS3Client, s3Endpoint } from '../../storage/drivers/s3-client.ts';
 import { isRefused, PROBE, PROBE_KEY, putProbe, putProbeInParts } from '../../storage/drivers/s3-condition.ts';
-import { type S3Action, s3Status } from '../../storage/drivers/s3-failure.ts';
+import { isOfKeys, type S3Action, s3Status } from '../../storage/drivers/s3-failure.ts';
 import { failed, objectInput, type S3Target } from '../../storage/drivers/s3-target.ts';
 import type { S3Settings } from '../../storage/options.ts';
 import { type Finding, fail, ok, warn } from './check.ts';
@@ -31,8 +31,9 @@ async function examineTarget(target: S3Target): Promise<Finding[]> {
   findings.push(describe(target, region));
   const keys = await attempt(findings, target, 'credentials', 'look for', () => client.config.credentials());
   if (!keys) return findings;
-  findings.push(ok('credentials', `access key ${keys.accessKeyId.slice(0, 4)}…${keys.sessionToken ? ', temporary' : ''}`));
   const bucket = await checkBucket(target);
+  const shown = `access key ${keys.accessKeyId.slice(0, 4)}…${keys.sessionToken ? ', temporary' : ''}`;
+  if (bucket.finding.check !== 'credentials') findings.push(ok('credentials', shown));
   findings.push(bucket.finding, ...skew());
   if (!bucket.goOn) return findings;
   const list = { Bucket: target.bucket, Prefix: target.prefix, MaxKeys: 1 };
@@ -45,11 +46,12 @@ async function examineTarget(target: S3Target): Promise<Finding[]> {
     'the objects',
   );
   if (isListed) findings.push(ok('list', 'allowed'));
-  if (await checkPut(findings, target)) {
+  const isPut = await checkPut(findings, target);
+  if (isPut) {
     await checkRead(findings, target);
     await checkParts(findings, target);
   }
-  await checkDelete(findings, target);
+  await checkDelete(findings, target, isPut);
   return findings;
 }
 
@@ -74,10 +76,20 @@ async function checkBucket(target: S3Target): Promise<{ finding: Finding; goOn: 
         : fail('bucket', `${bucket} does not exist`, 'Make it, correct its name, or set archive.s3.createBucket: true.');
       return { finding, goOn: false };
     }
-    const { message, fix } = failed(target, 'look for', `bucket ${bucket}`, error);
     const isForbidden = s3Status(error) === 403;
+    const reason = isForbidden ? await whyForbidden(target, error) : error;
+    const { message, fix } = failed(target, 'look for', `bucket ${bucket}`, reason);
+    if (isOfKeys(reason)) return { finding: fail('credentials', message, fix), goOn: false };
     return { finding: fail('bucket', message, isForbidden ? allow(target, 's3:ListBucket') : fix), goOn: isForbidden };
   }
+}
+
+/** The answer to a HEAD says nothing but 403; that to a list says why. */
+async function whyForbidden({ client, sdk, bucket, prefix }: S3Target, error: unknown): Promise<unknown> {
+  return client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 })).then(
+    () => error,
+    (reason) => (isOfKeys(reason) ? reason : error),
+  );
 }
 
 /** The clock of the server in its newest answer, against ours. */
@@ -180,7 +192,7 @@ async function checkParts(findings: Finding[], target: S3Target): Promise<void> 
 }
 
 /** Without this permission an archive works, but removes nothing. */
-async function checkDelete(findings: Finding[], target: S3Target): Promise<void> {
+async function checkDelete(findings: Finding[], target: S3Target, isPut: boolean): Promise<void> {
   const { client, sdk, bucket, prefix } = target;
   const key = prefix + PROBE_KEY;
   try {
@@ -189,8 +201,9 @@ async function checkDelete(findings: Finding[], target: S3Target): Promise<void>
   } catch (error) {
     const { message, fix } = failed(target, 'delete', `object ${key}`, error);
     if (s3Status(error) !== 403) return void findings.push(fail('delete', message, fix));
-    const without = 'Without it set archive.compact.enabled: false and no archive.retention, and remove that object by hand.';
-    findings.push(warn('delete', message, `${allow(target, 's3:DeleteObject')} ${without}`));
+    const without = 'Without it set archive.compact.enabled: false and no archive.retention';
+    const leftover = isPut ? ', and remove that object by hand' : '';
+    findings.push(warn('delete', message, `${allow(target, 's3:DeleteObject')} ${without}${leftover}.`));
   }
 }
 

@@ -41,6 +41,11 @@ export function s3Status(error: unknown): number | undefined {
   return (error as Thrown | null)?.$metadata?.httpStatusCode;
 }
 
+/** Whether S3 knows no such key, or another secret of it, so that nothing that is asked for with it can be answered. */
+export function isOfKeys(error: unknown): boolean {
+  return BY_CODE[s3Code(error)] === KEYS;
+}
+
 /** HYD_STORE with what S3 said, whether trying again can help, and what to do; HYD_CLOSED when the store was closed meanwhile. */
 export function s3Failure(action: S3Action, what: string, error: unknown, place: S3Place): HydrantError {
   if (error instanceof HydrantError) return error;
