@@ -92,7 +92,7 @@ const TRIES = 5;
 async function* sealedFacts(catalogue: FactSource, seen: SeqSet, range: TimeRange): AsyncGenerator<Facts | string> {
   const hourGroups = listHours(catalogue.store, hourPrefixes(range));
   const isNew = (group: HourGroup): boolean => isTouched(group.fromMs, HOUR_MS, range) && !isSeen(seen, group.journal, group.epoch, group);
-  for await (const group of lookAhead(hourGroups, async (next) => isNew(next) && catalogue.manifest({ manifestKey: next.manifest?.key }))) {
+  for await (const group of lookAhead(hourGroups, async (next) => isNew(next) && catalogue.manifest(next.manifest?.key))) {
     if (!isNew(group)) continue;
     const manifest = await wholeManifest(catalogue, group);
     if (manifest) yield factsOfManifest(manifest, group.fromMs);
@@ -122,7 +122,7 @@ function isTouched(fromMs: number, lengthMs: number, { sinceMs, untilMs }: TimeR
 
 /** Undefined when there is none, or not the object that it describes. */
 async function wholeManifest(catalogue: FactSource, { manifest: file, objects }: ArchiveGroup): Promise<Manifest | undefined> {
-  const manifest = await catalogue.manifest({ manifestKey: file?.key });
+  const manifest = await catalogue.manifest(file?.key);
   const isWhole = manifest && (manifest.object === null || objects.some(({ key }) => basename(key) === manifest.object));
   return isWhole ? manifest : undefined;
 }

@@ -3,9 +3,9 @@ import { decodeGap, GAP_TOPIC } from '../../wire/gap.ts';
 import { checkLineCrc, decodeLine } from '../../wire/line.ts';
 import type { Manifest, ManifestGap, ManifestPart } from '../../wire/manifest.ts';
 import type { EpochStart } from '../../wire/segment.ts';
-import type { Piece } from '../catalogue.ts';
 import { HOUR_MS } from '../keys.ts';
 import { LineView } from '../line-view.ts';
+import type { Piece } from '../pieces.ts';
 import { readSegment } from '../read/read-segment.ts';
 import type { SeqRange } from '../seq-set.ts';
 

@@ -1,9 +1,10 @@
 import { systemCode } from '../../core/errors.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 import { readSegmentEnds } from '../../journal/segment-files.ts';
-import type { Catalogue, Piece } from '../catalogue.ts';
+import type { Catalogue } from '../catalogue.ts';
 import { PieceGone } from '../chunks.ts';
 import { HOUR_MS } from '../keys.ts';
+import type { Piece } from '../pieces.ts';
 import { holdsAll, SeqSet } from '../seq-set.ts';
 
 /** One object or segment, as `archive ls` shows it. Undefined: nobody knows without reading all of it. */
@@ -122,7 +123,7 @@ async function segmentItem(piece: Piece): Promise<ArchiveItem | undefined> {
 }
 
 async function objectItem(catalogue: Catalogue, piece: Piece): Promise<ArchiveItem> {
-  const manifest = await catalogue.manifest(piece);
+  const manifest = await catalogue.manifest(piece.manifestKey);
   const { day, hour } = dayAndHour(piece.fromMs);
   const item: ArchiveItem = {
     name: piece.name,

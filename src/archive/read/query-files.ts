@@ -6,9 +6,10 @@ import { pipeline } from 'node:stream/promises';
 import { HydrantError, systemCode } from '../../core/errors.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 import type { Manifest } from '../../wire/manifest.ts';
-import type { Catalogue, Piece } from '../catalogue.ts';
+import type { Catalogue } from '../catalogue.ts';
 import { PieceGone } from '../chunks.ts';
 import { DAY_MS } from '../keys.ts';
+import type { Piece } from '../pieces.ts';
 import { SeqSet } from '../seq-set.ts';
 import { mayMatch } from '../topic-digest.ts';
 import { copyLines, type LineFiles } from './query-lines.ts';
@@ -98,7 +99,7 @@ class Gathering {
   async #take(piece: Piece, order: string, isWhole: boolean): Promise<void> {
     const { range, filters, signal } = this.#options;
     if (signal?.aborted) throw new HydrantError('HYD_ABORTED', 'the search was stopped', { cause: signal.reason });
-    const manifest = piece.kind === 'object' ? await this.#catalogue.manifest(piece) : undefined;
+    const manifest = piece.kind === 'object' ? await this.#catalogue.manifest(piece.manifestKey) : undefined;
     if (!manifest || mayHold(manifest, range, filters)) {
       const fits = manifest && isWhole && piece.told.length === 0 && manifest.parts.length === 1 && !hasDamage(manifest);
       if (!fits || !(await this.#takeObject(piece, manifest, order))) await this.#copy(piece, order);

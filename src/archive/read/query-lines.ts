@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { HydrantError } from '../../core/errors.ts';
-import type { Catalogue, Piece } from '../catalogue.ts';
+import type { Catalogue } from '../catalogue.ts';
+import type { Piece } from '../pieces.ts';
 import { LineMatcher } from './line-matcher.ts';
 import type { QueryFilesOptions } from './query-files.ts';
 import { readPiece } from './read-piece.ts';

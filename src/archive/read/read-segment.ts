@@ -2,8 +2,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.ts';
 import { indexPath, loadIndex } from '../../journal/index-file.ts';
 import { DAMAGED, type SegmentIndex } from '../../journal/segment-index.ts';
-import type { Piece } from '../catalogue.ts';
 import { type Chunk, PieceGone, type Selection, selectedOffsets, usesIndex } from '../chunks.ts';
+import type { Piece } from '../pieces.ts';
 import { wholeLines } from './whole-lines.ts';
 
 const CHUNK_BYTES = 1024 * 1024;

@@ -287,7 +287,7 @@ for (const codec of ['gzip', 'zstd'] as const) {
     await folder.seal({ codec, blockBytes: 2048 });
     await rm(folder.journalDir, { recursive: true });
     const [piece] = (await folder.catalogue().list()).pieces;
-    const block = (await folder.catalogue().manifest(piece!))!.blocks[2]!;
+    const block = (await folder.catalogue().manifest(piece!.manifestKey))!.blocks[2]!;
     const object = await folder.store.get(piece!.name);
     object[block.offset + block.bytes - 3]! ^= 0xff;
     await writeFile(join(folder.archiveDir, piece!.name), object);

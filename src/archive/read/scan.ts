@@ -1,8 +1,9 @@
 import { errorText, HydrantError } from '../../core/errors.ts';
 import { readSegmentEnds } from '../../journal/segment-files.ts';
 import { assertFilter } from '../../wire/topic.ts';
-import type { Catalogue, Listing, Piece } from '../catalogue.ts';
+import type { Catalogue, Listing } from '../catalogue.ts';
 import { PieceGone } from '../chunks.ts';
+import type { Piece } from '../pieces.ts';
 import { SeqSet } from '../seq-set.ts';
 import { LineMatcher, type MatchCounts, type MatchOptions, type ScanRecord } from './line-matcher.ts';
 import { readPiece } from './read-piece.ts';
