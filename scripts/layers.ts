@@ -58,3 +58,30 @@ function folderOf(file: string): string {
   const parts = file.split('/');
   return parts.length > 2 ? parts[1]! : '';
 }
+
+/**
+ * The imports that go round between the rooms (subfolders) of a folder such as `src/archive`; its own files are a room too.
+ * @param texts by path, as from src/; tests do not count
+ */
+export function roundImports(folder: string, texts: ReadonlyMap<string, string>): string[] {
+  const imports: { room: string; other: string; text: string }[] = [];
+  for (const [file, text] of texts) {
+    if (!file.startsWith(`${folder}/`) || file.endsWith('.test.ts')) continue;
+    for (const name of readImports(text)) {
+      const target = normalize(join(dirname(file), name));
+      const [room, other] = [roomOf(folder, file), roomOf(folder, target)];
+      if (target.startsWith(`${folder}/`) && room !== other) imports.push({ room, other, text: `${file} imports ${target}` });
+    }
+  }
+  // Rooms that import none of those left are at the bottom; so are those that only import them, and so on.
+  const left = new Set(imports.map(({ room }) => room));
+  const isLow = (room: string): boolean => !imports.some((own) => own.room === room && left.has(own.other));
+  for (let low = [...left].filter(isLow); low.length > 0; low = [...left].filter(isLow)) for (const room of low) left.delete(room);
+  return imports.filter(({ room, other }) => left.has(room) && left.has(other)).map(({ text }) => text);
+}
+
+/** `src/archive/seal/sealer.ts` → `seal`, `src/archive/keys.ts` → ``. */
+function roomOf(folder: string, file: string): string {
+  const parts = file.slice(folder.length + 1).split('/');
+  return parts.length > 1 ? parts[0]! : '';
+}

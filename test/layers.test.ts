@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { test } from 'node:test';
-import { layerFaults, parseLayers, readImports } from '../scripts/layers.ts';
+import { layerFaults, parseLayers, readImports, roundImports } from '../scripts/layers.ts';
 
 const layers = parseLayers(readFileSync(new URL('../docs/design.md', import.meta.url), 'utf8'));
 const root = new URL('../', import.meta.url);
@@ -36,6 +36,24 @@ test('tells an upward, a sideways and a testing import from a good one, whatever
   assert.deepEqual(faults(`import { a } from '../testing/a.ts';`, 'src/journal/x.test.ts'), []);
   assert.deepEqual(faults(`import { a } from '../../bench/a.ts';`), ['it lies outside src/']);
   assert.deepEqual(faults(`import { a } from '../nowhere/a.ts';`), ['nowhere/ is not in the table of docs/design.md']);
+});
+
+test('between the rooms of the archive imports go one way', () => {
+  const texts = new Map(files.map((file) => [file, read(file)]));
+  assert.deepEqual(roundImports('src/archive', texts), []);
+  const around = new Map([
+    ['src/a/seal/x.ts', `import { y } from '../read/y.ts';`],
+    ['src/a/read/y.ts', `import type { K } from '../k.ts';`],
+    ['src/a/read/y.test.ts', `import { x } from '../seal/x.ts';`],
+    ['src/a/k.ts', `import { z } from '../b/z.ts';`],
+  ]);
+  assert.deepEqual(roundImports('src/a', around), []);
+  around.set('src/a/k.ts', `import type { X } from './seal/x.ts';`);
+  assert.deepEqual(roundImports('src/a', around).sort(), [
+    'src/a/k.ts imports src/a/seal/x.ts',
+    'src/a/read/y.ts imports src/a/k.ts',
+    'src/a/seal/x.ts imports src/a/read/y.ts',
+  ]);
 });
 
 test('what the package ships imports only what the package depends on, or names as a peer', () => {
