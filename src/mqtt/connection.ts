@@ -6,6 +6,7 @@ import { Framer } from './framing.ts';
 import { Gather } from './gather.ts';
 import { checkHeader } from './header.ts';
 import type { Packet, Version } from './packet.ts';
+import { PublishHead } from './publish-head.ts';
 import { type Sweeper, type Swept, sharedSweeper } from './sweeper.ts';
 import type { Transport, TransportKind } from './transport.ts';
 
@@ -45,6 +46,7 @@ export interface ConnectionOptions {
   sweeper?: Sweeper;
 }
 
+const head = new PublishHead();
 const LONGEST_PACKET = 268_435_455 + 5;
 const CONNECT_BYTES = 131_072;
 /** While a packet longer than this arrives its sender is alive, and cannot put a PINGREQ into it. */
@@ -133,7 +135,11 @@ export class Connection {
   /** @throws HYD_USAGE when a value does not fit its field; nothing is sent then */
   send(packet: Packet): void {
     if (this.#state !== 'open') return;
-    for (const piece of encodePieces(packet, this.#dialect.version)) this.#gather.append(piece);
+    if (packet.cmd === 'publish' && head.measure(packet, this.#dialect.version)) {
+      const at = this.#gather.reserve(head.bytes);
+      head.write(packet, this.#gather.chunk, at);
+      this.#gather.append(packet.payload as Buffer);
+    } else for (const piece of encodePieces(packet, this.#dialect.version)) this.#gather.append(piece);
     this.#sent();
   }
 

@@ -1,12 +1,14 @@
 import { generate, type Packet as PlainPacket, writeToStream } from 'mqtt-packet';
 import { errorText, HydrantError } from '../core/errors.ts';
 import type { ConnectPacket, Packet, UserProperties, Version } from './packet.ts';
+import { PublishHead } from './publish-head.ts';
 
 /** mqtt-packet would otherwise keep 65 536 two-byte buffers, 8 MB. */
 writeToStream.cacheNumbers = false;
 
 const OPTIONS = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { protocolVersion: 5 } } as const;
 
+const head = new PublishHead();
 const KEPT_LENGTHS = 16_384;
 const LENGTHS_PER_TURN = 256;
 let keptLengths = 0;
@@ -54,6 +56,13 @@ export function encodePieces(packet: Packet, version: Version): (string | Uint8A
 
 /** The bytes of a packet. @throws HYD_USAGE when a value does not fit its field */
 export function encodePacket(packet: Packet, version: Version): Buffer {
+  if (packet.cmd === 'publish' && head.measure(packet, version)) {
+    const { bytes } = head;
+    const encoded = Buffer.allocUnsafe(bytes + packet.payload.length);
+    head.write(packet, encoded, 0);
+    encoded.set(packet.payload as Buffer, bytes);
+    return encoded;
+  }
   return Buffer.concat(encodePieces(packet, version).map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)));
 }
 
