@@ -120,8 +120,9 @@ export class Drain {
     let lane: Lane | undefined;
     for (const record of records) {
       if (lane?.name !== record.channel) lane = this.#lane(record.channel);
+      if (lane.length === 0) this.#catchUp(lane);
       if (lane.gathering) lane.gathering.look();
-      else this.#wake(lane).take(record);
+      else lane.take(record);
     }
     this.#schedule();
   }
@@ -130,7 +131,7 @@ export class Drain {
   onForeign(channels: ReadonlySet<string>): void {
     if (!this.#isStarted) return;
     for (const channel of channels) {
-      const lane = this.#wake(this.#lane(channel));
+      const lane = this.#lane(channel);
       lane.fallBehind();
       lane.gathering?.look();
     }
@@ -154,9 +155,8 @@ export class Drain {
   }
 
   /** A lane that had nothing to send has no claim on the turns that it did not take. */
-  #wake(lane: Lane): Lane {
-    if (lane.length === 0) lane.pass = Math.max(lane.pass, this.#pass);
-    return lane;
+  #catchUp(lane: Lane): void {
+    lane.pass = Math.max(lane.pass, this.#pass);
   }
 
   #schedule(): void {
@@ -316,19 +316,18 @@ export class Drain {
 
   #readAhead(lane: Lane): void {
     if (lane.gathering || !lane.isHungry) return;
-    this.#wake(lane)
-      .load(this.#options.outbox)
-      .then(
-        (records) => {
-          for (const record of records) this.#suspects.onLoad(record);
-          this.#schedule();
-        },
-        (error: unknown) => {
-          if (this.#stop.signal.aborted) return;
-          this.#options.log('error', 'the outbox cannot be read', { channel: lane.name, error: errorText(error) });
-          this.#later(READ_AGAIN_MS, () => this.#schedule());
-        },
-      );
+    lane.load(this.#options.outbox).then(
+      (records) => {
+        for (const record of records) this.#suspects.onLoad(record);
+        if (lane.length === records.length) this.#catchUp(lane);
+        this.#schedule();
+      },
+      (error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        this.#options.log('error', 'the outbox cannot be read', { channel: lane.name, error: errorText(error) });
+        this.#later(READ_AGAIN_MS, () => this.#schedule());
+      },
+    );
   }
 
   #wakeIn(ms: number): void {
