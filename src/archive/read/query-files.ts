@@ -11,6 +11,7 @@ import { PieceGone } from '../chunks.ts';
 import { DAY_MS } from '../keys.ts';
 import type { Piece } from '../pieces.ts';
 import { SeqSet } from '../seq-set.ts';
+import { sha256Of } from '../sha256.ts';
 import { mayMatch } from '../topic-digest.ts';
 import { copyLines, type LineFiles } from './query-lines.ts';
 import type { Damage } from './scan.ts';
@@ -139,7 +140,7 @@ class Gathering {
     for (const root of roots) {
       const from = join(root, key);
       if ((await stat(from).catch(() => undefined))?.size !== manifest.bytes || !(await linkTo(from, path))) continue;
-      const hash = await hashOf(createReadStream(path)).catch((error) => {
+      const hash = await sha256Of(createReadStream(path)).catch((error) => {
         // Only a symbolic link can lose its object meanwhile.
         if (systemCode(error) === 'ENOENT') return undefined;
         throw error;
@@ -203,10 +204,4 @@ async function linkTo(from: string, path: string): Promise<boolean> {
   }
   await symlink(from, path);
   return true;
-}
-
-async function hashOf(chunks: AsyncIterable<Buffer>): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunks) hash.update(chunk);
-  return hash.digest('hex');
 }

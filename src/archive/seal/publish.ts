@@ -5,6 +5,7 @@ import type { ObjectBody, ObjectStore } from '../../storage/store.ts';
 import { decodeManifest, encodeManifest, type Manifest } from '../../wire/manifest.ts';
 import { QUARANTINE_PREFIX } from '../keys.ts';
 import { unpackObject } from '../read/unpack-object.ts';
+import { sha256Of } from '../sha256.ts';
 
 const ONCE = { ifNoneMatch: true } as const;
 
@@ -23,8 +24,8 @@ export class Publisher {
   /** An object there with the same lines is success; one with other lines is kept below `quarantine/` and raises an alarm. */
   async object(key: string, body: ObjectBody, expected: Pick<Manifest, 'sha256' | 'rawSha256' | 'codec'>): Promise<void> {
     await this.#put(key, body, async () => {
-      if ((await hashOf(this.#store.stream(key))) === expected.sha256) return 'same';
-      const raw = await hashOf(unpackObject(this.#store, key, expected.codec)).catch((error) => {
+      if ((await sha256Of(this.#store.stream(key))) === expected.sha256) return 'same';
+      const raw = await sha256Of(unpackObject(this.#store, key, expected.codec)).catch((error) => {
         if (error instanceof HydrantError && error.code === 'HYD_OBJECT_DAMAGED') return undefined;
         throw error;
       });
@@ -85,10 +86,4 @@ export class Publisher {
 function describes(found: Manifest, manifest: Manifest): boolean {
   const shape = ({ sealedAt: _, ...rest }: Manifest) => JSON.stringify(rest);
   return shape(found) === shape(manifest);
-}
-
-async function hashOf(chunks: AsyncIterable<Buffer>): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunks) hash.update(chunk);
-  return hash.digest('hex');
 }

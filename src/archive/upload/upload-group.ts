@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { crashPoint } from '../../core/crash-point.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectInfo, ObjectStore, ReadableStore } from '../../storage/store.ts';
@@ -6,6 +5,7 @@ import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
 import type { ArchiveGroup } from '../archive-groups.ts';
 import { HIVE_PREFIX, parseArchiveKey, QUARANTINE_PREFIX } from '../keys.ts';
 import type { SeqPart } from '../sealer-options.ts';
+import { sha256Of } from '../sha256.ts';
 import type { Mark, StoredFile } from './upload-marks.ts';
 
 export interface UploadContext {
@@ -112,7 +112,7 @@ class GroupUpload {
       this.#stored.push({ key, bytes: manifest.bytes });
       return 'sent';
     }
-    const found = await hashOf(remote.stream(key));
+    const found = await sha256Of(remote.stream(key));
     if (found === manifest.sha256) {
       this.#stored.push({ key, bytes: manifest.bytes });
       return 'sent';
@@ -165,7 +165,7 @@ class GroupUpload {
   }
 
   async #isSame(key: string): Promise<boolean> {
-    const [local, remote] = await Promise.all([this.#context.local, this.#context.remote].map((store) => hashOf(store.stream(key))));
+    const [local, remote] = await Promise.all([this.#context.local, this.#context.remote].map((store) => sha256Of(store.stream(key))));
     return local === remote;
   }
 
@@ -204,10 +204,4 @@ function taken(key: string): HydrantError {
   return new HydrantError('HYD_OBJECT_EXISTS', `${key} holds other content in the remote store`, {
     fix: 'Find out who else writes there (give each its own prefix). Nothing was overwritten: ours is kept in the data folder and below quarantine/.',
   });
-}
-
-async function hashOf(chunks: AsyncIterable<Buffer>): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunks) hash.update(chunk);
-  return hash.digest('hex');
 }

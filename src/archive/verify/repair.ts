@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { HydrantError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectStore, ReadableStore } from '../../storage/store.ts';
@@ -6,6 +5,7 @@ import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
 import { type ArchiveGroup, filesOf, listDays, listHours } from '../archive-groups.ts';
 import { parseArchiveKey } from '../keys.ts';
 import { holdsAll, SeqSet } from '../seq-set.ts';
+import { sha256Of } from '../sha256.ts';
 
 export interface RepairOptions {
   local: ReadableStore;
@@ -81,9 +81,7 @@ function sizesAgree(group: ArchiveGroup, manifest: Manifest): boolean {
 async function isWhole(store: ReadableStore, group: ArchiveGroup, manifest: Manifest): Promise<boolean> {
   const object = group.objects.find(({ key }) => basename(key) === manifest.object);
   if (!object) return manifest.object === null;
-  const hash = createHash('sha256');
-  for await (const chunk of store.stream(object.key)) hash.update(chunk);
-  return hash.digest('hex') === manifest.sha256;
+  return (await sha256Of(store.stream(object.key))) === manifest.sha256;
 }
 
 /** Undefined when the same is there. */
