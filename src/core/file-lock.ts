@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { createPrivateFile } from './files.ts';
 
 export interface FileLock {
   /** Twice is fine. */
@@ -10,11 +11,12 @@ const SQLITE_BUSY = 5;
 
 /**
  * Locks a file for this process, at once or not at all: an fcntl lock held by SQLite, so the kernel frees it however the process ends.
- * The file is made when missing and stays empty.
+ * The file is made when missing (mode 0600) and stays empty.
  * @returns undefined when somebody has it
  * @throws what the file system says, such as EACCES, when the file cannot be made or written
  */
 export function lockFile(path: string): FileLock | undefined {
+  createPrivateFile(path);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });

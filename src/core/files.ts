@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from './errors.ts';
@@ -34,4 +35,12 @@ async function makeOne(path: string): Promise<boolean> {
     if ((code === 'EEXIST' || code === 'EISDIR') && (await stat(path)).isDirectory()) return false;
     throw error;
   }
+}
+
+/**
+ * Makes an empty file with mode 0600 when it is missing. One that is there is not touched: to close it would end the locks that this
+ * process holds on it.
+ */
+export function createPrivateFile(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
 }

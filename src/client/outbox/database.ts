@@ -1,6 +1,6 @@
-import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { HydrantError } from '../../core/errors.ts';
+import { createPrivateFile } from '../../core/files.ts';
 
 const FORMAT = 1;
 /** `HyOb`: a database that is something else is not touched. */
@@ -33,7 +33,7 @@ const SCHEMA = `
  */
 export function openDatabase(path: string): DatabaseSync {
   // SQLite gives its log the mode of the file.
-  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
+  if (path !== ':memory:') createPrivateFile(path);
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     let isNew = checkFormat(database, path);

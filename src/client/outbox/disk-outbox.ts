@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
-import { HydrantError } from '../../core/errors.ts';
+import { errorText, HydrantError } from '../../core/errors.ts';
 import { type FileLock, lockFile } from '../../core/file-lock.ts';
 import type { Log } from '../../core/log.ts';
 import { BlockWriter, rangesOf, unpackRecords } from './blocks.ts';
 import { outboxError } from './failure.ts';
-import { Lane, type Put } from './lane.ts';
+import { Lane, type Put, type Room } from './lane.ts';
 import type {
   Brief,
   Change,
@@ -402,7 +402,11 @@ export class DiskOutbox implements Outbox {
   #hold(put: Put): void {
     if (this.#closing) return this.#settle(put, this.#closedError());
     put.lane.hold(put);
-    put.lane.watch((late, error) => this.#settle(late, error));
+    this.#watch(put.lane);
+  }
+
+  #watch(lane: Lane): void {
+    lane.watch((put, error) => this.#settle(put, error));
   }
 
   #onCommit(batch: Batch, reply: Reply): void {
@@ -495,7 +499,7 @@ export class DiskOutbox implements Outbox {
     if (this.#failure || this.#closing) return;
     for (const lane of this.#lanes.values()) {
       if (lane.waiting.length === 0) continue;
-      this.#release(lane.takeFitting(this.channels.get(lane.channel)));
+      this.#release(lane.takeFitting(lane.room(this.channels.get(lane.channel))));
       if (lane.waiting.length > 0 && lane.whenFull === 'drop-oldest') void this.#makeRoom(lane);
     }
   }
@@ -512,23 +516,29 @@ export class DiskOutbox implements Outbox {
     lane.makesRoom = true;
     try {
       const wanting = lane.waiting.slice(0, MAX_VICTIMS);
-      const bytes = wanting.reduce((sum, put) => sum + put.bytes, 0);
-      if (!this.#mayDrop()) {
-        await this.#change({ kind: 'want', channel: lane.channel, events: wanting.length, bytes });
-        return;
-      }
-      const freed = await this.#dropOldest(lane.channel, wanting.length, bytes);
-      this.#release(lane.takeFitting(this.channels.get(lane.channel), freed));
+      const room = lane.room(this.channels.get(lane.channel));
+      const events = wanting.length - room.events;
+      const bytes = wanting.reduce((sum, put) => sum + put.bytes, 0) - room.bytes;
+      const freed = this.#mayDrop() ? await this.#dropOldest(lane.channel, events, bytes) : await this.#askForRoom(lane, events, bytes);
+      lane.stuckMs = freed.events > 0 ? undefined : (lane.stuckMs ?? performance.now());
+      this.#release(lane.takeFitting({ events: room.events + freed.events, bytes: room.bytes + freed.bytes }));
+      this.#watch(lane);
     } catch (error) {
       // The next commit tells of the disk; what waits has its own time.
-      this.#parts.log('warn', 'no room could be made in the outbox', { channel: lane.channel, error: String(error) });
+      this.#parts.log('warn', 'no room could be made in the outbox', { channel: lane.channel, error: errorText(error) });
     } finally {
       lane.makesRoom = false;
     }
   }
 
+  /** Of the process that sends. */
+  async #askForRoom({ channel }: Lane, events: number, bytes: number): Promise<Room> {
+    await this.#change({ kind: 'want', channel, events, bytes });
+    return { events: 0, bytes: 0 };
+  }
+
   /** @returns what it will free, in the commit that comes next */
-  async #dropOldest(channel: string, events: number, bytes: number): Promise<{ events: number; bytes: number }> {
+  async #dropOldest(channel: string, events: number, bytes: number): Promise<Room> {
     const afterSeq = this.#lastOut(channel);
     const found = (await this.#query({ kind: 'oldest', channel, afterSeq, events, bytes })) as OldestResult;
     const gone = this.#goingSeqs();

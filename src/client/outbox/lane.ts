@@ -22,6 +22,11 @@ export interface Put {
   unlisten: (() => void) | undefined;
 }
 
+export interface Room {
+  events: number;
+  bytes: number;
+}
+
 /** The way into one channel: its bounds, and what waits because they are reached or the disk is failing. */
 export class Lane {
   readonly channel: string;
@@ -34,6 +39,8 @@ export class Lane {
   waiting: Put[] = [];
   /** The oldest are being looked for. */
   makesRoom = false;
+  /** Since when there is nothing that may be dropped. */
+  stuckMs: number | undefined;
   /** Why it waits, when that is not the bound. */
   failure: HydrantError | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -64,9 +71,8 @@ export class Lane {
   }
 
   /** Takes out of those that wait as many as there is room for. */
-  takeFitting(state: ChannelState | undefined, freed = { events: 0, bytes: 0 }): Put[] {
-    let events = this.maxEvents - (state ? state.events + state.quarantined : 0) + freed.events;
-    let bytes = this.maxBytes - (state ? state.bytes + state.quarantinedBytes : 0) + freed.bytes;
+  takeFitting(room: Room): Put[] {
+    let { events, bytes } = room;
     let count = 0;
     for (const put of this.waiting) {
       bytes -= put.bytes;
@@ -74,6 +80,12 @@ export class Lane {
       count++;
     }
     return this.waiting.splice(0, count);
+  }
+
+  /** What the bounds leave; below 0 when they were lowered. */
+  room(state: ChannelState | undefined): Room {
+    if (!state) return { events: this.maxEvents, bytes: this.maxBytes };
+    return { events: this.maxEvents - state.events - state.quarantined, bytes: this.maxBytes - state.bytes - state.quarantinedBytes };
   }
 
   takeAll(): Put[] {
@@ -89,9 +101,10 @@ export class Lane {
   watch(settle: (put: Put, error: HydrantError) => void): void {
     clearTimeout(this.#timer);
     const nowMs = performance.now();
-    while (this.waiting.length > 0 && this.waiting[0]!.sinceMs + this.waitMs <= nowMs) settle(this.waiting.shift()!, this.fullError());
+    while (this.waiting.length > 0 && this.#lateMs(this.waiting[0]!) <= nowMs) settle(this.waiting.shift()!, this.fullError());
     const [first] = this.waiting;
-    if (first) this.#timer = setTimeout(() => this.watch(settle), first.sinceMs + this.waitMs - nowMs);
+    const lateMs = first ? this.#lateMs(first) : Number.POSITIVE_INFINITY;
+    if (lateMs !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.watch(settle), lateMs - nowMs);
   }
 
   stop(): void {
@@ -105,5 +118,11 @@ export class Lane {
       'HYD_OUTBOX_FULL',
       `the channel ${this.channel} of the outbox is at its bound of ${this.maxEvents} events or ${this.maxBytes} bytes${waited}`,
     );
+  }
+
+  /** Where the oldest can be dropped, nobody is late. */
+  #lateMs({ sinceMs }: Put): number {
+    if (this.whenFull !== 'drop-oldest') return sinceMs + this.waitMs;
+    return this.stuckMs === undefined ? Number.POSITIVE_INFINITY : Math.max(sinceMs, this.stuckMs) + this.waitMs;
   }
 }

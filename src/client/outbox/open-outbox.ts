@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import { DiskOutbox } from './disk-outbox.ts';
 import { outboxError } from './failure.ts';
@@ -34,7 +34,9 @@ export async function openOutbox(path: string, options: OutboxOptions = {}): Pro
       throw new HydrantError('HYD_DATA_MISSING', `${path} is not an outbox: it has no outbox.db`, {
         fix: 'Give the folder that the client was given, with --outbox DIR.',
       });
-    await makeFolder(path);
+    await makeFolder(path).catch((error: unknown) => {
+      throw new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be made: ${errorText(error)}`, { cause: error });
+    });
   }
   const link = new WorkerLink(file);
   const reply = await link.opened;
@@ -43,12 +45,4 @@ export async function openOutbox(path: string, options: OutboxOptions = {}): Pro
     throw outboxError(path, 'opened', reply.failure);
   }
   return new DiskOutbox({ path, link, lazyMs, pollMs, clock, log }, reply);
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    if ((await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined) await chmod(path, 0o700);
-  } catch (error) {
-    throw new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be made: ${errorText(error)}`, { cause: error });
-  }
 }

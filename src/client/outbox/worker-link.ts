@@ -13,7 +13,11 @@ export class WorkerLink {
 
   constructor(path: string) {
     this.opened = new Promise((resolve) => this.#asked.push(resolve));
-    this.#worker = new Worker(workerUrl(import.meta.url, 'outbox-worker'), { name: 'outbox', workerData: { path } });
+    this.#worker = new Worker(workerUrl(import.meta.url, 'outbox-worker'), {
+      name: 'outbox',
+      workerData: { path },
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    });
     this.#worker.on('message', (reply: Reply) => this.#asked.shift()?.(reply));
     this.#worker.on('error', (error) => this.#onEnd(error.message));
     this.#ended = new Promise((resolve) =>
