@@ -1,4 +1,5 @@
 import type { CredentialProvider, Credentials } from '../../bus/mqtt/options.ts';
+import { assertOptions } from './assert-options.ts';
 import { type CredentialSource, createSource, isSource, Owners } from './credential-source.ts';
 
 export interface CustomAuthorizerOptions {
@@ -10,8 +11,10 @@ export interface CustomAuthorizerOptions {
   token?: { keyName: string; value: string; signature: string };
 }
 
-/** Logs in to AWS IoT Core through a custom authorizer: what it needs stands behind the user name, as a query string. */
-export function customAuthorizer({ authorizer, credentials = {}, token }: CustomAuthorizerOptions): CredentialSource {
+/** Logs in to AWS IoT Core through a custom authorizer: what it needs stands behind the user name, as a query string. @throws HYD_USAGE */
+export function customAuthorizer(options: CustomAuthorizerOptions): CredentialSource {
+  assertOptions('customAuthorizer()', options, ['authorizer', 'credentials', 'token'], []);
+  const { authorizer, credentials = {}, token } = options;
   const query = new URLSearchParams();
   if (authorizer !== undefined) query.set('x-amz-customauthorizer-name', authorizer);
   if (token) {

@@ -1,10 +1,12 @@
 import { KeyObject } from 'node:crypto';
 import { type Clock, systemClock } from '../../core/clock.ts';
+import { assertLife, assertOptions } from './assert-options.ts';
 import { ClockSkew } from './clock-skew.ts';
 import { type CredentialSource, createSource, Owners } from './credential-source.ts';
-import { assertLife } from './life.ts';
 import { assertSigning, type KeyOptions, readPrivateKey, type SigningKey } from './private-key.ts';
 import { WatchedFile } from './watched-file.ts';
+
+const KNOWN = ['key', 'passphrase', 'algorithm', 'audience', 'claims', 'keyId', 'lifeSeconds', 'username', 'as'];
 
 export interface JwtOptions extends KeyOptions {
   /** Path of a private key in PEM (PKCS#8, PKCS#1, SEC1), taken over when it is replaced; or the PEM itself; or a KeyObject. */
@@ -30,6 +32,7 @@ export interface JwtOptions extends KeyOptions {
  */
 export function jwt(options: JwtOptions, { clock = systemClock }: { clock?: Clock } = {}): CredentialSource {
   const { lifeSeconds = 3600, username = 'unused', as = 'password', audience, claims, keyId } = options;
+  assertOptions('jwt()', options, KNOWN, ['key']);
   assertLife(lifeSeconds);
   const owners = new Owners();
   const skew = new ClockSkew(owners, clock);

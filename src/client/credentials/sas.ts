@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { HydrantError } from '../../core/errors.ts';
+import { assertLife, assertOptions } from './assert-options.ts';
 import { ClockSkew } from './clock-skew.ts';
 import { type CredentialSource, createSource, Owners } from './credential-source.ts';
-import { assertLife } from './life.ts';
 
 /** Of the service's page on MQTT; part of the user name. */
 const API_VERSION = '2021-04-12';
@@ -27,6 +27,7 @@ export interface SasOptions {
  */
 export function sas(options: SasOptions, { clock = systemClock }: { clock?: Clock } = {}): CredentialSource {
   const { device, policy, lifeSeconds = 3600 } = options;
+  assertOptions('sas()', options, ['hub', 'device', 'key', 'policy', 'lifeSeconds'], ['hub', 'device', 'key']);
   assertLife(lifeSeconds);
   if (!BASE64.test(options.key)) {
     throw new HydrantError('HYD_CREDENTIALS', `the key of the device ${device} is not base64`, {

@@ -7,6 +7,7 @@ import { within } from '../../testing/deadline.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { createTempFolder } from '../../testing/temp-folder.ts';
 import { customAuthorizer } from './custom-authorizer.ts';
+import { jwt } from './jwt.ts';
 import { passwordFile } from './password-file.ts';
 import { sas } from './sas.ts';
 
@@ -87,5 +88,18 @@ test('a custom authorizer passes on what another source gives, and who is attach
     await within(warned.promise, 20_000, 'the warning');
   } finally {
     detach();
+  }
+});
+
+test('an option that there is not, or that is missing, is named', () => {
+  for (const [make, message, fix] of [
+    [() => jwt({ key: 'x', lifeSecond: 60 } as never), 'jwt() has no option lifeSecond', 'Did you mean lifeSeconds?'],
+    [() => jwt({} as never), 'jwt() needs key', /^Options are key, passphrase, /],
+    [() => sas({ hub: 'h', device: 'd' } as never), 'sas() needs key', /./],
+    [() => sas({ hub: 'h', device: 'd', key: 'c2VjcmV0', live: 9 } as never), 'sas() has no option live', /./],
+    [() => passwordFile('x', {} as never), 'passwordFile() needs username', /./],
+    [() => customAuthorizer({ authoriser: 'x' } as never), 'customAuthorizer() has no option authoriser', 'Did you mean authorizer?'],
+  ] as const) {
+    assert.throws(make, { code: 'HYD_USAGE', message, fix });
   }
 });
