@@ -73,7 +73,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   else journal.hold('the archive is off');
   const catalogue = new Catalogue({ store: stored ?? local });
   const keeper = sealer && new CompletenessKeeper({ path: join(dataDir, 'catalogue.db'), journal, log });
-  void keeper?.catchUp(catalogue).catch((error) => log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error) }));
+  void keeper?.catchUp(catalogue).catch((error) => {
+    const fix = error instanceof HydrantError ? error.fix : undefined;
+    log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error), fix });
+  });
   const upkeep =
     sealer &&
     openUpkeep({

@@ -10,6 +10,7 @@ import type { ReadableStore } from '../storage/store.ts';
 import { escapeText } from './escape.ts';
 import type { Io } from './io.ts';
 import { dataOption, sizeBytes } from './options.ts';
+import { watchStore } from './watched-store.ts';
 
 /** Which archive a command reads. */
 export interface PlaceOptions {
@@ -65,7 +66,7 @@ export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env'
     const catalogue = await openCatalogue(dataDir!);
     return { catalogue, dataDir, remote, [Symbol.asyncDispose]: () => catalogue.store.close() };
   }
-  const store = await openRemote(remote, options, io.env);
+  const store = watchStore(await openRemote(remote, options, io.env));
   if (options.from === undefined && dataDir !== undefined) {
     io.stderr.write(`reading ${escapeText(dataDir)} and ${escapeText(remote.url)}; --local reads the folder alone\n`);
   }
@@ -79,6 +80,8 @@ export async function openArchivePlace(options: PlaceOptions, io: Pick<Io, 'env'
     remote,
     async [Symbol.asyncDispose]() {
       io.signal.removeEventListener('abort', close);
+      const isBare = dataDir === undefined && !io.signal.aborted && (await store.isBare().catch(() => false));
+      if (isBare) io.stderr.write(`there is no archive in ${escapeText(remote.url)}, or nothing in it yet; is the address right?\n`);
       await close();
     },
   };
@@ -107,7 +110,7 @@ async function readConfigured(dataDir: string, env: NodeJS.ProcessEnv): Promise<
 
 /** A folder may be given as a path. */
 function urlOf(from: string): string {
-  return /^[a-z0-9]+:\/\//i.test(from) ? from : pathToFileURL(resolve(from)).href;
+  return /^(?:[a-z0-9]+:\/\/|(?:s3|file):)/i.test(from) ? from : pathToFileURL(resolve(from)).href;
 }
 
 async function s3Of({ endpoint, region }: PlaceOptions, configured: S3Settings | undefined): Promise<S3Settings> {

@@ -303,6 +303,19 @@ test('a broker behind TLS is checked, and shown a client certificate; of two the
   await archiver.recorded(`${topic}/a`);
 });
 
+test('a file where the store should be is told at the start with the fix, and archiving goes on', async () => {
+  const { data, topic } = place();
+  const file = join(folder.path, 'no-folder');
+  await writeFile(file, '');
+  const args = ['--to', pathToFileURL(file).href, '--filter', `${topic}/#`];
+  await using archiver = await startArchiver({ broker: mosquitto.url, data, args });
+  const said = (line: string) => (line.includes('is a file, not a folder') ? (JSON.parse(line) as { fix: string }) : undefined);
+  assert.match((await archiver.child.line(said, 20_000, 'what is wrong with the store')).fix, /^Name a folder/);
+  using client = await RawClient.connect(mosquitto.url, { auto: true });
+  await client.deliver(`${topic}/a`, 'kept here', { qos: 1 });
+  await archiver.recorded(`${topic}/a`);
+});
+
 test('what cannot be a broker, and what would go unencrypted, is refused with 2 and what was meant', async () => {
   const { data } = place();
   const file = join(folder.path, 'no-pem');

@@ -272,6 +272,22 @@ test('an interruption does not wait for a store that does not answer', async () 
   silence.end();
 });
 
+test('an address under which there is no archive is questioned; one of which the time asked for holds nothing is not', async () => {
+  const { own, remote, from } = await ownArchive('bare');
+  await using _ = own;
+  await using __ = remote;
+  await upload(own, remote, () => true);
+  const [address, ...server] = from.slice(1);
+  const said = /^there is no archive in \S+, or nothing in it yet; is the address right\?\n$/;
+  for (const command of [['find'], ['archive', 'ls'], ['archive', 'verify'], ['archive', 'hours'], ['replay', '--dry-run']]) {
+    const elsewhere = await hydrant(...command, '--from', `${address}/elsewhere`, ...server);
+    assert.deepEqual([elsewhere.code, said.test(elsewhere.stderr)], [0, true], `${command.join(' ')}: ${elsewhere.stderr}`);
+    const found = await hydrant(...command, ...from);
+    assert.deepEqual([found.code, found.stderr], [0, ''], command.join(' '));
+  }
+  assert.equal((await hydrant('find', ...from, '--until', '2001-01-01')).stderr, '');
+});
+
 test('every mistake says what, why and the fix', async () => {
   const data = join(folder.path, 'data');
   await mkdir(join(data, 'journal'), { recursive: true });
@@ -284,6 +300,7 @@ test('every mistake says what, why and the fix', async () => {
     [['--from', 'ftp://x/y'], 2, /store "ftp:\/\/x\/y": expected/],
     [['--from', join(folder.path, 'none')], 1, /--from: there is no folder .*none\n {2}fix: /],
     [['--from', data], 2, /--from: .*data is a data folder\n {2}fix: Give it with --data/],
+    [['--from', 's3:/x12'], 2, /store "s3:\/x12": expected s3:\/\/bucket\/prefix/],
     [['--from', 's3://x12', '--local'], 2, /--local and --from exclude each other/],
     [['--from', 's3://x12', '--endpoint', 'nowhere'], 2, /--endpoint is "nowhere": expected a URL/],
     [['--data', broken], 2, /archive.to is "ftp:\/\/x".*\n {2}fix: .* Or read the folder alone: --local\./],

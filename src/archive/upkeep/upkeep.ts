@@ -145,7 +145,11 @@ export class Upkeep {
     if (this.#stop.signal.aborted) return;
     this.#counts.failures++;
     this.#counts.lastError = errorText(error);
-    this.#log('error', `cannot ${what}; trying again by itself`, { ...fields, error: errorText(error) });
+    this.#log('error', `cannot ${what}; trying again by itself`, {
+      ...fields,
+      error: errorText(error),
+      fix: error instanceof HydrantError ? error.fix : undefined,
+    });
   }
 
   async #compact(): Promise<void> {
@@ -197,6 +201,7 @@ export class Upkeep {
     const removed = await removeOldest(store, retention, {
       nowMs,
       keep: { journal: journal.id, fromSeq: journal.segments[0]?.first ?? journal.head + 1 },
+      signal: this.#stop.signal,
       log: this.#log,
     });
     this.#counts.removed += removed.objects;

@@ -130,7 +130,10 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   const known = BY_CODE[code];
   if (known) return known;
   if (code === 'NoSuchBucket')
-    return { retryable: false, fix: `Make the bucket ${bucket}, or correct its name; nothing local was removed.` };
+    return {
+      retryable: false,
+      fix: `Make the bucket ${bucket}, or correct its name.${action === 'write' ? ' Nothing local was removed.' : ''}`,
+    };
   if (code === 'RequestTimeTooSkewed')
     return { retryable: false, fix: `${skew(error)}Set the clock and keep it set: \`timedatectl set-ntp true\`.` };
   // The answer to a HEAD has no code, but it names the region.
