@@ -65,6 +65,7 @@ class DayComposer {
     const done = await readDays(this.#context.stored, this.#dayMs, this.#context.log);
     const waiting: SealedPart[] = [];
     for (const base of bases) {
+      if (this.#context.signal?.aborted) return 0;
       const part = await this.#readPart(base);
       if (done.some((manifest) => covers(manifest, part.place))) await this.#remove(part);
       else if (part.manifest.codec === 'gzip') waiting.push(part);
@@ -78,8 +79,8 @@ class DayComposer {
     const joined = await joinParts(this.#join, parts, 'gzip');
     const base = await this.#freeBase();
     const { count, bytes } = await publishJoined(this.#join, joined, { base, key: `${base}.json.gz` });
-    for (const part of parts) await this.#remove(part);
     this.#context.log('info', 'put a day together', { object: `${base}.json.gz`, events: count, bytes });
+    for (const part of parts) if (!this.#context.signal?.aborted) await this.#remove(part);
   }
 
   /** The first name of the day under which there is no object; what a crash left beside it is removed. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { ArchiveFolder } from '../../testing/archive-folder.ts';
 import { collect } from '../../testing/collect.ts';
+import { FaultyStore } from '../../testing/faulty-store.ts';
 import { seedLine } from '../../testing/seed-archive.ts';
 import { verifyArchive } from '../verify/verify.ts';
 import type { RetentionOptions } from './retention.ts';
@@ -101,6 +102,28 @@ test('a day whose manifest cannot be read goes when its time has come, and so do
     (await collect(folder.store.list('2026'))).map(({ key }) => key),
     [],
   );
+});
+
+test('closing does not wait for all that is to be removed', async () => {
+  await using folder = await filled();
+  const store = new FaultyStore(folder.store);
+  const sealer = await folder.openSealer();
+  await sealer.run();
+  const deleting = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  store.before = async (call) => {
+    if (call !== 'delete') return;
+    deleting.resolve();
+    await goOn.promise;
+  };
+  const upkeep = folder.openUpkeep(sealer, { store, retention: { ageMs: 1 } });
+  await deleting.promise;
+  const closing = upkeep.close();
+  goOn.resolve();
+  await closing;
+  assert.equal(upkeep.statistics.removed, 1);
+  assert.deepEqual(folder.errors(), []);
+  assert.equal((await topics(folder)).length, 6);
 });
 
 test('a clock that stepped back makes no hole: objects of a journal go in the order of their sequences', async () => {

@@ -17,6 +17,8 @@ export interface RetentionContext {
   nowMs: number;
   /** What the journal still holds is kept: else it would be sealed again at the next start. */
   keep: { journal: string; fromSeq: number };
+  /** Ends it after the object under way. */
+  signal?: AbortSignal;
   log: Log;
 }
 
@@ -41,7 +43,7 @@ export async function removeOldest(
   const queues = await readGroups(store);
   let total = queues.reduce((sum, queue) => sum + queue.reduce((bytes, group) => bytes + group.bytes, 0), 0);
   const removed = { objects: 0, bytes: 0 };
-  for (;;) {
+  while (!context.signal?.aborted) {
     const oldest = queues.filter((queue) => queue.length > 0).sort((a, b) => a[0]!.endMs - b[0]!.endMs)[0];
     const group = oldest?.[0];
     if (!oldest || !group) return removed;
@@ -59,6 +61,7 @@ export async function removeOldest(
     removed.bytes += group.bytes;
     context.log('info', 'removed an archive object', { object: group.base, bytes: group.bytes, reason: tooOld ? 'age' : 'bytes' });
   }
+  return removed;
 }
 
 /** Objects of each journal by sequence, and days by date. */

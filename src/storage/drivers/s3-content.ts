@@ -10,6 +10,8 @@ export interface S3Content {
   sha256: string;
   /** The tag that S3 gives this content when it is not encrypted with KMS: the MD5, or that of the parts' MD5s. */
   etag: string;
+  /** Size of the parts in which it goes up, where it is larger than one. */
+  partBytes: number;
   /** Undefined when it goes up in parts, from its file or from memory. */
   whole?: Buffer;
 }
@@ -17,10 +19,15 @@ export interface S3Content {
 /** Hashed at a time, so that nobody waits for more than that in this thread. */
 const SLICE_BYTES = 512 * 1024;
 
-/** Reads what is to be put, into memory when it is no larger than a part. */
-export async function readContent(body: ObjectBody, partBytes: number): Promise<S3Content> {
+/** What S3 takes of one object. */
+const MAX_PARTS = 10_000;
+
+/** Reads what is to be put, into memory when it is no larger than a part. @param minPartBytes parts are larger where there would be too many */
+export async function readContent(body: ObjectBody, minPartBytes: number): Promise<S3Content> {
   const isFile = 'path' in body;
-  if (isFile && (await stat(body.path)).size > partBytes) return digest(createReadStream(body.path), partBytes);
+  const size = isFile ? (await stat(body.path)).size : body.length;
+  const partBytes = Math.max(minPartBytes, Math.ceil(size / MAX_PARTS));
+  if (isFile && size > partBytes) return digest(createReadStream(body.path), partBytes);
   const bytes = isFile ? await readFile(body.path) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const content = await digest(slices(bytes), partBytes);
   return bytes.length > partBytes ? content : { ...content, whole: bytes };
@@ -56,7 +63,7 @@ async function digest(chunks: AsyncIterable<Buffer>, partBytes: number): Promise
   }
   tags.push(part.digest());
   const etag = tags.length === 1 ? hex(tags[0]!) : `${hex(createHash('md5').update(Buffer.concat(tags)).digest())}-${tags.length}`;
-  return { bytes, sha256: sha256.digest('hex'), etag };
+  return { bytes, sha256: sha256.digest('hex'), etag, partBytes };
 }
 
 function hex(bytes: Buffer): string {

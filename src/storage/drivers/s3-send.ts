@@ -17,7 +17,7 @@ export async function sendContent(
   content: S3Content,
   options: { note: S3Note; isConditional: boolean },
 ): Promise<{ ETag?: string; ServerSideEncryption?: string }> {
-  const { client, sdk, settings } = target;
+  const { client, sdk } = target;
   const input = {
     ...objectInput(target, key),
     ContentType: contentType(key),
@@ -29,7 +29,7 @@ export async function sendContent(
   const file = 'path' in body ? createReadStream(body.path, { highWaterMark: 1024 ** 2 }) : undefined;
   try {
     const params = { ...input, Body: file ?? (body as Uint8Array), ContentLength: content.bytes };
-    return await new Upload({ client, params, partSize: settings.partBytes, queueSize: 1 }).done();
+    return await new Upload({ client, params, partSize: content.partBytes, queueSize: 1 }).done();
   } finally {
     file?.destroy();
   }
