@@ -101,8 +101,12 @@ export class Publications {
   }
 
   onStored(tracked: Tracked): void {
-    if (this.#closed) tracked.fail(this.#closed);
-    else if (tracked.isAsked || this.#waiting.size < MAX_UNASKED) this.#waiting.set(tracked.record!.seq, tracked);
+    const { seq } = tracked.record!;
+    const ending = this.#endings.get(seq);
+    this.#endings.delete(seq);
+    if (ending) tracked.fail(ending);
+    else if (this.#closed) tracked.fail(this.#closed);
+    else if (tracked.isAsked || this.#waiting.size < MAX_UNASKED) this.#waiting.set(seq, tracked);
   }
 
   onAcked({ seq }: OutboxRecord, receipt: Receipt): void {
