@@ -181,6 +181,8 @@ export class EventStore {
     const held = channels.map(() => false);
     const [refused, replaced]: [number[], Brief[]] = [[], []];
     const values: SQLInputValue[] = [];
+    /** By channel and key: what was put a moment ago, in whose place that stands is told already. */
+    const newest = new Map<string, Brief>();
     let nextExtra = 0;
     for (let i = 0, at = 0; i < block.count; i++) {
       const recordBytes = bytes.readUInt32LE(at);
@@ -190,7 +192,9 @@ export class EventStore {
       const channel = channels[channelAt]!;
       const { maxEvents, maxBytes, keepsOrder } = bounds[channelAt]!;
       const extra = block.extras[nextExtra]?.index === i ? block.extras[nextExtra++] : undefined;
-      const others = extra?.key !== undefined && extra.replaces ? this.#ofKey(channel, extra.key) : [];
+      const place = extra?.key !== undefined && extra.replaces ? `${channelAt}:${extra.key}` : undefined;
+      const before = place === undefined ? undefined : newest.get(place);
+      const others = before ? [before] : place === undefined ? [] : this.#ofKey(channel, extra!.key!);
       const isFull = channel.events + channel.quarantined >= maxEvents || channel.bytes + channel.quarantinedBytes + recordBytes > maxBytes;
       if (held[channelAt] || (isFull && others.length === 0)) {
         held[channelAt] = keepsOrder;
@@ -204,6 +208,7 @@ export class EventStore {
       if (extra) {
         const sql = `INSERT INTO events (seq, stored_ms, expires_ms, key, record) VALUES (?, ?, ?, ?, ?)`;
         this.#statement(sql).run(seq, nowMs, extra.expiresMs ?? null, extra.key ?? null, record);
+        if (place !== undefined) newest.set(place, this.#brief(seq, record));
       } else {
         values.push(seq, nowMs, record);
         if (values.length === 3 * ROWS) this.#statement(INSERT_ROWS).run(...values.splice(0));
