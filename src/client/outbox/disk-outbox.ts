@@ -136,10 +136,15 @@ export class DiskOutbox implements Outbox {
   }
 
   async read(channel: string, afterSeq: number, bounds: { maxEvents: number; maxBytes: number }): Promise<OutboxRecord[]> {
-    const block = (await this.#query({ kind: 'read', channel, afterSeq, ...bounds })) as RecordBlock;
-    const records = unpackRecords(block, () => channel);
-    const gone = this.#goingSeqs();
-    return gone.size === 0 ? records : records.filter(({ seq }) => !gone.has(seq));
+    for (let from = afterSeq; ; ) {
+      const block = (await this.#query({ kind: 'read', channel, afterSeq: from, ...bounds })) as RecordBlock;
+      const records = unpackRecords(block, () => channel);
+      const gone = this.#goingSeqs();
+      const there = gone.size === 0 ? records : records.filter(({ seq }) => !gone.has(seq));
+      // None means that there are none: what is on its way out may fill a whole piece.
+      if (there.length > 0 || records.length === 0) return there;
+      from = records.at(-1)!.seq;
+    }
   }
 
   markOut(seqs: readonly number[], out: boolean): void {
