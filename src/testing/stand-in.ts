@@ -54,6 +54,13 @@ export interface Received {
   topic: string;
   text: string;
   clientId: string;
+  /** MQTT 5: the event's id. */
+  id: string | undefined;
+}
+
+/** A service that takes everything. */
+export function startService(): Promise<StandIn> {
+  return new StandIn({ login: () => ({ code: 0 }), check: () => undefined, allows: () => true }).listen();
 }
 
 /** A service that many devices know, with its rules and nothing behind it. */
@@ -97,6 +104,11 @@ export class StandIn implements AsyncDisposable {
     for (const acknowledge of held) acknowledge();
   }
 
+  /** Cuts all connections. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** Sends to whoever has subscribed. Returns to how many. */
   deliver(topic: string, text: string): number {
     const all = [...this.#callers.values()].filter(({ filters }) => [...filters].some((filter) => matchFilter(filter, topic)));
@@ -119,7 +131,7 @@ export class StandIn implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
+    this.cut();
     this.#server.close();
     await once(this.#server, 'close');
   }
@@ -184,12 +196,13 @@ export class StandIn implements AsyncDisposable {
   }
 
   #onPublish(packet: PublishPacket, caller: Caller): void {
-    const { topic, qos, messageId = 0 } = packet;
+    const { topic, qos, messageId = 0, userProperties = [] } = packet;
     if (qos > 0) caller.unacknowledged++;
     this.mostUnacknowledged = Math.max(this.mostUnacknowledged, caller.unacknowledged);
     const why = this.#rules.check(packet, caller);
     if (why !== undefined) return this.#end(caller, why);
-    this.received.push({ topic, text: packet.payload.toString(), clientId: caller.clientId });
+    const id = userProperties.find(([name]) => name === 'hydrant-id')?.[1];
+    this.received.push({ topic, text: packet.payload.toString(), clientId: caller.clientId, id });
     this.#rules.onPublish?.(packet, caller);
     if (qos === 0) return;
     const acknowledge = (): void => {
