@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Client, openClient } from '../../src/client/index.ts';
+import { within } from '../../src/testing/deadline.ts';
+import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
+import { startScriptedServer } from '../../src/testing/scripted-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
+import { startWitness } from '../../src/testing/witness.ts';
+
+const leads = (client: Client): Promise<void> => new Promise((resolve) => client.on('leading', () => resolve()));
+
+async function publish(client: Client, count: number, prefix: string): Promise<void> {
+  const publications = Array.from({ length: count }, (_, i) => client.publish({ topic: 'a', payload: `${prefix}${i}`, channel: prefix }));
+  await Promise.all(publications.map(({ acked }) => acked));
+}
+
+test('of several clients on one outbox all store and one sends; each hears what becomes of its events', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startMosquitto();
+  await using witness = await startWitness(server.url, ['a']);
+  const options = { outbox: folder.path, url: server.url };
+  await using first = await openClient(options);
+  await using second = await openClient(options);
+  await using third = await openClient(options);
+  await within(
+    Promise.all([publish(first, 100, 'x'), publish(second, 100, 'y'), publish(third, 100, 'z')]),
+    30_000,
+    'all to be acknowledged',
+  );
+  await witness.seen(300);
+  assert.equal(witness.texts.length, 300, 'each once');
+  for (const prefix of ['x', 'y', 'z']) {
+    const own = witness.texts.filter((text) => text.startsWith(prefix));
+    assert.deepEqual(
+      own,
+      Array.from({ length: 100 }, (_, i) => `${prefix}${i}`),
+    );
+  }
+  assert.deepEqual([first.connected, second.connected, third.connected], [true, false, false]);
+  assert.deepEqual(await second.flush(), { remaining: 0 });
+});
+
+test('when the one that sends ends, another takes over with all that is left', async () => {
+  await using folder = await createTempFolder();
+  const port = await freePort();
+  const options = { outbox: folder.path, url: `mqtt://127.0.0.1:${port}` };
+  const first = await openClient(options);
+  await using second = await openClient(options);
+  const left = publish(first, 50, 'x');
+  left.catch(() => {});
+  const waiting = publish(second, 50, 'y');
+  assert.deepEqual(await second.flush({ deadlineMs: 300 }), { remaining: 100 });
+  const takesOver = leads(second);
+  await first.close({ deadlineMs: 0 });
+  await within(takesOver, 10_000, 'the second to take over');
+  await using server = await startMosquitto({ port });
+  await using witness = await startWitness(server.url, ['a']);
+  await within(waiting, 30_000, 'its own to be acknowledged');
+  await witness.seen(100);
+  assert.equal(witness.texts.length, 100);
+});
+
+test('an event that the sending process sets aside is not acknowledged for the process that stored it', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startScriptedServer((packet, connection) => {
+    if (packet.cmd === 'connect') connection.send({ cmd: 'connack', reasonCode: 0, sessionPresent: false });
+    if (packet.cmd !== 'publish') return;
+    const reasonCode = packet.payload.toString() === 'bad' ? 0x87 : 0;
+    connection.send({ cmd: 'puback', messageId: packet.messageId, reasonCode });
+  });
+  const options = { outbox: folder.path, url: server.url };
+  await using first = await openClient(options);
+  await using second = await openClient(options);
+  await first.publish({ topic: 'a', payload: '' }).acked;
+  const [bad, good] = ['bad', 'good'].map((payload) => second.publish({ topic: 'a', payload }));
+  await within(assert.rejects(bad!.acked, { code: 'HYD_QUARANTINED' }), 20_000, 'it to be set aside');
+  await within(good!.acked, 20_000, 'the other one to be acknowledged');
+  assert.equal(first.metrics().quarantined, 1);
+});
