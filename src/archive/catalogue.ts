@@ -7,7 +7,7 @@ import { createFsStore } from '../storage/drivers/fs.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import { createUnionStore, type NamedStore } from '../storage/union.ts';
 import type { Manifest } from '../wire/manifest.ts';
-import { type ArchiveGroup, DAY_PREFIXES, listDays, listGroups } from './archive-groups.ts';
+import { type ArchiveGroup, DAY_PREFIXES, listDays, listGroups, listHours } from './archive-groups.ts';
 import { DAY_MS, HIVE_PREFIX, widestFirst } from './keys.ts';
 import { Manifests } from './manifests.ts';
 import { boundsOf, hourPieces, inOrder, isInRange, objectPiece, type Piece, seedBounds, segmentPiece } from './pieces.ts';
@@ -42,8 +42,10 @@ export async function openCatalogue(dataDir: string | undefined, remote?: NamedS
   const [journalDir, archiveDir] = [join(dataDir, 'journal'), join(dataDir, 'archive')];
   const [own, ...found] = await Promise.all([dataDir, journalDir, archiveDir].map((dir) => stat(dir).catch(() => undefined)));
   const isData = found.some((folder) => folder !== undefined);
-  if (!own || (!isData && !remote && !(await holdsDays(dataDir)))) {
-    throw new HydrantError('HYD_DATA_MISSING', `${dataDir} has neither a journal nor an archive`);
+  if (!own || (!isData && !remote && !(await holdsAny(listDays(createFsStore(dataDir)))))) {
+    const isCopy = own?.isDirectory() && (await holdsAny(listHours(createFsStore(dataDir))));
+    const fix = isCopy ? `There are objects of an archive in it: give it with --from ${dataDir}.` : undefined;
+    throw new HydrantError('HYD_DATA_MISSING', `${dataDir} has neither a journal nor an archive`, { fix });
   }
   const folder = isData ? archiveDir : dataDir;
   const local = createFsStore(folder);
@@ -51,8 +53,8 @@ export async function openCatalogue(dataDir: string | undefined, remote?: NamedS
   return new Catalogue({ store, journalDir });
 }
 
-async function holdsDays(dir: string): Promise<boolean> {
-  for await (const _ of listDays(createFsStore(dir))) return true;
+async function holdsAny(groups: AsyncIterable<ArchiveGroup>): Promise<boolean> {
+  for await (const _ of groups) return true;
   return false;
 }
 

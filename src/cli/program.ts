@@ -46,7 +46,7 @@ function prepare(command: Command, io: Pick<Io, 'stdout'>): void {
   command.configureOutput({
     writeOut: (text) => io.stdout.write(text),
     writeErr: () => {},
-    getOutHelpWidth: () => io.stdout.columns ?? 100,
+    getOutHelpWidth: () => io.stdout.columns || 100,
   });
   command.exitOverride((error) => {
     if (error.exitCode === 0) throw error;

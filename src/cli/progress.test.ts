@@ -23,6 +23,15 @@ test('without a total there is no bar, and never a line longer than the terminal
   assert.equal(io.stderr.text, '\r\x1b[Kfind 1 234 567  1 2');
 });
 
+test('where the terminal does not know its width the line is whole', () => {
+  const io = captureIo({ terminal: 0 });
+  let nowMs = 0;
+  const progress = new Progress(io, 'find', 'events', () => nowMs);
+  nowMs = 1000;
+  progress.update(1, 2);
+  assert.match(io.stderr.text, /find █{12}░{12} {2}50% .* ETA 1s$/);
+});
+
 test('a pipe gets no bar', () => {
   const io = captureIo();
   new Progress(io, 'find', 'events').update(1, 2);

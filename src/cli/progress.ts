@@ -35,7 +35,7 @@ export class Progress {
     if (this.#shown && nowMs - this.#drawnMs < EVERY_MS) return;
     this.#drawnMs = nowMs;
     this.#shown = true;
-    const columns = this.#stream.columns ?? 80;
+    const columns = this.#stream.columns || 80;
     this.#stream.write(`\r\x1b[K${this.#line(done, total, nowMs - this.#startMs).slice(0, columns - 1)}`);
   }
 

@@ -14,6 +14,14 @@ test('columns are as wide as what is in them, and lines end at the edge of the t
   assert.equal(io.stdout.text, '  N  TOPIC  PAYLOAD\n  1  a/b    xxxxxxx…\n200  日本   y\n');
 });
 
+test('a terminal that does not know its width gets whole lines', async () => {
+  const io = captureIo({ terminal: 0, env: { NO_COLOR: '1' } });
+  const table = new TableWriter(io, columns);
+  await table.row(['1', 'a', 'x'.repeat(300)]);
+  await table.flush();
+  assert.match(io.stdout.text, /^N {2}TOPIC {2}PAYLOAD\n.*x{300}\n$/);
+});
+
 test('a pipe gets whole lines', async () => {
   const io = captureIo();
   const table = new TableWriter(io, columns);

@@ -25,7 +25,8 @@ export class TableWriter {
   constructor(io: Io, columns: Column[]) {
     this.#io = io;
     this.#columns = columns;
-    this.#lineWidth = io.stdout.columns ?? (Number(io.env.COLUMNS) || Number.POSITIVE_INFINITY);
+    // Some terminals say 0: they do not know.
+    this.#lineWidth = io.stdout.columns || Number(io.env.COLUMNS) || Number.POSITIVE_INFINITY;
   }
 
   async row(cells: string[]): Promise<void> {

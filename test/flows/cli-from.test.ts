@@ -292,6 +292,9 @@ test('every mistake says what, why and the fix', async () => {
   const data = join(folder.path, 'data');
   await mkdir(join(data, 'journal'), { recursive: true });
   await writeFile(join(data, 'hydrant.json'), '{}');
+  const fetched = join(folder.path, 'fetched');
+  await mkdir(join(fetched, 'dt=2026-11-20/hour=00'), { recursive: true });
+  await writeFile(join(fetched, 'dt=2026-11-20/hour=00/0123456789abcdef-01234567-000000000000001-000000000000002.ndjson.gz'), '');
   const broken = join(folder.path, 'broken');
   await mkdir(join(broken, 'archive'), { recursive: true });
   await writeFile(join(broken, 'hydrant.yaml'), 'archive: { to: ftp://x }\n');
@@ -305,6 +308,7 @@ test('every mistake says what, why and the fix', async () => {
     [['--from', 's3://x12', '--endpoint', 'nowhere'], 2, /--endpoint is "nowhere": expected a URL/],
     [['--data', broken], 2, /archive.to is "ftp:\/\/x".*\n {2}fix: .* Or read the folder alone: --local\./],
     [['--from', 's3://no-such-bucket-here', '--endpoint', radosgw.endpoint], 1, /no-such-bucket-here.*\n {2}fix: Make the bucket/],
+    [['--data', fetched], 1, /fetched has neither .*\n {2}fix: There are objects of an archive in it: give it with --from .*fetched\./],
     [['--data', join(folder.path, 'nothing'), '--from', 's3://x12'], 1, /nothing has neither a journal nor an archive/],
   ] as const) {
     const found = await hydrant('find', ...args);

@@ -59,7 +59,7 @@ function describe({ bucket, prefix, settings }: S3Target, region: string | undef
   const where = s3Endpoint(settings) ?? 'AWS';
   const url = `s3://${bucket}/${prefix}`;
   if (region === undefined) {
-    return fail('store', `${url} at ${where}, in no region`, 'Set archive.s3.region or AWS_REGION to the region of the bucket.');
+    return fail('store', `${url} at ${where}, in no region`, 'Set archive.s3.region, --region or AWS_REGION to the region of the bucket.');
   }
   return ok('store', `${url} at ${where}, region ${region}`);
 }

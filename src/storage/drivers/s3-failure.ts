@@ -142,7 +142,7 @@ function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   if (status === 403)
     return { retryable: false, fix: `Allow ${PERMISSIONS[action]} on the bucket ${bucket}; \`hydrant doctor s3\` tries each permission.` };
   if (/region is missing/i.test(error.message ?? ''))
-    return { retryable: false, fix: 'Set archive.s3.region or AWS_REGION to the region of the bucket.' };
+    return { retryable: false, fix: 'Set archive.s3.region, --region or AWS_REGION to the region of the bucket.' };
   if (isStrange(error)) return STRANGE;
   if (status === undefined) return { retryable: true, fix: networkFix(systemCode(error) ?? '', place) };
   const retryable = status >= 500 || status === 429 || status === 408;
