@@ -5,23 +5,23 @@ import type { JoinedObjects, JoinJob } from './join-objects.ts';
 import type { SealedRun, SealSegmentJob } from './seal-segment.ts';
 import type { SealJob, SealReply, SealStart } from './seal-worker.ts';
 
+/** What lives long in it is little, and collecting early keeps the process smaller. */
+const LIMITS: ResourceLimits = { maxYoungGenerationSizeMb: 12 };
+
 /**
  * The thread that packs and reads back: started by the first job, ended when it has had none for `idleMs`. One job at a time. It gives way to
  * the process's other threads, but in urgent jobs: a thread's priority can be lowered by anybody and raised by few, so those get another one.
  */
 export class SealThread {
   readonly #idleMs: number;
-  readonly #limits: ResourceLimits | undefined;
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #givesWay = true;
   #closed = false;
 
-  /** @param options.youngMb what it may have of short-lived values before it collects them; less keeps the process smaller */
-  constructor(options: { idleMs?: number; youngMb?: number } = {}) {
+  constructor(options: { idleMs?: number } = {}) {
     this.#idleMs = options.idleMs ?? 10_000;
-    this.#limits = options.youngMb === undefined ? undefined : { maxYoungGenerationSizeMb: options.youngMb };
   }
 
   /** Whether the thread is there. */
@@ -66,7 +66,7 @@ export class SealThread {
 
   #start(): Worker {
     const workerData: SealStart = { givesWay: this.#givesWay };
-    const worker = new Worker(workerUrl(import.meta.url, 'seal-worker'), { name: 'seal', resourceLimits: this.#limits, workerData });
+    const worker = new Worker(workerUrl(import.meta.url, 'seal-worker'), { name: 'seal', resourceLimits: LIMITS, workerData });
     const forget = (): void => {
       if (this.#worker === worker) this.#worker = undefined;
     };

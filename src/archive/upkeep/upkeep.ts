@@ -50,7 +50,6 @@ export interface UpkeepStatistics {
   lastError: string;
 }
 
-const YOUNG_MB = 12;
 /** Of an hour's index; events of further topics share one list. */
 const MAX_TOPICS = 100_000;
 const MIN_RETRY_MS = 1000;
@@ -70,7 +69,7 @@ export class Upkeep {
   #options: UpkeepOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #thread = new SealThread({ youngMb: YOUNG_MB });
+  readonly #thread = new SealThread();
   readonly #publisher: Publisher;
   readonly #timer: NodeJS.Timeout;
   readonly #stop = new AbortController();
