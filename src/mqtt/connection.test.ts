@@ -27,6 +27,20 @@ test('packets of one tick leave in one write, in order', async () => {
   assert.deepEqual(memory.faults, []);
 });
 
+test('many acknowledgements at once leave as those of one after the other, and none leave of none', async () => {
+  const { connection, transport } = new MemoryConnection().connect();
+  connection.sendAcks('pubrec', []);
+  await tick();
+  assert.equal(transport.writes.length, 0);
+  const ids = Array.from({ length: 3000 }, (_, i) => i + 1);
+  connection.sendAcks('puback', ids);
+  connection.sendAcks('pubrec', [258]);
+  await tick();
+  const expected = [...ids.map((id) => `4002${id.toString(16).padStart(4, '0')}`), '50020102'].join('');
+  assert.equal(Buffer.concat(transport.writes.flat()).toString('hex'), expected);
+  assert.deepEqual([transport.writes.length, connection.packetsOut], [1, 3001]);
+});
+
 test('shared bytes keep their own identifier, and QoS 0 has none', async () => {
   const { connection, transport } = new MemoryConnection().connect();
   const one = shared(3);
