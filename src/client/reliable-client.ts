@@ -54,7 +54,10 @@ export class ReliableClient implements Client {
   readonly #inlets: Inlets;
   readonly #channels: Channels;
   readonly #status: StatusReporter | undefined;
+  /** Nothing more comes in or is taken. */
   readonly #closing = new AbortController();
+  /** Nothing more goes out. */
+  readonly #ending = new AbortController();
   readonly #leading = Promise.withResolvers<void>();
   readonly #onUp: (() => void)[] = [];
   #isLeading = false;
@@ -188,6 +191,7 @@ export class ReliableClient implements Client {
     const { outbox, leave } = this.#parts;
     this.#closing.abort();
     const flushed = await this.flush({ deadlineMs }).catch(() => ({ remaining: this.#remaining() }));
+    this.#ending.abort();
     this.#status?.stop();
     this.#drain.stop();
     await leave();
@@ -258,7 +262,7 @@ export class ReliableClient implements Client {
 
   /** Waits for the right to send; until then looks at what becomes of what was stored here. */
   async #lead(): Promise<void> {
-    const { signal } = this.#closing;
+    const { signal } = this.#ending;
     void this.#watchOthers();
     try {
       await this.#parts.outbox.claim({ signal });
@@ -273,7 +277,7 @@ export class ReliableClient implements Client {
   }
 
   async #watchOthers(): Promise<void> {
-    const { signal } = this.#closing;
+    const { signal } = this.#ending;
     for (;;) {
       await SYSTEM_TIMING.sleep(POLL_MS, signal);
       if (signal.aborted || this.#isLeading) return;

@@ -184,6 +184,7 @@ export class Drain {
     }
     if (flights.length === 0) return;
     this.#options.outbox.markOut(seqsOf(flights), true);
+    crashPoint('drain.before-send');
     for (const flight of flights) this.#send(flight);
     crashPoint('drain.after-send');
   }
@@ -238,6 +239,7 @@ export class Drain {
       this.#suspects.onAck(record.seq);
       onAcked(record, receipt, tookMs);
     }
+    crashPoint('drain.after-remove');
     if (!flight.lane.isSettling) flight.lane.failures = 0;
     this.#settle(flight);
     flight.lane.gathering?.settle();
