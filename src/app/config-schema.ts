@@ -4,19 +4,23 @@ import { brokerOptions } from '../archive/intake/broker-options.ts';
 import { compactOptions } from '../archive/upkeep/compact-options.ts';
 import { uploadOptions, uploadTarget } from '../archive/upload/upload-options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
+import { errorText } from '../core/errors.ts';
 import { byteSize, duration } from '../core/option-types.ts';
 import { s3Options } from '../storage/options.ts';
 import { filterFault } from '../wire/topic.ts';
 import { listenerOptions, tlsOptions } from './listener-options.ts';
 
-const filters = () =>
-  z.array(
-    z
-      .string()
-      .refine((filter) => filterFault(filter) === undefined, { error: 'expected topic filters such as "devices/+/debug" or "$noise/#"' }),
-  );
+const filters = () => z.array(listed('topic filters such as "devices/+/debug" or "$noise/#"', filterFault));
 
-const regex = () => z.string().refine(isRegex, { error: 'expected regular expressions' });
+const regex = () => listed('regular expressions', regexFault);
+
+/** One of a list: a mistake names which, and why. */
+function listed(expected: string, fault: (value: string) => string | undefined) {
+  return z.string().superRefine((value, context) => {
+    const why = fault(value);
+    if (why) context.addIssue({ code: 'custom', message: `expected ${expected}; ${JSON.stringify(value)} is none: ${why}` });
+  });
+}
 
 /**
  * The whole configuration: one YAML file, `HYDRANT_*` variables and flags all end up in this shape.
@@ -130,11 +134,11 @@ function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
-function isRegex(source: string): boolean {
+function regexFault(source: string): string | undefined {
   try {
     new RegExp(source, 'u');
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return errorText(error).replace(/^Invalid regular expression: \/.*\/u: /s, '');
   }
 }

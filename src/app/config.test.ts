@@ -80,7 +80,7 @@ log: {level: loud}
     'hydrant.yaml:3:30: listeners.http.host is "": expected text that is not empty',
     'hydrant.yaml:3:16: listeners.http.port is "eighty": expected a whole number from 0 to 65535',
     'hydrant.yaml:5:9: journal.qos0 is "maybe": expected true or false',
-    'hydrant.yaml:6:12: journal.exclude is ["a/#","b#"]: expected topic filters such as "devices/+/debug" or "$noise/#"',
+    'hydrant.yaml:6:12: journal.exclude is ["a/#","b#"]: expected topic filters such as "devices/+/debug" or "$noise/#"; "b#" is none: # stands for all that follows, so it must be the whole last level',
     'hydrant.yaml:7:19: journal.rotate.bytes is "10 potatoes": expected a size such as 64KiB, 128MiB or 10GB, at least 64KiB',
     'hydrant.yaml:7:37: journal.rotate.age is 15: expected a duration such as 250ms, 15m or 7d',
     'hydrant.yaml:8:14: log.level is "loud": expected one of debug, info, warn, error',
@@ -251,7 +251,7 @@ test('the daily layout with zstd is refused where the codec is given', async () 
   ]);
   assert.match(
     (await faultsOf('archive: {exclude: {regex: ["("]}}\n'))[0]!,
-    /archive\.exclude\.regex is \["\("\]: expected regular expressions/,
+    /archive\.exclude\.regex is \["\("\]: expected regular expressions; "\(" is none: Unterminated group$/,
   );
 });
 

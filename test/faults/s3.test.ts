@@ -493,6 +493,8 @@ test('a wrong endpoint or region is told from a server that is down', async () =
     { method: 'HEAD' },
   );
   assert.match((await failure(open().put('a', Buffer.from('x'), ONCE))).fix, /is in eu-west-2: set archive\.s3\.region/);
+  await using elsewhere = createS3Store({ bucket: 'not-made', prefix: '', settings: radosgw.settings({ region: 'mars-1' }) });
+  assert.match((await failure(elsewhere.put('a', Buffer.from('x'), ONCE))).fix, /^Set archive\.s3\.region/);
   const spoken = await failure(open({ endpoint: radosgw.endpoint.replace('http:', 'https:') }).get('first'));
   assert.match(spoken.fix, /http against https/);
   assert.equal(spoken.retryable, false);

@@ -119,7 +119,12 @@ const BY_CODE: Record<string, Advice> = {
   },
 };
 
-const OTHER_REGION = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'];
+const OTHER_REGION = [
+  'PermanentRedirect',
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+  'InvalidLocationConstraint',
+];
 
 function advice(action: S3Action, error: Thrown, place: S3Place): Advice {
   const { bucket } = place;
