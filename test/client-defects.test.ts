@@ -12,7 +12,7 @@ const DEFECTS = [
   'what is queued is forgotten at a stop',
   'what is queued is forgotten in a crash',
   'no limit of what is out',
-  'a keep-alive of 2 minutes becomes none, and a dead link goes unnoticed',
+  'a keep-alive of 2 becomes none, and a dead link goes unnoticed',
   'the end of an old connection closes the new one',
   'the token is never renewed while connected',
   'the configuration is not subscribed to again after a reconnect',
