@@ -24,11 +24,15 @@ const CLIENT_ID_NOTE = 'client-id';
  * Opens a client on an outbox, in constant time whatever that holds. It connects when there is something to send or to subscribe to, and publishing
  * does not wait for it. Of several processes on one outbox folder all may publish; one of them is connected and sends, and when it ends another
  * takes over.
- * @throws HYD_USAGE for a wrong option; HYD_OUTBOX, HYD_DATA_FORMAT when the outbox cannot be opened
+ * @throws HYD_USAGE for a wrong option; HYD_UNSUPPORTED for `status` with a profile whose service retains nothing; HYD_OUTBOX, HYD_DATA_FORMAT when the outbox cannot be opened
  */
 export async function openClient(options: ClientOptions): Promise<Client> {
   checkOptions(options);
   const { profile = generic(), log = silentLog } = options;
+  if (options.status && !profile.limits.retain)
+    throw new HydrantError('HYD_UNSUPPORTED', `status: the service of the profile ${profile.name} retains nothing`, {
+      fix: 'Leave `status` out; `metrics()` says the same on the device.',
+    });
   const outbox = await openOutbox(options.outbox, { log });
   try {
     const clientId = options.clientId ?? profile.clientId ?? (await keptClientId(outbox));

@@ -113,6 +113,10 @@ test('what the service would hang up on is refused before it is stored', async (
   }
   assert.throws(() => clearblade({ project: 'p', region: '', registry: 'r', device: 'd1' }), /clearblade\(\{ region \}\) "" is no name/);
   assert.throws(() => clearblade({ project: 'p', region: 'x', registry: 'r' } as never), /clearblade\(\{ device \}\) is missing/);
+  await assert.rejects(
+    openClient({ outbox: ':memory:', profile: profileOf(service.url), status: true }),
+    /status: .* clearblade retains nothing/,
+  );
   await client.flush();
   assert.deepEqual(service.closings, []);
 });
