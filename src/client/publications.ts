@@ -1,24 +1,26 @@
 import type { Receipt } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
-import { Lasting } from './lasting.ts';
 import type { Metrics } from './metrics.ts';
 import type { Publication } from './options.ts';
 import type { Outbox, OutboxRecord } from './outbox/outbox.ts';
 
 /** So many are told what became of them without having been asked for; of more the outbox is asked when somebody asks. */
-const MAX_UNASKED = 20_000;
+const MAX_UNASKED = 2_000;
 /** Endings that are remembered for those who ask late. */
 const MAX_ENDINGS = 10_000;
 const ONE = { maxEvents: 1, maxBytes: 1 };
 
-/** One publish of this process. Its promises are made when somebody asks for them, so that none is left unhandled and a backlog costs nothing. */
+/** One publish of this process. Its promises are made when somebody asks for them, so that none is left unhandled and a backlog costs little. */
 class Tracked implements Publication {
   readonly id: string;
   readonly #publications: Publications;
-  readonly #stored = new Lasting<void>();
-  readonly #acked = new Lasting<Receipt>();
-  isAsked = false;
-  record: Pick<OutboxRecord, 'seq' | 'channel'> | undefined;
+  #storing: PromiseWithResolvers<void> | undefined;
+  #acking: PromiseWithResolvers<Receipt> | undefined;
+  #receipt: Receipt | undefined;
+  #error: HydrantError | undefined;
+  /** Its place, once it is stored. */
+  seq = 0;
+  channel = '';
 
   constructor(id: string, publications: Publications) {
     this.id = id;
@@ -26,30 +28,47 @@ class Tracked implements Publication {
   }
 
   get stored(): Promise<void> {
-    return this.#stored.promise;
+    if (!this.#storing) {
+      this.#storing = Promise.withResolvers<void>();
+      this.#storing.promise.catch(() => {});
+      if (this.seq > 0) this.#storing.resolve();
+      else if (this.#error) this.#storing.reject(this.#error);
+    }
+    return this.#storing.promise;
   }
 
   get acked(): Promise<Receipt> {
-    if (!this.isAsked) {
-      this.isAsked = true;
-      if (!this.#acked.isSettled && this.record) this.#publications.ask(this);
+    if (!this.#acking) {
+      this.#acking = Promise.withResolvers<Receipt>();
+      this.#acking.promise.catch(() => {});
+      if (this.#receipt) this.#acking.resolve(this.#receipt);
+      else if (this.#error) this.#acking.reject(this.#error);
+      else if (this.seq > 0) this.#publications.ask(this);
     }
-    return this.#acked.promise;
+    return this.#acking.promise;
   }
 
-  onStored(record: OutboxRecord): void {
-    this.record = { seq: record.seq, channel: record.channel };
-    this.#stored.resolve();
+  /** Somebody waits for its end. */
+  get isAsked(): boolean {
+    return this.#acking !== undefined;
+  }
+
+  onStored({ seq, channel }: OutboxRecord): void {
+    this.seq = seq;
+    this.channel = channel;
+    this.#storing?.resolve();
     this.#publications.onStored(this);
   }
 
   onAcked(receipt: Receipt): void {
-    this.#acked.resolve(receipt);
+    this.#receipt = receipt;
+    this.#acking?.resolve(receipt);
   }
 
   fail(error: HydrantError): void {
-    this.#stored.reject(error);
-    this.#acked.reject(error);
+    this.#error = error;
+    if (this.seq === 0) this.#storing?.reject(error);
+    this.#acking?.reject(error);
   }
 }
 
@@ -101,11 +120,12 @@ export class Publications {
   }
 
   onStored(tracked: Tracked): void {
-    const { seq } = tracked.record!;
-    const ending = this.#endings.get(seq);
-    this.#endings.delete(seq);
-    if (ending) tracked.fail(ending);
-    else if (this.#closed) tracked.fail(this.#closed);
+    const { seq } = tracked;
+    const ending = this.#endings.size > 0 ? this.#endings.get(seq) : undefined;
+    if (ending) {
+      this.#endings.delete(seq);
+      tracked.fail(ending);
+    } else if (this.#closed) tracked.fail(this.#closed);
     else if (tracked.isAsked || this.#waiting.size < MAX_UNASKED) this.#waiting.set(seq, tracked);
   }
 
@@ -127,7 +147,7 @@ export class Publications {
 
   /** Somebody asks for the first time, and it may be over already. */
   ask(tracked: Tracked): void {
-    const { seq, channel } = tracked.record!;
+    const { seq, channel } = tracked;
     if (this.#closed) return tracked.fail(this.#closed);
     if (this.#waiting.has(seq)) return;
     this.#waiting.set(seq, tracked);
@@ -142,10 +162,10 @@ export class Publications {
   /** While another process sends: settles those that are no longer in the outbox. @throws HYD_OUTBOX */
   async poll(): Promise<void> {
     const gone: number[] = [];
-    const channels = Map.groupBy(this.#waiting.values(), ({ record }) => record!.channel);
+    const channels = Map.groupBy(this.#waiting.values(), ({ channel }) => channel);
     for (const [channel, waiting] of channels) {
       const [lowest] = await this.#outbox.read(channel, 0, ONE);
-      for (const { record } of waiting) if (!lowest || record!.seq < lowest.seq) gone.push(record!.seq);
+      for (const { seq } of waiting) if (!lowest || seq < lowest.seq) gone.push(seq);
     }
     if (gone.length === 0) return;
     const quarantined = new Map((await this.#outbox.quarantined()).map(({ seq, reason }) => [seq, reason]));
