@@ -2,7 +2,7 @@ import { crashPoint } from '../../core/crash-point.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { ObjectBody, ObjectInfo, ObjectStore, ReadableStore } from '../../storage/store.ts';
 import { decodeManifest, type Manifest } from '../../wire/manifest.ts';
-import type { ArchiveGroup } from '../archive-groups.ts';
+import { type ArchiveGroup, listGroups } from '../archive-groups.ts';
 import { HIVE_PREFIX, parseArchiveKey, QUARANTINE_PREFIX } from '../keys.ts';
 import type { SeqPart } from '../sealer-options.ts';
 import { sha256Of } from '../sha256.ts';
@@ -45,9 +45,9 @@ async function isJoined(remote: ReadableStore, base: string): Promise<boolean> {
   const own = parseArchiveKey(`${base}.manifest.json`);
   if (own?.layout !== 'hive') return false;
   const hour = base.slice(0, base.lastIndexOf('/') + 1);
-  for await (const { key } of remote.list(`${hour}${own.journal}-${own.epoch}-`)) {
-    const other = parseArchiveKey(key);
-    if (other?.layout !== 'hive' || other.file !== 'manifest' || other.base === base) continue;
+  for await (const other of listGroups(remote, `${hour}${own.journal}-${own.epoch}-`)) {
+    const isWhole = other.manifest !== undefined && other.objects.length > 0;
+    if (other.layout !== 'hive' || other.base === base || !isWhole) continue;
     if (other.first <= own.first && other.last >= own.last) return true;
   }
   return false;

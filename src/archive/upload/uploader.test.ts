@@ -124,6 +124,22 @@ test('a kept object that was put together with others in the remote store does n
   assert.equal(uploader.statistics.uploaded, 1);
 });
 
+test('a manifest alone of what was to be put together is no reason to remove a kept object that has gone from the remote store', async () => {
+  await using pair = await UploadPair.create();
+  await pair.fill(1);
+  const uploader = await pair.openUploader({ keepLocalMs: 60_000 });
+  await (await pair.openSealer(uploader)).run();
+  await until(() => uploader.statistics.uploaded === 1 && uploader.statistics.pending === 0, 'the upload');
+  const keys = await pair.remoteKeys();
+  const manifest = await pair.remote.inner.get(keys.find((key) => key.endsWith('.manifest.json'))!);
+  const whole = keys[0]!.replace(/\d{15}\..*$/, '000000000000009.manifest.json');
+  for (const key of keys) await pair.remote.inner.delete(key);
+  await pair.remote.inner.put(whole, manifest, ONCE);
+  pair.folder.nowMs += 60_000;
+  await until(() => uploader.statistics.uploaded === 2 || uploader.statistics.removed > 0, 'the look');
+  assert.deepEqual(await pair.remoteKeys(), [...keys, whole].sort());
+});
+
 test('a kept object that retention has removed from the remote store does not go up again', async () => {
   for (const [layout, days] of [
     ['hive', 1],
