@@ -109,7 +109,7 @@ test('a key that is replaced on disk is taken over while events flow, and the ol
   client.on('link', () => client.metrics().connects === 2 && renewed.resolve());
   const publishing = publishUntil(stop.signal, client, 'turned');
   try {
-    await client.publish({ topic: 'turned/up', payload: 'x' }).acked;
+    await within(client.publish({ topic: 'turned/up', payload: 'x' }).acked, 20_000, 'the first login');
     await allow(first, second);
     await reload();
     await writeFile(keyFile, pemOf(second).slice(0, 100));
@@ -149,7 +149,7 @@ for (const [version, offMs, logins] of [
     await using client = await open({ version, clientId: `skewed-${version}-${logins}`, credentials });
     const skews: number[] = [];
     client.on('clock-skew', ({ skewMs }) => skews.push(skewMs));
-    await client.publish({ topic: 'skewed', payload: 'x' }).acked;
+    await within(client.publish({ topic: 'skewed', payload: 'x' }).acked, 20_000, 'a login that is taken');
     assert.deepEqual(
       client.changes.map(({ kind }) => kind),
       [...Array(logins - 1).fill('refused'), 'up'],
