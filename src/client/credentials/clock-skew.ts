@@ -13,8 +13,8 @@ const NOTICED_MS = 2_000;
 const TIME = /\b\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)/;
 
 /**
- * How far the server's clock is from this machine's, as far as logins tell. Where the server says its time in a refusal, that; else each
- * refused login is followed by one that is dated otherwise, and what the server then takes is remembered.
+ * How far the server's clock is from this machine's, as far as logins tell. Where the server says its time in a refusal, that; else after
+ * refused logins every other one is dated otherwise, and what the server then takes is remembered.
  */
 export class ClockSkew {
   readonly #owners: Owners;
@@ -31,8 +31,10 @@ export class ClockSkew {
     if (refusals === 0) return this.#knownMs;
     const told = this.#told(refusal?.remarks ?? []);
     if (told !== undefined) return told;
-    const tries = [this.#knownMs, ...skewsToTry(lifeMs).filter((skewMs) => skewMs !== this.#knownMs)];
-    return tries[refusals % tries.length]!;
+    // Most refusals have another reason: what is known is every other try, so that it is soon taken once that reason is gone.
+    if (refusals % 2 === 0) return this.#knownMs;
+    const tries = skewsToTry(lifeMs).filter((skewMs) => skewMs !== this.#knownMs);
+    return tries[((refusals - 1) / 2) % tries.length]!;
   }
 
   /** A login that was dated so was taken. */
