@@ -144,7 +144,7 @@ for (const [version, offMs, logins] of [
   [4, -0.5 * HOUR_MS, 4],
 ] as const) {
   const off = `${Math.abs(offMs) / HOUR_MS} h ${offMs < 0 ? 'behind' : 'ahead'}`;
-  test(`MQTT ${version}: a clock that is ${off} is found at login ${logins}, and told`, async () => {
+  test(`MQTT ${version}: a clock that is ${off} is let in at login ${logins}`, async () => {
     const credentials = token({ lifeSeconds: 1500 }, offMs);
     await using client = await open({ version, clientId: `skewed-${version}-${logins}`, credentials });
     const skews: number[] = [];
