@@ -106,8 +106,9 @@ test('a day waits for every segment that has events of it', async () => {
   await folder.append('early');
   await folder.journal.rotate();
   await folder.append('late');
-  folder.nowMs = Date.parse('2026-11-21T00:00:05Z');
-  const sealer = await folder.openSealer({ layout: 'daily' });
+  // The journal's own clock stays: it closes a segment whose hour is over by itself.
+  const clock = { now: () => Date.parse('2026-11-21T00:00:05Z') };
+  const sealer = await folder.openSealer({ layout: 'daily', clock });
   await sealer.run();
   assert.equal(sealer.statistics.days, 0);
   await folder.journal.rotate();
