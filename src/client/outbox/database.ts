@@ -38,7 +38,7 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     let isNew = checkFormat(database, path);
     useLog(database);
-    database.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 4194304;');
+    database.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 500; PRAGMA journal_size_limit = 4194304;');
     if (!isNew) return database;
     database.exec('BEGIN IMMEDIATE');
     isNew = checkFormat(database, path);
@@ -65,8 +65,10 @@ function checkFormat(database: DatabaseSync, path: string): boolean {
   );
 }
 
+type NumberPragma = 'user_version' | 'application_id' | 'data_version' | 'schema_version' | 'freelist_count' | 'page_size';
+
 /** A number that the database keeps about itself. */
-export function numberOf(database: DatabaseSync, pragma: 'user_version' | 'application_id' | 'data_version' | 'schema_version'): number {
+export function numberOf(database: DatabaseSync, pragma: NumberPragma): number {
   return Number(database.prepare(`PRAGMA ${pragma}`).get()![pragma]);
 }
 

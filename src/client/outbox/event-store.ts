@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { crashPoint } from '../../core/crash-point.ts';
 import { HydrantError } from '../../core/errors.ts';
@@ -25,7 +25,8 @@ const RANGE = 2 ** 40;
 const MAX_CHANNELS = 2 ** 13 - 1;
 /** Rows of one statement: a call costs as much as two rows. */
 const ROWS = 16;
-const RESERVE_BYTES = 1 << 20;
+/** As much as the log has at most: what is in it can then always be moved to the file, also on a full disk. */
+const RESERVE_BYTES = 1 << 22;
 const NOTHING_PUT: PutResult = { firsts: [], refused: [], replaced: [], leftOut: false };
 const STANDARD_BOUNDS = { maxEvents: 1_000_000, maxBytes: 1 << 30, keepsOrder: false };
 
@@ -78,6 +79,7 @@ export class EventStore {
   commit({ epoch, nowMs, removed, changes, puts }: CommitRequest): CommitResult | undefined {
     if (epoch !== this.#epoch) return undefined;
     try {
+      if (puts && this.#reserveFreed) this.#assertSpace(puts);
       this.#db.exec('BEGIN IMMEDIATE');
       this.#refresh();
       for (let i = 0; i < removed.length; i += 2) this.#remove(removed[i]!, removed[i + 1]!);
@@ -88,12 +90,13 @@ export class EventStore {
       this.#db.exec('COMMIT');
       crashPoint('outbox.after-commit');
       if (put.leftOut) this.#epoch++;
-      if (this.#reserveFreed) this.#keepReserve();
+      if (this.#reserveFreed) this.#tidyUp();
       return { changes: done, ...put };
     } catch (error) {
       this.#epoch++;
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      this.#freeReserve();
+      if (!puts || this.#fits(puts)) this.#freeReserve();
+      this.#shortenLog();
       this.#loadChannels();
       throw error;
     }
@@ -435,21 +438,48 @@ export class EventStore {
     return this.#statement(sql).iterate(...values) as Iterable<unknown> as Iterable<SQLOutputValue[]>;
   }
 
-  /** Space for the moment when the disk is full: what the bus has acknowledged must still be deleted. */
-  #keepReserve(): void {
-    if (this.#reserve === undefined) return;
+  /** Space for the moment when the disk is full: what the bus has acknowledged must still be deleted. @returns whether it is there */
+  #keepReserve(): boolean {
+    if (this.#reserve === undefined) return true;
     try {
-      writeFileSync(this.#reserve, Buffer.alloc(RESERVE_BYTES), { mode: 0o600 });
+      if (!existsSync(this.#reserve)) writeFileSync(this.#reserve, Buffer.alloc(RESERVE_BYTES), { mode: 0o600 });
       this.#reserveFreed = false;
     } catch {
-      rmSync(this.#reserve, { force: true });
+      this.#freeReserve();
     }
+    return !this.#reserveFreed;
   }
 
   #freeReserve(): void {
     if (this.#reserve === undefined) return;
     rmSync(this.#reserve, { force: true });
     this.#reserveFreed = true;
+  }
+
+  /** After a commit that needed the reserve. */
+  #tidyUp(): void {
+    this.#shortenLog();
+    this.#keepReserve();
+  }
+
+  /** Moves the log into the file, where there is space for that. */
+  #shortenLog(): void {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // The disk is full or failing: whoever writes next is told.
+    }
+  }
+
+  /** What was kept back for deleting is not used up by what comes. */
+  #assertSpace(puts: PutBlock): void {
+    if (this.#fits(puts) || this.#keepReserve()) return;
+    throw new HydrantError('HYD_OUTBOX', 'the disk is full; what is left is kept for deleting');
+  }
+
+  /** Whether it goes into what deleted events have left in the file. */
+  #fits(puts: PutBlock): boolean {
+    return numberOf(this.#db, 'freelist_count') * numberOf(this.#db, 'page_size') > 2 * puts.buffer.byteLength;
   }
 }
 

@@ -20,7 +20,7 @@ export function isDamage({ sqlite }: Failure): boolean {
 
 /** What a caller is told. */
 export function outboxError(path: string, doing: string, failure: Failure): HydrantError {
-  if (failure.code !== undefined) return new HydrantError(failure.code, failure.message);
+  if (failure.code !== undefined && failure.code !== 'HYD_OUTBOX') return new HydrantError(failure.code, failure.message);
   if (!isDamage(failure)) return new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be ${doing}: ${failure.message}`);
   return new HydrantError('HYD_OUTBOX', `the outbox ${path} is damaged: ${failure.message}; nothing of it was changed`, {
     retryable: false,
