@@ -103,6 +103,7 @@ test('where both sides can, credentials are renewed by AUTH in the session, whic
     );
     assert.equal((shown[1] as AuthPacket).reasonCode, 0x19);
     assert.equal(accepted, 3);
+    assert.deepEqual(timing.delays, Array(3).fill(LIFE_MS * 0.8));
   });
 });
 
