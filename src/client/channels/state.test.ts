@@ -139,8 +139,9 @@ test('publishNow sends without waiting for the interval, and resolves with the a
   assert.equal(await hand.send(), '[1]');
   state.update(2);
   hand.ack();
+  const dueIn = hand.dueIn();
   await now;
-  assert.ok((await hand.dueIn())! > 0, 'what came later waits for its interval');
+  assert.ok((await dueIn)! > 0, 'what came later waits for its interval');
 });
 
 test('publishNow waits for the time that the service needs between two states', async () => {
@@ -151,10 +152,11 @@ test('publishNow waits for the time that the service needs between two states', 
   void state.publishNow();
   assert.equal(await hand.dueIn(), 700, 'the process before may have sent a moment ago');
   await hand.send();
+  hand.nowMs += 5_000;
   hand.ack();
   state.update(2);
   void state.publishNow();
-  assert.equal(await hand.dueIn(), 700);
+  assert.equal(await hand.dueIn(), 700, 'it may have lain here for a while, without a connection');
   assert.throws(() => hand.channels.open('state', { intervalMs: 699 }), coded('HYD_USAGE', /699.*700 ms/));
 });
 
@@ -263,10 +265,7 @@ test('after a connect the document goes once more under the id it had, unless th
   hand.ack();
   hand.channels.open('state', { resend: false });
   hand.up();
-  state.update({ b: 2 });
-  await hand.send();
-  hand.ack();
-  assert.equal(await hand.send(), undefined);
+  assert.equal(await until(hand), undefined);
 });
 
 test('a document survives a restart', async () => {
@@ -286,6 +285,15 @@ test('a document that would grow too large is refused with its largest key, and 
   await assert.rejects(state.update({ b: 'y'.repeat(60) }).stored, coded('HYD_TOO_LARGE', /the largest part is "b" with 62 bytes/));
   state.update({ c: 1 });
   assert.deepEqual(JSON.parse((await hand.send())!), { a: 'x'.repeat(50), c: 1 });
+});
+
+test('what waited at the start counts in the size of a document too', async () => {
+  const profile = small({ maxStateBytes: 100 });
+  const { hand, state } = open({ mode: 'last', form: 'object' }, profile);
+  state.update({ a: 'x'.repeat(50) });
+  const next = open({ mode: 'last', form: 'object' }, profile, hand);
+  await next.hand.dueIn();
+  await assert.rejects(next.state.update({ b: 'y'.repeat(50) }).stored, coded('HYD_TOO_LARGE', /100 in one state/));
 });
 
 test('a document takes objects only', async () => {
@@ -319,6 +327,14 @@ test('a change of mode sends what waits as it was meant', async () => {
     hand.ack();
   }
   assert.deepEqual(texts, ['[{"a":1}]', '{"b":2}', '[{"c":3}]']);
+});
+
+test('what was last and becomes merge is one document', async () => {
+  const { hand, state } = open({ mode: 'last', form: 'object' });
+  state.update({ a: 1, b: 2 });
+  hand.channels.open('state', { mode: 'merge' });
+  state.update({ b: null });
+  assert.equal(await hand.send(), '{"a":1}');
 });
 
 /** The next publish, which something asynchronous is about to store. */
