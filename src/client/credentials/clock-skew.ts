@@ -19,41 +19,57 @@ const TIME = /\b\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\
 export class ClockSkew {
   readonly #owners: Owners;
   readonly #clock: Clock;
-  #knownMs = 0;
+  /** Milliseconds that no setting of the clock changes. */
+  readonly #elapsed: () => number;
+  /** The server's clock at a moment of `elapsed`, when it is another one than this machine's. */
+  #known: { serverMs: number; elapsedMs: number } | undefined;
+  #toldMs = 0;
 
-  constructor(owners: Owners, clock: Clock = systemClock) {
+  constructor(owners: Owners, clock: Clock = systemClock, elapsed: () => number = () => performance.now()) {
     this.#owners = owners;
     this.#clock = clock;
+    this.#elapsed = elapsed;
   }
 
   /** The server's clock less this machine's, milliseconds, to date the next login by. */
   assume({ refusals, refusal }: Pick<CredentialRequest, 'refusals' | 'refusal'>, lifeMs: number): number {
-    if (refusals === 0) return this.#knownMs;
+    const knownMs = this.#skewNow();
+    if (refusals === 0) return knownMs;
     const told = this.#told(refusal?.remarks ?? []);
     if (told !== undefined) return told;
     // Most refusals have another reason: what is known is every other try, so that it is soon taken once that reason is gone.
-    if (refusals % 2 === 0) return this.#knownMs;
-    const tries = skewsToTry(lifeMs).filter((skewMs) => skewMs !== this.#knownMs);
+    if (refusals % 2 === 0) return knownMs;
+    const tries = skewsToTry(lifeMs).filter((skewMs) => Math.abs(skewMs - knownMs) >= NOTICED_MS);
     return tries[((refusals - 1) / 2) % tries.length]!;
   }
 
   /** A login that was dated so was taken. */
   accept(skewMs: number): void {
-    if (skewMs === this.#knownMs) return;
-    this.#knownMs = skewMs;
+    if (Math.abs(skewMs - this.#toldMs) < NOTICED_MS) return;
+    this.#toldMs = skewMs;
+    this.#known = skewMs === 0 ? undefined : { serverMs: this.#clock.now() + skewMs, elapsedMs: this.#elapsed() };
     const off = `about ${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? 'behind' : 'ahead of'}`;
     if (skewMs === 0) this.#owners.log('info', "this machine's clock and the server's agree again");
     else this.#owners.log('warn', `this machine's clock is ${off} the server's: logins are dated so that it takes them`, { skewMs });
     this.#owners.onClockSkew(skewMs);
   }
 
+  /** A clock that is set right, or wrong, meanwhile changes the skew and not what is known of the server's. */
+  #skewNow(): number {
+    if (!this.#known) return 0;
+    const { serverMs, elapsedMs } = this.#known;
+    return inSeconds(serverMs + this.#elapsed() - elapsedMs - this.#clock.now());
+  }
+
   #told(remarks: readonly string[]): number | undefined {
     const time = remarks.map((remark) => TIME.exec(remark)?.[0]).find((found) => found !== undefined);
     const serverMs = Date.parse(time ?? '');
-    if (Number.isNaN(serverMs)) return undefined;
-    const skewMs = Math.round((serverMs - this.#clock.now()) / 1000) * 1000;
-    return Math.abs(skewMs) < NOTICED_MS ? 0 : skewMs;
+    return Number.isNaN(serverMs) ? undefined : inSeconds(serverMs - this.#clock.now());
   }
+}
+
+function inSeconds(skewMs: number): number {
+  return Math.abs(skewMs) < NOTICED_MS ? 0 : Math.round(skewMs / 1000) * 1000;
 }
 
 /** None, a service's tolerance to either side, then outwards in steps that leave no skew of up to a day untried, if the service has that tolerance. */

@@ -56,6 +56,10 @@ test('options that cannot work are refused at the call, a key file when it is re
   create({ lifeSeconds: 86_400 });
   assert.throws(() => create({ key: ec.publicKey }), { code: 'HYD_CREDENTIALS', message: /^the key is a public key/ });
   assert.throws(() => create({ algorithm: 'RS256' }), { code: 'HYD_CREDENTIALS', message: /RS256 signs with an RSA key/ });
+  const secret = pemOf(ec.privateKey).split('\n').slice(1, -2);
+  for (const key of [secret.join('\n'), secret.join(''), JSON.stringify(ec.privateKey.export({ format: 'jwk' }))]) {
+    assert.throws(() => create({ key }), { code: 'HYD_CREDENTIALS', message: 'the key is neither the path of a file nor PEM' });
+  }
   const path = join(folder.path, 'late.pem');
   const provider = create({ key: path });
   await assert.rejects(provider(request()), { code: 'HYD_CREDENTIALS', message: `the key file ${path} does not exist` });

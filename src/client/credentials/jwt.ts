@@ -1,11 +1,14 @@
 import { KeyObject } from 'node:crypto';
 import { type Clock, systemClock } from '../../core/clock.ts';
+import { HydrantError } from '../../core/errors.ts';
 import { assertLife, assertOptions } from './assert-options.ts';
 import { ClockSkew } from './clock-skew.ts';
 import { type CredentialSource, createSource, Owners } from './credential-source.ts';
 import { assertSigning, type KeyOptions, readPrivateKey, type SigningKey } from './private-key.ts';
 import { WatchedFile } from './watched-file.ts';
 
+/** JSON, several lines, or one long one of base64. */
+const NO_PATH = /^\s*\{|\n|^[A-Za-z0-9+/=_-]{80,}$/;
 const KNOWN = ['key', 'passphrase', 'algorithm', 'audience', 'claims', 'keyId', 'lifeSeconds', 'username', 'as'];
 
 export interface JwtOptions extends KeyOptions {
@@ -80,6 +83,12 @@ interface KeyHolder {
 }
 
 function openKey({ key, ...options }: JwtOptions, { log }: Owners): KeyHolder {
+  if (typeof key === 'string' && !key.includes('-----BEGIN') && NO_PATH.test(key)) {
+    // It is not said what it is: it may be the secret itself.
+    throw new HydrantError('HYD_CREDENTIALS', 'the key is neither the path of a file nor PEM', {
+      fix: 'Give PEM with its first and last line.',
+    });
+  }
   if (key instanceof KeyObject || key.includes('-----BEGIN')) {
     const signing = key instanceof KeyObject ? assertSigning(key, 'the key', options.algorithm) : readPrivateKey(key, 'the key', options);
     return { read: async () => signing };
