@@ -9,6 +9,7 @@ import { config } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
 import { find } from './commands/find.ts';
 import { importCommand } from './commands/import.ts';
+import { outbox } from './commands/outbox.ts';
 import { pub } from './commands/pub.ts';
 import { query } from './commands/query.ts';
 import { replay } from './commands/replay.ts';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   archive,
   retained,
   clients,
+  outbox,
   user,
   backup,
   restore,

@@ -71,7 +71,7 @@ function jsonWriter(io: Io): PlainWriter {
 }
 
 /** The event as `-o json` shows it: the payload as JSON or text where it is one, else in base64. */
-function readable(event: StoredEvent): Record<string, unknown> {
+export function readable<Shown extends { payload: Uint8Array }>(event: Shown): Record<string, unknown> {
   const { payload, ...rest } = event;
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const text = bytes.toString();
