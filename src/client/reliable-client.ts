@@ -60,6 +60,8 @@ export class ReliableClient implements Client {
   readonly #ending = new AbortController();
   readonly #leading = Promise.withResolvers<void>();
   readonly #onUp: (() => void)[] = [];
+  /** `data` and `state` have their bounds from their channels. */
+  readonly #configured = new Set(['data', STATE]);
   #isLeading = false;
   #isUp: boolean;
   #connects = 0;
@@ -93,7 +95,7 @@ export class ReliableClient implements Client {
     outbox.onDropped = (records, reason) => this.#onDropped(records, reason);
     for (const [channel, own] of Object.entries(bounds)) {
       if (channel !== '*') outbox.configure(channel, { ...bounds['*'], ...own });
-      this.#drain.prioritize(channel, own.priority ?? 0);
+      this.#drain.prioritize(channel, own.priority ?? bounds['*']?.priority ?? 0);
     }
     this.#inlets = new Inlets({ bus, outbox, profile, clientId, leading: this.#leading.promise, signal: this.#closing.signal });
     this.#channels = new Channels({
@@ -222,8 +224,18 @@ export class ReliableClient implements Client {
     if (contentType !== undefined) event.contentType = contentType;
     if (props !== undefined) event.props = props;
     if (key !== undefined) event.key = key;
+    this.#configure(channel);
     if (ttlMs !== undefined) event.expiresMs = SYSTEM_TIMING.now() + ttlMs;
     return this.#publications.track(id, this.#parts.outbox.put(event), this.#metrics);
+  }
+
+  /** Gives a channel that no bounds name those of all others, before its first event. */
+  #configure(channel: string): void {
+    if (this.#configured.has(channel)) return;
+    this.#configured.add(channel);
+    const { outbox, options } = this.#parts;
+    const { '*': all, [channel]: own } = options.channels ?? {};
+    if (all && !own) outbox.configure(channel, all);
   }
 
   #remaining(): number {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +84,35 @@ if (!matchFilter('a/+', event.topic)) throw new Error('no match');
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   await must('node', [compiler, '--strict', '--module', 'nodenext', '--target', 'es2024', ...types, 'program.mts'], place);
   await must('node', ['program.mjs'], place);
+});
+
+test('a program can import the reliable client, in plain JavaScript and in TypeScript', async () => {
+  const program = (types: string, as: string): string => `import { generic, HydrantError, openClient${types} } from 'hydrant/client';
+const client${as && ': Client'} = await openClient({ outbox: process.argv[2]${as}, url: 'mqtt://127.0.0.1:9', profile: generic({ device: 'd1' }) });
+const publication${as && ': Publication'} = client.publish({ topic: 'a', payload: 'kept' });
+await publication.stored;
+await client.channel('data', { whenFull: 'wait' }).publish({ reading: 1 }, { sub: 'flow' }).stored;
+const { code } = await client.publish({ topic: '#', payload: '' }).stored.catch((error${as && ': HydrantError'}) => error)${as && ' as HydrantError'};
+console.log(code, client.metrics().depth, await client.close({ deadlineMs: 0 }), HydrantError.name);
+`;
+  // The Node that the package brings: `await using` and node:sqlite want 24.
+  const node = join(place, 'node_modules', '.bin', 'node');
+  const told = 'HYD_TOPIC 2 { remaining: 2 } HydrantError\n';
+  await writeFile(join(place, 'device.mjs'), program('', ''));
+  assert.equal(await must(node, ['device.mjs', join(folder.path, 'outbox1')], place), told);
+  await writeFile(join(place, 'device-ts.mts'), program(', type Client, type Publication', ' as string'));
+  const types = ['--typeRoots', join(root, 'node_modules', '@types'), '--types', 'node'];
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await must('node', [compiler, '--strict', '--module', 'nodenext', '--target', 'es2024', ...types, 'device-ts.mts'], place);
+  assert.equal(await must(node, ['device-ts.mjs', join(folder.path, 'outbox2')], place), told);
+});
+
+test('the example of a device is in the package, and runs with the Node that the package brings', async () => {
+  await copyFile(join(place, 'node_modules', 'hydrant', 'examples', 'device', 'device.mjs'), join(place, 'example.mjs'));
+  const settings = { HYDRANT_URL: 'mqtt://127.0.0.1:9', OUTBOX: join(folder.path, 'outbox3') };
+  await using child = new Child(join(place, 'node_modules', '.bin', 'node'), ['example.mjs'], { cwd: place, env: { ...env, ...settings } });
+  await child.line((line) => line === '10 events are on disk' || undefined, 30_000, 'what it stored');
+  assert.deepEqual(await child.kill('SIGTERM'), { code: 0, signal: null }, child.text());
 });
 
 /** Its output; fails the test with all that it said when it does not end with 0. */
