@@ -11,9 +11,9 @@ import { RawClient } from '../../src/testing/raw-client.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
-// examples/device/device.js, as a device author runs it.
+// examples/device/device.mjs, as a device author runs it.
 
-const PROGRAM = fileURLToPath(new URL('../../examples/device/device.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../examples/device/device.mjs', import.meta.url));
 const FROM_SOURCE = new URL('../../src/testing/from-source.ts', import.meta.url).href;
 const STATE = '[{"l_cpu_temp":12,"r_cpu_temp":32,"flow":1,"pressure":12}]';
 const DATA = Array.from({ length: 10 }, (_, index) => `{"index":${index},"val":${10 + index}}`);
