@@ -36,7 +36,7 @@ export interface PutBlock {
   extras: Extra[];
 }
 
-export interface Extra {
+interface Extra {
   index: number;
   expiresMs: number | undefined;
   key: string | undefined;
