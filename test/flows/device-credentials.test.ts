@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openMqttBus } from '../../src/bus/mqtt/mqtt-bus.ts';
-import { type Client, type ClientOptions, type JwtOptions, jwt, type LinkChange, openClient } from '../../src/client/index.ts';
+import {
+  type Client,
+  type ClientOptions,
+  HydrantError,
+  type JwtOptions,
+  jwt,
+  type LinkChange,
+  openClient,
+} from '../../src/client/index.ts';
 import { connectClient } from '../../src/mqtt/client.ts';
 import { within } from '../../src/testing/deadline.ts';
 import { findEvents } from '../../src/testing/hydrant-server.ts';
@@ -129,6 +137,27 @@ test('a key that is replaced on disk is taken over while events flow, and the ol
   await allow(first);
   await writeFile(keyFile, pemOf(first));
   await reload();
+});
+
+test('a device without its key yet, or with one that the server does not know, stores what it has and sends it once the key is right', async () => {
+  const key = join(folder.path, 'late.pem');
+  await using client = await open({ clientId: 'late', credentials: token({ key }) });
+  const told = async (kind: LinkChange['kind']): Promise<LinkChange> => {
+    const found = Promise.withResolvers<LinkChange>();
+    const end = client.on('link', (change) => change.kind === kind && found.resolve(change));
+    return within(found.promise, 20_000, `the link to be ${kind}`).finally(end);
+  };
+  const failed = told('failed');
+  const event = client.publish({ topic: 'late', payload: '0' });
+  await event.stored;
+  const { error } = await failed;
+  assert.ok(error instanceof HydrantError && error.code === 'HYD_CREDENTIALS');
+  assert.equal(error.message, `the key file ${key} does not exist`);
+  await writeFile(key, pemOf(second));
+  assert.match((await told('refused')).error!.message, /refused the connection: bad user name or password/);
+  await writeFile(key, pemOf(first));
+  await within(event.acked, 20_000, 'the event on the bus');
+  await assertOnce('late', 1);
 });
 
 async function reload(): Promise<void> {
