@@ -88,6 +88,23 @@ test('a file that was never good says what is wrong with it, each time', async (
   await assert.rejects(open(join(path, 'x', 'y')).file.read(), { message: /does not exist/ });
 });
 
+test('a file that this user may not read says which user that is', async () => {
+  await using folder = await createTempFolder();
+  const path = join(folder.path, 'number');
+  await writeFile(path, '1', { mode: 0o000 });
+  const user = process.geteuid!();
+  const other = user === 0 ? 65_534 : user;
+  process.seteuid!(other);
+  try {
+    await assert.rejects(open(path).file.read(), {
+      code: 'HYD_CREDENTIALS',
+      message: `the number file ${path} may not be read by user ${other}`,
+    });
+  } finally {
+    process.seteuid!(user);
+  }
+});
+
 test('whoever watches is called for another value, not for a half-written file', async () => {
   await using folder = await createTempFolder();
   const path = join(folder.path, 'number');

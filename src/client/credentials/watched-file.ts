@@ -77,7 +77,7 @@ export class WatchedFile<T> {
     const said: Record<string, [message: string, fix: string]> = {
       ENOENT: [`${name} does not exist`, 'Put it there, or correct the path.'],
       EACCES: [
-        `${name} may not be read by user ${process.getuid?.() ?? 'of this process'}`,
+        `${name} may not be read by user ${process.geteuid?.() ?? 'of this process'}`,
         'Give it to the user that this program runs as.',
       ],
       EISDIR: [`${name} is a folder`, 'Give the path of the file in it.'],
