@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
-import { WebSocket } from 'ws';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { errorText, HydrantError, systemCode } from '../core/errors.ts';
 import { tlsFix } from './tls-fix.ts';
 import { type Transport, tcpTransport, webSocketTransport } from './transport.ts';
@@ -63,7 +62,8 @@ async function dialSocket(target: URL, { signal, tls }: DialOptions): Promise<So
   const secure = target.protocol === 'mqtts:';
   const host = target.hostname.replace(/^\[|\]$/g, '');
   const port = Number(target.port || (secure ? 8883 : 1883));
-  const socket = secure ? connectTls({ host, port, servername: isIP(host) ? '' : host, ...tls }) : connectTcp({ host, port });
+  const { connect: connectTls } = secure ? await import('node:tls') : {};
+  const socket = connectTls ? connectTls({ host, port, servername: isIP(host) ? '' : host, ...tls }) : connectTcp({ host, port });
   try {
     await once(socket, secure ? 'secureConnect' : 'connect', { signal });
   } catch (error) {
@@ -78,6 +78,8 @@ async function dialWebSocket(target: URL, { signal, tls }: DialOptions): Promise
   const bare = new URL(target);
   bare.username = '';
   bare.password = '';
+  // With all that it loads it takes 14 MB, which a device that speaks MQTT over TCP has no use for.
+  const { WebSocket } = await import('ws');
   const ws = new WebSocket(bare, 'mqtt', { perMessageDeflate: false, maxPayload: LONGEST_PACKET, ...tls });
   const upgraded = once(ws, 'upgrade', { signal }) as Promise<[IncomingMessage]>;
   try {
