@@ -144,6 +144,19 @@ test('publishNow sends without waiting for the interval, and resolves with the a
   assert.ok((await dueIn)! > 0, 'what came later waits for its interval');
 });
 
+test('publishNow holds for an update that takes the place of the one it was called for', async () => {
+  const { hand, state } = open({ mode: 'last', form: 'object' });
+  state.update({ a: 1 });
+  const now = state.publishNow();
+  state.update({ b: 2 });
+  assert.equal(await hand.dueIn(), 0);
+  assert.equal(await hand.send(), '{"a":1,"b":2}');
+  hand.ack();
+  await now;
+  state.update({ c: 3 });
+  assert.equal(await hand.dueIn(), 1_000);
+});
+
 test('publishNow waits for the time that the service needs between two states', async () => {
   const profile = generic({ device: 'd1' });
   const strict = { ...profile, limits: { ...profile.limits, minStateIntervalMs: 700 } };
@@ -165,6 +178,9 @@ test('publishNow fails as the update does that it was called for', async () => {
   hand.failure = new HydrantError('HYD_OUTBOX', 'the disk is full');
   state.update(1);
   await assert.rejects(state.publishNow(), coded('HYD_OUTBOX', /full/));
+  hand.failure = undefined;
+  state.update(2);
+  assert.equal(await hand.dueIn(), 1_000, 'what comes later waits for its interval');
 });
 
 test('what was cut off goes again with the same content under the same id, what came meanwhile after it', async () => {

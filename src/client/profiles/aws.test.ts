@@ -99,6 +99,20 @@ test('what the service would hang up on is refused before it is stored', async (
   assert.deepEqual(service.closings, []);
 });
 
+test('the limits that the service states are those of the profile', () => {
+  assert.deepEqual(aws({ thing: 't1', endpoint: 'x' }).limits, {
+    maxEventBytes: 131_072,
+    maxStateBytes: 8_192,
+    stateIntervalMs: 1_000,
+    minStateIntervalMs: 50,
+    maxQos: 1,
+    retain: true,
+    maxInFlight: 100,
+    eventsPerSecond: 100,
+    bytesPerSecond: 524_288,
+  });
+});
+
 test('names become topics, and one that is missing is said', () => {
   const profile = aws({ thing: 't1', endpoint: 'abc-ats.iot.eu-west-1.amazonaws.com', application: 'pumps', shadow: 'main' });
   assert.deepEqual(profile.urls, ['mqtts://abc-ats.iot.eu-west-1.amazonaws.com:8883']);
