@@ -260,6 +260,8 @@ export class ReliableClient implements Client {
         seq,
         new HydrantError('HYD_DROPPED', `the event ${id} left the channel ${channel} unsent: ${WHY[reason]}`),
       );
+    // What took its place has what it said.
+    if (reason === 'replaced') return;
     this.#parts.listeners.tell('dropped', { reason, events: records.map(({ id, channel, topic }) => ({ id, channel, topic })) });
     this.#status?.look();
   }

@@ -76,7 +76,7 @@ export class StatusReporter {
   }
 
   #substance({ dropped, quarantined, depth }: ClientMetrics): string {
-    return JSON.stringify([dropped, quarantined, depth === 0 ? 0 : Math.floor(Math.log10(depth))]);
+    return JSON.stringify([lost(dropped), quarantined, depth === 0 ? 0 : Math.floor(Math.log10(depth))]);
   }
 
   #sleep(ms: number): void {
@@ -95,14 +95,13 @@ export class StatusReporter {
     const metrics = this.#options.metrics();
     this.#told = this.#substance(metrics);
     const { depth, bytes, oldestAgeMs, quarantined } = metrics;
-    const dropped = Object.values(metrics.dropped).reduce((sum, count) => sum + count, 0);
     const status: ClientStatus = {
       client: clientId,
       version: packageVersion(),
       depth,
       bytes,
       oldestAgeMs,
-      dropped,
+      dropped: lost(metrics.dropped),
       quarantined,
       since: this.#since,
     };
@@ -123,4 +122,9 @@ export class StatusReporter {
         this.#isOut = false;
       });
   }
+}
+
+/** Events that nobody will see; what a newer one has replaced is none. */
+function lost({ replaced, ...others }: ClientMetrics['dropped']): number {
+  return Object.values(others).reduce((sum, count) => sum + count, 0);
 }

@@ -21,11 +21,11 @@ const DAY_SECONDS = 86_400;
  */
 export function startClearblade(options: ClearbladeStandInOptions): Promise<StandIn> {
   const { project, devices, skewSeconds = 600, messagesPerSecond = 100 } = options;
-  const bytes = new WeakMap<Caller, Rate>();
-  const states = new WeakMap<Caller, Rate>();
-  const rateOf = (rates: WeakMap<Caller, Rate>, caller: Caller): Rate => {
-    const rate = rates.get(caller) ?? new Rate();
-    rates.set(caller, rate);
+  const bytes = new Map<string, Rate>();
+  const states = new Map<string, Rate>();
+  const rateOf = (rates: Map<string, Rate>, { clientId }: Caller): Rate => {
+    const rate = rates.get(clientId) ?? new Rate();
+    rates.set(clientId, rate);
     return rate;
   };
 

@@ -92,12 +92,15 @@ test('updates made while a publish waits for its acknowledgement are all sent af
 test('a document that changes a thousand times takes few publishes, and every update hears that it arrived', async (t) => {
   const service = await start(t);
   const client = await open(t, service);
+  const told: string[] = [];
+  client.on('dropped', ({ reason }) => told.push(reason));
   const state = client.channel('state', { mode: 'last', form: 'object' });
   const updates = Array.from({ length: 1_000 }, (_, n) => state.update({ [`key-${n % 7}`]: n }));
   await soon(Promise.all(updates.map(({ stored }) => stored)), 'the outbox');
   await soon(Promise.all(updates.map(({ acked }) => acked)), 'acknowledgements');
   await soon(state.publishNow(), 'the newest');
   assert.ok(states(service).length < 20, `${states(service).length} publishes`);
+  assert.deepEqual(told, [], 'what a newer one replaced is not dropped');
   const expected = Object.fromEntries(
     Array.from({ length: 7 }, (_, n) => [`key-${n}`, 994 + n]).map(([key, n]) => [key, Number(n) > 999 ? Number(n) - 7 : n]),
   );

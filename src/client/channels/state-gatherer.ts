@@ -16,8 +16,8 @@ export class StateGatherer implements Gatherer {
   onGathered: (id: string) => void = () => {};
   readonly #context: ChannelContext;
   readonly #memory: StateMemory;
-  /** Ids of updates that are not to wait for the interval, each with the one that this was asked for. */
-  readonly #hurried = new Map<string, string>();
+  /** Ids of updates that are not to wait for the interval. */
+  readonly #hurried = new Set<string>();
   #isLoaded = false;
   #isOut = false;
   #sentMs: number;
@@ -35,19 +35,13 @@ export class StateGatherer implements Gatherer {
 
   /** The update with this id, and what waits before it, goes as soon as the service allows. */
   hurry(id: string): void {
-    this.#hurried.set(id, id);
+    this.#hurried.add(id);
     this.onDue();
   }
 
   /** It is settled. */
   calm(id: string): void {
-    for (const [hurried, asked] of this.#hurried) if (asked === id) this.#hurried.delete(hurried);
-  }
-
-  /** An update has taken the place of another. */
-  follow(before: string, id: string): void {
-    const asked = this.#hurried.get(before);
-    if (asked !== undefined) this.#hurried.set(id, asked);
+    this.#hurried.delete(id);
   }
 
   waitMs(oldest: OutboxRecord, nowMs: number): number {

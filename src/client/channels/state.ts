@@ -161,7 +161,6 @@ export class StateChannel {
       key,
     });
     const newest = { id, key: key ?? '', publication };
-    if (this.#newest && key !== undefined) this.#gatherer.follow(this.#newest.id, id);
     this.#newest = newest;
     const ackOf = (): Promise<Awaited<Publication['acked']>> => this.#ackOf(newest);
     return {

@@ -313,7 +313,8 @@ export class Drain {
     const verdict = this.#suspects.onCut(record, others);
     if (others === 0) this.#options.outbox.noteAttempt(record.seq, record.attempts);
     flight.isPoison = verdict === 'poison';
-    return verdict !== 'stay';
+    // What was gathered is sent at its interval, also by the next connection.
+    return verdict !== 'stay' || flight.ready !== undefined;
   }
 
   #readAhead(lane: Lane): void {

@@ -121,6 +121,18 @@ test('what the service would hang up on is refused before it is stored', async (
   assert.deepEqual(service.closings, []);
 });
 
+test('a state that a cut left unacknowledged waits for its interval on the next connection too', async (t) => {
+  const service = await start(t);
+  await using client = await openClient({ outbox: ':memory:', profile: profileOf(service.url) });
+  service.hold();
+  const { acked } = client.channel('state').update({ a: 1 });
+  await service.took(1);
+  service.cut();
+  service.release();
+  await within(acked, LIMIT_MS, 'the acknowledgement');
+  assert.deepEqual(service.closings, []);
+});
+
 test('configuration and commands come from the topics of the service', async (t) => {
   const service = await start(t);
   await using client = await openClient({ outbox: ':memory:', profile: profileOf(service.url) });
