@@ -29,7 +29,8 @@ export interface Client extends AsyncDisposable {
   channel(name: string, options?: DataOptions): DataChannel;
   /**
    * What comes for these filters, one delivery after the other, over any number of connections. A delivery is acknowledged when the loop asks for
-   * the next one; what is not acknowledged comes again. The iterator ends when the client closes; leaving the loop ends the subscription.
+   * the next one; what is not acknowledged comes again. The iterator ends when the client closes; leaving the loop ends the
+   * subscription.
    * @throws by the iterator: HYD_FILTER, HYD_REFUSED
    */
   subscribe(filters: string | readonly string[], options?: ReceiveOptions): AsyncGenerator<Delivery>;
@@ -39,7 +40,11 @@ export interface Client extends AsyncDisposable {
    * @throws by the iterator: HYD_UNSUPPORTED when the profile has none
    */
   config(): AsyncGenerator<Config>;
-  /** Commands from the service, each acknowledged when the loop asks for the next one. @throws by the iterator: HYD_UNSUPPORTED when the profile has none */
+  /**
+   * Commands from the service, each acknowledged when the loop asks for the next one. Where the profile has sessions the server keeps those that come while
+   * this client is away; so go on reading, for what is not read holds back the acknowledgements of all subscriptions.
+   * @throws by the iterator: HYD_UNSUPPORTED when the profile has none
+   */
   commands(): AsyncGenerator<Command>;
   /** What the service reports of errors of this device. @throws by the iterator: HYD_UNSUPPORTED when the profile has none */
   errors(): AsyncGenerator<StoredEvent>;
@@ -47,6 +52,7 @@ export interface Client extends AsyncDisposable {
    * Resolves when everything published is acknowledged and its removal is on disk, or with what is left after `deadlineMs`; never rejects because
    * of the time. Quarantined events are not waited for.
    * @param options.deadlineMs milliseconds, default: as long as it takes
+   * @throws HYD_OUTBOX when the removal cannot be written
    */
   flush(options?: { deadlineMs?: number }): Promise<{ remaining: number }>;
   /** @returns what ends it */

@@ -12,7 +12,10 @@ export interface ReceiveOptions {
   retained?: 'keep' | 'skip';
   /** Deliveries out and not acknowledged, at most. Default 1 000. */
   maxInFlight?: number;
-  /** The server keeps what comes while this client is away, if the profile has such sessions. Default true. */
+  /**
+   * The server keeps what comes while this client is away, and also after the loop was left, if the profile has such sessions: what nobody reads
+   * then holds back the acknowledgements of all. Default false.
+   */
   durable?: boolean;
   signal?: AbortSignal;
 }
@@ -56,7 +59,7 @@ export class Inlets {
 
   async *deliveries(filters: readonly string[], options: ReceiveOptions = {}): AsyncGenerator<Delivery> {
     const { bus, profile, clientId, leading, signal: closing } = this.#host;
-    const { retained = 'keep', maxInFlight, durable = true } = options;
+    const { retained = 'keep', maxInFlight, durable = false } = options;
     const signal = options.signal ? AbortSignal.any([closing, options.signal]) : closing;
     await Promise.race([leading, aborted(signal)]);
     if (signal.aborted) return;
@@ -104,7 +107,7 @@ export class Inlets {
     const { profile } = this.#host;
     const filter = needed(profile, profile.commandFilter, 'commands');
     const levels = filter.replace(/\/?#$/, '').length;
-    for await (const { event, redelivered } of this.deliveries([filter], { retained: 'skip' }))
+    for await (const { event, redelivered } of this.deliveries([filter], { retained: 'skip', durable: true }))
       yield { name: event.topic.slice(levels + 1), payload: event.payload, event, redelivered };
   }
 

@@ -25,7 +25,7 @@ export interface ClientEvents {
 
 type Listener<K extends keyof ClientEvents> = (what: ClientEvents[K]) => void;
 
-/** Who listens to a client. What a listener throws is thrown where nobody catches it, as with any event of Node. */
+/** Who listens to a client. What a listener throws is an uncaught exception, as with any event of Node, and stops nothing that is under way. */
 export class Listeners {
   readonly #byEvent = new Map<keyof ClientEvents, Set<Listener<never>>>();
 
@@ -37,6 +37,14 @@ export class Listeners {
   }
 
   tell<K extends keyof ClientEvents>(event: K, what: ClientEvents[K]): void {
-    for (const listener of this.#byEvent.get(event) ?? []) (listener as Listener<K>)(what);
+    for (const listener of this.#byEvent.get(event) ?? []) {
+      try {
+        (listener as Listener<K>)(what);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

@@ -121,6 +121,24 @@ test('subscriptions stand again after every reconnect, end with the client, and 
   assert.deepEqual([...new Set(seen)], ['0', '1', '2']);
 });
 
+test('a loop that is left ends its subscription and holds up no other one', async () => {
+  await using server = await startMosquitto({ config: ['max_inflight_messages 2'] });
+  await using service = await openService(server.url);
+  const put = (payload: string) => service.publish({ topic: '/devices/d1/config', payload, retain: true }).acked;
+  await put('first');
+  await using client = await openClient({ outbox: ':memory:', profile, url: server.url });
+  for await (const { payload } of client.config()) {
+    assert.equal(Buffer.from(payload).toString(), 'first');
+    break;
+  }
+  const commands = client.commands();
+  const begun = next(commands, 'the first command');
+  for (let i = 0; i < 5; i++) await put(`${i}`);
+  for (let i = 0; i < 5; i++) await service.publish({ topic: `/devices/d1/commands/${i}`, payload: `do ${i}` }).acked;
+  assert.equal(await begun, 'do 0');
+  for (let i = 1; i < 5; i++) assert.equal(await next(commands, `command ${i}`), `do ${i}`);
+});
+
 test('a filter that is none, and what the profile does not have, is told by the iterator', async () => {
   await using client = await openClient({ outbox: ':memory:', url: `mqtt://127.0.0.1:${await freePort()}` });
   await assert.rejects(client.subscribe('a/#/b').next(), { code: 'HYD_FILTER' });
