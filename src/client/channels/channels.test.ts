@@ -126,6 +126,21 @@ test('a state that was stored is sent by the next process, gathered as before', 
   assert.deepEqual(JSON.parse(states(service).at(-1)!.text), { a: { c: 2 } });
 });
 
+test('the state of several processes is one document, and who takes over knows it', async (t) => {
+  const service = await start(t);
+  const folder = await createTempFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  const [one, other] = [await open(t, service, { outbox: folder.path }), await open(t, service, { outbox: folder.path })];
+  const mode = { mode: 'last', form: 'object' } as const;
+  const [first, second] = [one.channel('state', mode), other.channel('state', mode)];
+  await soon(Promise.all([first.update({ a: 1 }).acked, second.update({ b: 2 }).acked]), 'acknowledgements');
+  await soon(second.update({ b: 3 }).acked, 'an acknowledgement');
+  assert.deepEqual(JSON.parse(states(service).at(-1)!.text), { a: 1, b: 3 });
+  await one.close();
+  await soon(second.update({ c: 4 }).acked, 'an acknowledgement');
+  assert.deepEqual(JSON.parse(states(service).at(-1)!.text), { a: 1, b: 3, c: 4 });
+});
+
 test('after a lost connection the document comes once more under its id', async (t) => {
   const service = await start(t);
   const client = await open(t, service);

@@ -104,6 +104,8 @@ export class StateGatherer implements Gatherer {
     const { form } = memory.settings;
     const content = form === 'changes' ? diffPatch(isWhole ? {} : memory.far, document) : document;
     const text = documentText(content, form, this.#context.profile);
+    // What does not fit is set aside, and the document goes on without it.
+    memory.expected = memory.document;
     assertFits(text, content, 'the state', this.#context.profile);
     memory.document = memory.expected = document;
     memory.lastId = patches.at(-1)!.id;

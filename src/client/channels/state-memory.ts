@@ -1,6 +1,6 @@
 import { errorText } from '../../core/errors.ts';
 import type { OutboxRecord } from '../outbox/outbox.ts';
-import type { StateForm } from '../profiles/profile.ts';
+import type { StateForm, StateMode } from '../profiles/profile.ts';
 import type { ChannelContext } from './channel-context.ts';
 import { applyPatch, type JsonObject, overwrite } from './merge-patch.ts';
 
@@ -9,6 +9,7 @@ export const STATE = 'state';
 
 /** How the state channel sends. */
 export interface StateSettings {
+  mode: StateMode;
   intervalMs: number;
   form: StateForm;
   resend: boolean;
@@ -43,7 +44,7 @@ export class StateMemory {
   constructor(context: ChannelContext) {
     this.#context = context;
     const { state, limits } = context.profile;
-    this.settings = { intervalMs: limits.stateIntervalMs, form: state.form, resend: true };
+    this.settings = { mode: state.modes[0]!, intervalMs: limits.stateIntervalMs, form: state.form, resend: true };
   }
 
   /** Once; after a failure again. @throws HYD_OUTBOX */

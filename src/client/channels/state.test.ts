@@ -279,7 +279,10 @@ test('after a connect the document goes once more under the id it had, unless th
   assert.equal(await until(hand), '{"a":1}');
   assert.equal(hand.sent[1]?.id, hand.sent[0]?.id);
   hand.ack();
-  hand.channels.open('state', { resend: false });
+  hand.channels.open('state', { mode: 'collect' });
+  hand.up();
+  assert.equal(await until(hand), undefined, 'what is collected is no document');
+  hand.channels.open('state', { mode: 'last', resend: false });
   hand.up();
   assert.equal(await until(hand), undefined);
 });
@@ -310,6 +313,25 @@ test('what waited at the start counts in the size of a document too', async () =
   const next = open({ mode: 'last', form: 'object' }, profile, hand);
   await next.hand.dueIn();
   await assert.rejects(next.state.update({ b: 'y'.repeat(50) }).stored, coded('HYD_TOO_LARGE', /100 in one state/));
+});
+
+test('what no longer fits after a change of the profile is named, so that it is set aside', async () => {
+  const collected = open();
+  collected.state.update({ a: 'x'.repeat(100) });
+  await assert.rejects(
+    open({}, small({ maxStateBytes: 50 }), collected.hand).hand.send(),
+    coded('HYD_TOO_LARGE', /the largest part is "a"/),
+  );
+  const merged = open({ mode: 'merge' });
+  merged.state.update({ a: 1 });
+  await merged.hand.send();
+  merged.hand.ack();
+  merged.state.update({ b: 'x'.repeat(100) });
+  const { hand, state } = open({ mode: 'merge' }, small({ maxStateBytes: 50 }), merged.hand);
+  await assert.rejects(hand.send(), coded('HYD_TOO_LARGE', /the largest part is "b"/));
+  hand.disk.records.shift();
+  state.update({ c: 1 });
+  assert.equal(await hand.send(), '[{"a":1,"c":1}]', 'the document is as it was before');
 });
 
 test('a document takes objects only', async () => {

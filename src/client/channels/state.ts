@@ -76,7 +76,7 @@ export class StateChannel {
       );
     if (mode !== this.#mode) this.#startPatch();
     this.#mode = mode;
-    const given = { intervalMs, form, resend };
+    const given = { mode, intervalMs, form, resend };
     this.#memory.choose(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
     const { bounds: all, outbox } = this.#context;
     outbox.configure(STATE, { ...all['*'], ...all[STATE], ...bounds });
@@ -193,7 +193,13 @@ export class StateChannel {
   async #resend(): Promise<void> {
     await this.#memory.load();
     const { lastId, settings } = this.#memory;
-    if (lastId === undefined || !settings.resend || (this.#context.outbox.channels.get(STATE)?.events ?? 0) > 0) return;
+    if (
+      lastId === undefined ||
+      settings.mode === 'collect' ||
+      !settings.resend ||
+      (this.#context.outbox.channels.get(STATE)?.events ?? 0) > 0
+    )
+      return;
     this.#context.publish({
       id: lastId,
       topic: this.#topic,
