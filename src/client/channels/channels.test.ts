@@ -49,6 +49,16 @@ test('the document’s example sends to its service what the document’s progra
   );
 });
 
+test('bytes may be used again as soon as they are published', async (t) => {
+  const service = await start(t);
+  const client = await open(t, service);
+  const bytes = Buffer.from('first');
+  const { acked } = client.channel('data').publish(bytes);
+  bytes.fill('x');
+  await soon(acked, 'an acknowledgement');
+  assert.equal(service.received[0]?.text, 'first');
+});
+
 test('a full queue says so after its 100 ms, and what it took arrives (client defect 13)', async (t) => {
   const service = await start(t);
   service.hold();

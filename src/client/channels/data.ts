@@ -46,9 +46,10 @@ export class DataChannel {
   publish(payload: unknown, options: DataPublishOptions = {}): Publication {
     const { sub, qos = 1, ttlMs, contentType, id = createUlid(), props } = options;
     try {
-      const event = { topic: this.#topicOf(sub), payload: encodePayload(payload), qos, retain: false };
-      assertAllowed(this.#context.profile, event, DATA);
-      return this.#context.publish({ ...event, id, contentType, props, ttlMs, channel: DATA });
+      const topic = this.#topicOf(sub);
+      const request = { topic, payload: encodePayload(payload), qos, retain: false, id, contentType, props, ttlMs, channel: DATA };
+      assertAllowed(this.#context.profile, request, DATA);
+      return this.#context.publish(request);
     } catch (error) {
       return refused(id, error);
     }

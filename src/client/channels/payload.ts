@@ -2,11 +2,11 @@ import { errorText, HydrantError } from '../../core/errors.ts';
 import { isShallow, MAX_LEVELS } from './merge-patch.ts';
 
 /**
- * The bytes of a payload: bytes as they are, a string as UTF-8, anything else as JSON. Empty is a payload too.
+ * The bytes of a payload: a copy of bytes, which a caller may use again at once, a string as UTF-8, anything else as JSON. Empty is a payload too.
  * @throws HYD_USAGE for what JSON cannot say
  */
 export function encodePayload(payload: unknown): Uint8Array {
-  if (payload instanceof Uint8Array) return payload;
+  if (payload instanceof Uint8Array) return Buffer.from(payload);
   return Buffer.from(typeof payload === 'string' ? payload : stringify(payload, 'payload'));
 }
 
