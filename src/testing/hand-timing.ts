@@ -9,10 +9,12 @@ interface Sleeper {
 export class HandTiming implements Timing {
   /** What `random` gives. */
   chance = 0.5;
+  /** How far somebody has set the clock; who sleeps does not notice. */
+  skewMs = 0;
   #nowMs = 1_000_000_000_000;
   #sleepers: Sleeper[] = [];
 
-  readonly now = (): number => this.#nowMs;
+  readonly now = (): number => this.#nowMs + this.skewMs;
 
   readonly random = (): number => this.chance;
 

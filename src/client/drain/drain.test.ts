@@ -260,6 +260,22 @@ test('refusals in a row are waited for longer and longer, up to 30 seconds, and 
   assert.equal(world.timing.nextMs, 250);
 });
 
+test('a clock that is set back by an hour holds nothing up', async () => {
+  await using world = await openWorld({ rate: { eventsPerSecond: 20 } });
+  world.drain.start();
+  await world.put('data', 'a', 'b', 'c');
+  await world.engine.until(1);
+  world.engine.refuse('HYD_BUSY');
+  await world.quiet();
+  world.timing.skewMs = -3_600_000;
+  for (let i = 0; i < 40 && world.acked.length < 3; i++) {
+    await world.timing.pass(50);
+    world.engine.ack();
+    await world.quiet();
+  }
+  assert.deepEqual(world.acked, ['a', 'b', 'c']);
+});
+
 for (const code of ['HYD_REFUSED', 'HYD_TOO_LARGE', 'HYD_UNSUPPORTED', 'HYD_TOPIC'] as const) {
   test(`an event that the bus refuses for good (${code}) is set aside at once, and the others go on`, async () => {
     await using world = await openWorld();

@@ -60,7 +60,7 @@ export class Drain {
   #outBytes = 0;
   /** The pass of what was sent last. */
   #pass = 0;
-  #wakeMs = Number.POSITIVE_INFINITY;
+  #isWaiting = false;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -172,13 +172,13 @@ export class Drain {
     const ready: Lane[] = [];
     for (const lane of this.#lanes.values()) {
       this.#readAhead(lane);
-      if (lane.isReady(nowMs)) ready.push(lane);
+      if (lane.isReady) ready.push(lane);
     }
     const flights: Flight[] = [];
     while (ready.length > 0 && this.#hasRoom()) {
       const lane = nextOf(ready);
       if (!this.#launch(lane, nowMs, flights)) break;
-      if (lane.isReady(nowMs)) continue;
+      if (lane.isReady) continue;
       ready.splice(ready.indexOf(lane), 1);
       this.#readAhead(lane);
     }
@@ -208,7 +208,7 @@ export class Drain {
     const bytes = (ready?.event ?? record).payload.length;
     const waitMs = this.#options.rate.take(bytes, sentMs);
     if (waitMs > 0) {
-      this.#wakeIn(waitMs);
+      this.#pause(waitMs);
       return false;
     }
     if (ready) lane.gathering!.take();
@@ -298,14 +298,16 @@ export class Drain {
     if (lane.isSettling) return;
     const { timing, log } = this.#options;
     const delayMs = timing.random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(lane.failures++, 16));
-    lane.isSettling = true;
-    lane.resumeMs = timing.now() + delayMs;
+    lane.isSettling = lane.isResting = true;
     log('warn', 'events are not taken now; they are sent again', {
       channel: lane.name,
       error: errorText(error),
       inMs: Math.round(delayMs),
     });
-    this.#wakeIn(delayMs);
+    this.#later(delayMs, () => {
+      lane.isResting = false;
+      this.#schedule();
+    });
   }
 
   #onCut(flight: Flight, others: number): boolean {
@@ -333,12 +335,12 @@ export class Drain {
     );
   }
 
-  #wakeIn(ms: number): void {
-    const atMs = this.#options.timing.now() + ms;
-    if (atMs >= this.#wakeMs) return;
-    this.#wakeMs = atMs;
+  /** Looks again when the rate allows the next one. */
+  #pause(ms: number): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
     this.#later(ms, () => {
-      if (this.#wakeMs === atMs) this.#wakeMs = Number.POSITIVE_INFINITY;
+      this.#isWaiting = false;
       this.#schedule();
     });
   }

@@ -28,8 +28,9 @@ export class Lane {
   out = 0;
   /** A publish was refused: nothing is sent before all others that are out are settled. */
   isSettling = false;
+  /** For as long as it backs off; not told by the clock, which may be set. */
+  isResting = false;
   failures = 0;
-  resumeMs = 0;
   readonly #room: Room;
   readonly #waiting = new Fifo<OutboxRecord>();
   /** Was out and is to go first, the oldest last. */
@@ -112,8 +113,8 @@ export class Lane {
   }
 
   /** Whether its turn may come now. */
-  isReady(nowMs: number): boolean {
-    if (this.resumeMs > nowMs || (this.isSettling && this.out > 0)) return false;
+  get isReady(): boolean {
+    if (this.isResting || (this.isSettling && this.out > 0)) return false;
     return this.gathering ? this.gathering.ready !== undefined : this.peek() !== undefined;
   }
 
