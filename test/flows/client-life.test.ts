@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { openMqttBus } from '../../src/bus/mqtt/mqtt-bus.ts';
 import { type Client, type ClientEvents, openClient } from '../../src/client/index.ts';
-import { within } from '../../src/testing/deadline.ts';
+import { until, within } from '../../src/testing/deadline.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 import { startWitness } from '../../src/testing/witness.ts';
@@ -57,6 +58,22 @@ test('a payload that is changed after publish() was called is sent as it was', a
   await acked;
   await witness.seen(1);
   assert.deepEqual(witness.texts, ['before']);
+});
+
+test('on an engine that the caller has opened a client is the same, and leaves it open', async () => {
+  await using server = await startMosquitto();
+  await using bus = await openMqttBus({ urls: [server.url] });
+  const client = await openClient({ outbox: ':memory:', bus });
+  assert.equal(client.connected, true);
+  const incoming = client.subscribe('a');
+  const first = incoming.next();
+  await until(() => bus.links.some(({ url }) => url !== undefined), 'the subscription to stand');
+  const { id, acked } = client.publish({ topic: 'a', payload: 'x', retain: true });
+  assert.equal((await acked).id, id);
+  assert.equal((await within(first, WAIT_MS, 'the event')).value!.event.id, id);
+  await client.close();
+  assert.equal((await within(incoming.next(), WAIT_MS, 'the end')).done, true);
+  await bus.publish({ topic: 'a', payload: Buffer.from('y'), qos: 1, retain: false });
 });
 
 test('what a bound drops is told by an event, counted, and rejects', async () => {

@@ -232,7 +232,7 @@ export class Drain {
 
   #onAck(flight: Flight, receipt: Receipt): void {
     const { outbox, timing, onAcked } = this.#options;
-    const tookMs = timing.now() - flight.sentMs;
+    const tookMs = Math.max(0, timing.now() - flight.sentMs);
     crashPoint('drain.before-remove');
     for (const record of recordsOf(flight)) {
       outbox.remove(record.seq);
