@@ -247,3 +247,83 @@ test('an event is a PUBLISH with all its properties on MQTT 5, and bare on 3.1.1
     });
   }
 });
+
+type Ending = (session: Awaited<ReturnType<typeof startScriptedSession>>) => void;
+const reset: Ending = ({ server }) => server.socket.resetAndDestroy();
+const disconnect =
+  (reasonCode: number): Ending =>
+  ({ server }) =>
+    server.connection.send({ cmd: 'disconnect', reasonCode });
+
+for (const [how, end] of [
+  ['hangs up', (session) => session.hangUp()],
+  ['resets the connection', reset],
+  ['sends DISCONNECT with a reason that may be an event', disconnect(0x99)],
+] as [string, Ending][]) {
+  test(`when the server ${how}, each publish that is out is told, in the order sent, how many more were; what waits or is acknowledged is not`, async () => {
+    const cuts: string[] = [];
+    const onCut =
+      (payload: string) =>
+      (others: number): boolean =>
+        cuts.push(`${payload} ${others}`) < 0;
+    await publishing({ present: (_, number) => number > 0 }, { maxInFlight: 3 }, async ({ session, bus }) => {
+      const all = ['1', '2', '3', '4'].map((payload) => bus.publish(event(payload), { onCut: onCut(payload) }));
+      await session.until('publish 3 3');
+      session.server.connection.sendAck('puback', 1);
+      await session.until('publish 4 4');
+      const last = bus.publish(event('5'), { onCut: onCut('5') });
+      end(session);
+      await session.until('publish 4 4 dup');
+      assert.deepEqual(cuts, ['2 2', '3 2', '4 2']);
+      for (const id of [2, 3, 4, 5]) session.server.connection.sendAck('puback', id);
+      await session.until('publish 5 5');
+      session.server.connection.sendAck('puback', 5);
+      assert.deepEqual(await settledAs([...all, last]), ['ok', 'ok', 'ok', 'ok', 'ok']);
+    });
+  });
+}
+
+for (const [how, end] of [
+  ['silence', undefined],
+  ['DISCONNECT: session taken over', disconnect(0x8e)],
+  ['DISCONNECT: server shutting down', disconnect(0x8b)],
+] as [string, Ending | undefined][]) {
+  test(`a connection that ends by ${how} is no cut, and neither are attempts that fail, nor our own close`, async () => {
+    let isSilent = false;
+    let cuts = 0;
+    const refused = [0x88, 0x88];
+    const answer = (packet: Packet, connection: Connection): boolean => {
+      const code = isSilent && packet.cmd === 'connect' ? refused.pop() : undefined;
+      if (code !== undefined) connection.send({ cmd: 'connack', reasonCode: code, sessionPresent: false });
+      if (code !== undefined) connection.close();
+      return code !== undefined || packet.cmd === 'publish' || (isSilent && packet.cmd === 'pingreq');
+    };
+    const options = { keepAliveSeconds: 1, neverGiveUp: true, clientId: 'device' };
+    await publishing({ answer }, options, async ({ session, bus }) => {
+      const publish = bus.publish(event('one'), { onCut: () => cuts++ < 0 });
+      await session.until('publish 1 one');
+      isSilent = true;
+      end?.(session);
+      await session.until((seen) => seen.filter((each) => each.endsWith(' one')).length === 2);
+      assert.equal(refused.length, 0);
+      assert.deepEqual(await settledAs([publish, bus.close()]), ['HYD_CLOSED', 'ok']);
+      assert.equal(cuts, 0);
+    });
+  });
+}
+
+test('an event that is given back when the server hangs up rejects and is not sent again; the others are', async () => {
+  await publishing({ present: (_, number) => number > 0 }, {}, async ({ session, bus }) => {
+    const bad = settledAs([bus.publish(event('bad', 2), { onCut: (others) => others === 1 })]);
+    const good = bus.publish(event('good', 2), { onCut: () => false });
+    await session.until('publish 2 good');
+    session.hangUp();
+    await session.until('publish 2 good dup');
+    assert.deepEqual(await bad, ['HYD_ABORTED']);
+    assert.equal(session.seen.at(-1), 'publish 2 good dup');
+    session.server.connection.sendAck('pubrec', 2);
+    await session.until('pubrel 2');
+    session.server.connection.sendAck('pubcomp', 2);
+    assert.deepEqual(await settledAs([good]), ['ok']);
+  });
+});
