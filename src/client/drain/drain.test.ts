@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HydrantError } from '../../core/errors.ts';
 import { createUlid } from '../../core/id.ts';
-import { silentLog } from '../../core/log.ts';
 import { until } from '../../testing/deadline.ts';
 import { HandEngine } from '../../testing/hand-engine.ts';
 import { HandTiming, turns } from '../../testing/hand-timing.ts';
 import { openOutbox } from '../outbox/open-outbox.ts';
 import type { OutboxEvent } from '../outbox/outbox.ts';
-import { Drain, type DrainOptions } from './drain.ts';
+import { Drain } from './drain.ts';
+import type { DrainOptions } from './drain-options.ts';
 import { type Rate, RateLimit } from './rate-limit.ts';
 
 type Settings = Partial<Pick<DrainOptions, 'maxInFlight' | 'maxAttempts'>> & { rate?: Rate };
@@ -18,6 +18,7 @@ async function openWorld({ rate = {}, ...settings }: Settings = {}) {
   const outbox = await openOutbox(':memory:');
   const engine = new HandEngine();
   const timing = new HandTiming();
+  const logged: string[] = [];
   const acked: string[] = [];
   const expired: string[] = [];
   const quarantined: [text: string, code: string][] = [];
@@ -30,7 +31,7 @@ async function openWorld({ rate = {}, ...settings }: Settings = {}) {
     ...settings,
     rate: new RateLimit(rate, timing.now()),
     timing,
-    log: silentLog,
+    log: (_level, message) => void logged.push(message),
     onAcked: (record) => void acked.push(text(record)),
     onExpired: (record) => void expired.push(text(record)),
     onQuarantined: (record, error: HydrantError) => void quarantined.push([text(record), error.code]),
@@ -45,6 +46,7 @@ async function openWorld({ rate = {}, ...settings }: Settings = {}) {
     engine,
     timing,
     drain,
+    logged,
     acked,
     expired,
     quarantined,
@@ -438,5 +440,5 @@ test('a stopped drain sends nothing more, and what was out stays in the outbox',
   world.drain.stop();
   await world.engine.close();
   await world.quiet();
-  assert.deepEqual([world.engine.published, world.depth('data')], [['a', 'b'], 3]);
+  assert.deepEqual([world.engine.published, world.depth('data'), world.logged], [['a', 'b'], 3, []]);
 });
