@@ -49,6 +49,17 @@ test('mqtt, ws, mqtts and wss all carry a bus, with the authority given or none 
   await exchange({ urls: [`mqtts://localhost:${ports.mqtts}`], tls: { rejectUnauthorized: false }, version: 4 });
 });
 
+test('mqtt, ws, mqtts and wss carry one connection for all, on MQTT 5 and 3.1.1', async () => {
+  const ca = await readFile(authority.ca);
+  const urls = [
+    server.url,
+    `ws://127.0.0.1:${server.wsPort}/mqtt`,
+    `mqtts://localhost:${ports.mqtts}`,
+    `wss://localhost:${ports.wss}/mqtt`,
+  ];
+  for (const url of urls) for (const version of [4, 5] as const) await exchange({ urls: [url], version, clientId: 'device', tls: { ca } });
+});
+
 test('a server that asks for a client certificate gets it', async () => {
   const [ca, cert, key] = await Promise.all([authority.ca, client.cert, client.key].map((path) => readFile(path)));
   await exchange({ urls: [`mqtts://localhost:${ports.certified}`], tls: { ca, cert, key } });
