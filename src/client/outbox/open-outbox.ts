@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
-import { makeFolder } from '../../core/files.ts';
+import { HydrantError } from '../../core/errors.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import { DiskOutbox } from './disk-outbox.ts';
 import { outboxError } from './failure.ts';
 import type { Outbox } from './outbox.ts';
+import { makeOutboxFolder, outboxFile } from './outbox-folder.ts';
 import { WorkerLink } from './worker-link.ts';
 
 export interface OutboxOptions {
@@ -28,15 +27,13 @@ export interface OutboxOptions {
  */
 export async function openOutbox(path: string, options: OutboxOptions = {}): Promise<Outbox> {
   const { create = true, lazyMs = 50, pollMs = 200, clock = systemClock, log = silentLog } = options;
-  const file = path === ':memory:' ? path : join(path, 'outbox.db');
+  const file = path === ':memory:' ? path : outboxFile(path);
   if (path !== ':memory:') {
     if (!create && !existsSync(file))
       throw new HydrantError('HYD_DATA_MISSING', `${path} is not an outbox: it has no outbox.db`, {
         fix: 'Give the folder that the client was given, with --outbox DIR.',
       });
-    await makeFolder(path).catch((error: unknown) => {
-      throw new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be made: ${errorText(error)}`, { cause: error });
-    });
+    await makeOutboxFolder(path);
   }
   const link = new WorkerLink(file);
   const reply = await link.opened;

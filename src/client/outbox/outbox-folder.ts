@@ -1,0 +1,19 @@
+import { join } from 'node:path';
+import { errorText, HydrantError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
+
+/** The file in which an outbox folder keeps its events. */
+export function outboxFile(path: string): string {
+  return join(path, 'outbox.db');
+}
+
+/** Makes the folder when it is missing, mode 0700. @throws HYD_OUTBOX */
+export async function makeOutboxFolder(path: string): Promise<void> {
+  await makeFolder(path).catch((cause: unknown) => {
+    throw new HydrantError('HYD_OUTBOX', `the outbox ${path} cannot be made: ${errorText(cause)}`, {
+      cause,
+      retryable: false,
+      fix: 'Give a folder that this account may make, or one that it may write to.',
+    });
+  });
+}
