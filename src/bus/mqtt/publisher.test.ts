@@ -316,14 +316,19 @@ test('an event that is given back when the server hangs up rejects and is not se
   await publishing({ present: (_, number) => number > 0 }, {}, async ({ session, bus }) => {
     const bad = settledAs([bus.publish(event('bad', 2), { onCut: (others) => others === 1 })]);
     const good = bus.publish(event('good', 2), { onCut: () => false });
-    await session.until('publish 2 good');
+    const received = bus.publish(event('received', 2), { onCut: () => true });
+    await session.until('publish 3 received');
+    session.server.connection.sendAck('pubrec', 3);
+    await session.until('pubrel 3');
+    const from = session.seen.length;
     session.hangUp();
-    await session.until('publish 2 good dup');
+    await session.until((seen) => seen.length === from + 3);
     assert.deepEqual(await bad, ['HYD_ABORTED']);
-    assert.equal(session.seen.at(-1), 'publish 2 good dup');
+    assert.deepEqual(session.seen.slice(from), ['connect', 'publish 2 good dup', 'pubrel 3']);
+    session.server.connection.sendAck('pubcomp', 3);
     session.server.connection.sendAck('pubrec', 2);
     await session.until('pubrel 2');
     session.server.connection.sendAck('pubcomp', 2);
-    assert.deepEqual(await settledAs([good]), ['ok']);
+    assert.deepEqual(await settledAs([good, received]), ['ok', 'ok']);
   });
 });

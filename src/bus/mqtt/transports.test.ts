@@ -57,7 +57,8 @@ test('mqtt, ws, mqtts and wss carry one connection for all, on MQTT 5 and 3.1.1'
     `mqtts://localhost:${ports.mqtts}`,
     `wss://localhost:${ports.wss}/mqtt`,
   ];
-  for (const url of urls) for (const version of [4, 5] as const) await exchange({ urls: [url], version, clientId: 'device', tls: { ca } });
+  for (const url of urls)
+    for (const version of [4, 5] as const) await exchange({ urls: [url], version, clientId: `device ${version} ${url}`, tls: { ca } });
 });
 
 test('a server that asks for a client certificate gets it', async () => {
