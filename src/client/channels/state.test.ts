@@ -304,6 +304,8 @@ test('a document that would grow too large is refused with its largest key, and 
   await assert.rejects(state.update({ b: 'y'.repeat(60) }).stored, coded('HYD_TOO_LARGE', /the largest part is "b" with 62 bytes/));
   state.update({ c: 1 });
   assert.deepEqual(JSON.parse((await hand.send())!), { a: 'x'.repeat(50), c: 1 });
+  hand.ack();
+  await assert.rejects(state.update({ d: 'z'.repeat(60) }).stored, coded('HYD_TOO_LARGE', /"d"/), 'what has arrived counts too');
 });
 
 test('what waited at the start counts in the size of a document too', async () => {
