@@ -8,6 +8,7 @@ import { runIntake } from './intake.ts';
 import { runJournal } from './journal.ts';
 import { describeMachine } from './machine.ts';
 import { runOffline } from './offline.ts';
+import { runOutbox } from './outbox.ts';
 import { writeReport } from './report.ts';
 import { median, type Result, resultsFolder, saveResult } from './results.ts';
 import { runStalledReader } from './stalled-reader.ts';
@@ -26,6 +27,7 @@ const BENCHMARKS: Record<string, (options: RunOptions) => Promise<Result['runs']
   offline: runOffline,
   find: runFind,
   intake: runIntake,
+  outbox: runOutbox,
   'big-journal': runBigJournal,
 };
 const BY_NAME_ONLY = new Set(['big-journal']);

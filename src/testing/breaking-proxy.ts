@@ -11,6 +11,8 @@ export interface BreakingProxy extends AsyncDisposable {
   heal(): void;
   /** Resets every connection. */
   cut(): void;
+  /** Ends the connection that goes on to carry so many bytes from one side, within a packet or between two. */
+  cutAfter(from: 'client' | 'server', bytes: number): void;
 }
 
 /** A TCP proxy that breaks as networks do. @param port where it goes to, on the loopback */
@@ -19,6 +21,7 @@ export async function startBreakingProxy(port: number): Promise<BreakingProxy> {
   let isDark = false;
   let connections = 0;
   let darkness = new AbortController();
+  const left = { client: Number.POSITIVE_INFINITY, server: Number.POSITIVE_INFINITY };
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => {});
@@ -31,15 +34,20 @@ export async function startBreakingProxy(port: number): Promise<BreakingProxy> {
     const far = connect(port, '127.0.0.1');
     keep(far);
     const { signal } = darkness;
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
+    for (const [side, from, to] of [
+      ['client', near, far],
+      ['server', far, near],
     ] as const) {
       from.on('data', (bytes) => {
-        if (!signal.aborted) to.write(bytes);
+        if (signal.aborted) return;
+        left[side] -= bytes.length;
+        if (left[side] >= 0) return void to.write(bytes);
+        to.end(bytes.subarray(0, left[side]));
+        from.destroy();
+        left[side] = Number.POSITIVE_INFINITY;
       });
       from.on('close', () => {
-        if (!signal.aborted) to.destroy();
+        if (!signal.aborted) to.destroySoon();
       });
     }
   }).listen(0, '127.0.0.1');
@@ -59,6 +67,9 @@ export async function startBreakingProxy(port: number): Promise<BreakingProxy> {
     },
     cut() {
       for (const socket of sockets) socket.resetAndDestroy();
+    },
+    cutAfter(from, bytes) {
+      left[from] = bytes;
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();

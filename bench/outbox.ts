@@ -1,0 +1,71 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Result } from './results.ts';
+import { removeData, startHydrant } from './servers.ts';
+import { alone, type RunOptions } from './throughput.ts';
+
+/** Published and not yet settled, of every series. */
+const OUTSTANDING = 4000;
+const BACKLOG = 1_000_000;
+/** On another channel, while the backlog is sent. */
+const LIVE_PER_SECOND = 200;
+
+const CHILD = new URL('outbox-child.mjs', import.meta.url).pathname;
+const BUILD = new URL('../scripts/build.mjs', import.meta.url).pathname;
+
+type Figures = Record<string, number>;
+
+/**
+ * The reliable client as a user has it: the compiled package under plain Node, each series in a process of its own. MQTT.js and SQLite do
+ * what of it they can do, in the same run.
+ */
+export async function runOutbox(options: RunOptions): Promise<Result['runs']> {
+  execFileSync(process.execPath, [BUILD], { stdio: 'inherit' });
+  const folder = await mkdtemp(join(options.folder, 'outbox-'));
+  const server = await startHydrant(options.folder);
+  const url = `mqtt://127.0.0.1:${server.mqttPort}`;
+  const { seconds } = options;
+  const load = { seconds, outstanding: OUTSTANDING };
+  const filled = join(folder, 'filled');
+  const runs: Result['runs'] = {};
+  const add = (series: string, figures: Figures): void => {
+    runs[series] ??= {};
+    for (const [figure, value] of Object.entries(figures)) {
+      runs[series][figure] ??= [];
+      runs[series][figure].push(value);
+    }
+  };
+  /** One series on an outbox of its own. */
+  const measure = async (series: string, more: object): Promise<void> => {
+    const outbox = join(folder, series);
+    if (series === 'backlog') await cp(filled, outbox, { recursive: true });
+    add(series, await runChild({ series, outbox, ...more }));
+    await rm(outbox, { recursive: true, force: true });
+    await rm(`${outbox}.db`, { force: true });
+  };
+  try {
+    server.freeze();
+    add('fill', await runChild({ series: 'fill', outbox: filled, events: BACKLOG }));
+    for (let run = 0; run < options.runs; run++) {
+      await measure('sqlite', { seconds });
+      await measure('stored', load);
+      await alone(server, async () => {
+        await measure('mqttjs', { url, ...load });
+        await measure('acked', { url, ...load });
+        await measure('backlog', { url, events: BACKLOG, perSecond: LIVE_PER_SECOND });
+      });
+    }
+  } finally {
+    await server.stop();
+    await removeData(server);
+    await rm(folder, { recursive: true });
+  }
+  return runs;
+}
+
+async function runChild(task: object): Promise<Figures> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, JSON.stringify(task)]);
+  return JSON.parse(stdout) as Figures;
+}
