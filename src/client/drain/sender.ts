@@ -162,7 +162,8 @@ export class Sender {
     const verdict = this.suspects.onCut(record, others);
     if (others === 0) this.#options.outbox.noteAttempt(record.seq, record.attempts);
     flight.isPoison = verdict === 'poison';
-    return verdict !== 'stay';
+    // What was gathered keeps its interval, also on the next connection.
+    return verdict !== 'stay' || flight.ready !== undefined;
   }
 }
 
