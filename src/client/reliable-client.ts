@@ -4,20 +4,20 @@ import { HydrantError } from '../core/errors.ts';
 import { createUlid } from '../core/id.ts';
 import type { Log } from '../core/log.ts';
 import type { StoredEvent } from '../wire/event.ts';
-import { assertTopic } from '../wire/topic.ts';
 import type { ChannelRequest } from './channels/channel-context.ts';
 import { Channels } from './channels/channels.ts';
 import type { DataChannel, DataOptions } from './channels/data.ts';
 import type { StateChannel, StateOptions } from './channels/state.ts';
+import { checkRequest } from './check-request.ts';
 import type { Client } from './client.ts';
 import { Drain } from './drain/drain.ts';
 import { RateLimit } from './drain/rate-limit.ts';
+import { Endings } from './endings.ts';
 import { type Command, type Config, Inlets, type ReceiveOptions } from './inlets.ts';
 import type { ClientEvents, Listeners } from './listeners.ts';
 import { type ClientMetrics, Metrics } from './metrics.ts';
 import type { ClientOptions, Publication, PublishRequest } from './options.ts';
-import type { DropReason, Outbox, OutboxEvent, OutboxRecord } from './outbox/outbox.ts';
-import { assertAllowed } from './profiles/check.ts';
+import type { Outbox, OutboxEvent } from './outbox/outbox.ts';
 import type { Profile } from './profiles/profile.ts';
 import { Publications } from './publications.ts';
 import { StatusReporter } from './status.ts';
@@ -27,8 +27,6 @@ const CLOSE_MS = 5_000;
 /** How soon an empty outbox is seen, and what another process has sent. */
 const LOOK_MS = 10;
 const POLL_MS = 200;
-/** Of events of no channel of the profile. */
-const EVENTS = 'events';
 const STATE = 'state';
 
 export interface ClientParts {
@@ -74,6 +72,7 @@ export class ReliableClient implements Client {
     this.clientId = clientId;
     this.#publications = new Publications(outbox);
     this.#metrics = new Metrics(outbox);
+    const endings = new Endings({ publications: this.#publications, metrics: this.#metrics, listeners, log });
     this.#drain = new Drain({
       bus,
       outbox,
@@ -82,17 +81,16 @@ export class ReliableClient implements Client {
       maxAttempts,
       timing: SYSTEM_TIMING,
       log,
-      onAcked: (record, receipt, tookMs) => {
-        this.#metrics.acked++;
-        this.#metrics.ack.add(tookMs, performance.now());
-        this.#publications.onAcked(record, receipt);
-      },
-      onExpired: (record) => this.#onDropped([record], 'expired'),
-      onQuarantined: (record, error) => this.#onQuarantined(record, error),
+      onAcked: (record, receipt, tookMs) => endings.acked(record, receipt, tookMs),
+      onExpired: (record) => endings.dropped([record], 'expired'),
+      onQuarantined: (record, error) => endings.quarantined(record, error),
     });
     outbox.onStored = (records) => this.#drain.onStored(records);
     outbox.onForeign = (changed) => this.#drain.onForeign(changed);
-    outbox.onDropped = (records, reason) => this.#onDropped(records, reason);
+    outbox.onDropped = (records, reason) => {
+      this.#drain.onDropped(records);
+      endings.dropped(records, reason);
+    };
     for (const [channel, own] of Object.entries(bounds)) {
       if (channel !== '*') outbox.configure(channel, { ...bounds['*'], ...own });
       this.#drain.prioritize(channel, own.priority ?? bounds['*']?.priority ?? 0);
@@ -103,7 +101,7 @@ export class ReliableClient implements Client {
       outbox,
       bounds,
       log,
-      publish: (request) => this.#store(request),
+      publish: (request) => this.#storeRequest(request),
       gatherWith: (channel, gatherer) => this.#drain.gatherWith(channel, gatherer),
       onUp: (listener) => void this.#onUp.push(listener),
       now: SYSTEM_TIMING.now,
@@ -111,6 +109,7 @@ export class ReliableClient implements Client {
     if (status) {
       const more = status === true ? {} : status;
       this.#status = new StatusReporter({ bus, clientId, timing: SYSTEM_TIMING, log, metrics: () => this.metrics(), ...more });
+      endings.onLoss = () => this.#status?.look();
     }
     this.#isUp = options.bus !== undefined;
     this.#drain.setLink(this.#isUp);
@@ -123,16 +122,11 @@ export class ReliableClient implements Client {
   }
 
   publish(request: PublishRequest): Publication {
-    const { channel = EVENTS, id = createUlid(), topic, qos = 1, retain = false } = request;
+    const { id = createUlid() } = request;
     try {
-      if (channel === STATE) throw usage('publish() does not go to the channel state', "Use `client.channel('state').update(…)`.");
-      assertTopic(topic);
-      const payload = typeof request.payload === 'string' ? Buffer.from(request.payload) : Buffer.from(request.payload);
-      assertAllowed(this.#parts.profile, { topic, payload, qos, retain }, channel);
-      return this.#store({ ...request, payload, channel, id });
+      return this.#store(checkRequest(request, id, this.#parts.profile, SYSTEM_TIMING.now()));
     } catch (error) {
-      this.#metrics.refused++;
-      return this.#publications.refuse(id, error as HydrantError);
+      return this.#refuse(id, error as HydrantError);
     }
   }
 
@@ -204,29 +198,23 @@ export class ReliableClient implements Client {
     return flushed;
   }
 
-  #store({
-    channel,
-    topic,
-    payload,
-    qos = 1,
-    retain = false,
-    contentType,
-    id = createUlid(),
-    props,
-    ttlMs,
-    key,
-  }: ChannelRequest): Publication {
-    if (this.#closed) {
-      this.#metrics.refused++;
-      return this.#publications.refuse(id, new HydrantError('HYD_CLOSED', `the client is closed: nothing was published to ${topic}`));
-    }
-    const event: OutboxEvent = { id, channel, topic, payload: typeof payload === 'string' ? Buffer.from(payload) : payload, qos, retain };
-    if (contentType !== undefined) event.contentType = contentType;
-    if (props !== undefined) event.props = props;
-    if (key !== undefined) event.key = key;
+  /** Of a channel, which has checked it. */
+  #storeRequest({ topic, payload, qos = 1, retain = false, channel, ttlMs, id = createUlid(), ...more }: ChannelRequest): Publication {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    const expiresMs = ttlMs === undefined ? undefined : SYSTEM_TIMING.now() + ttlMs;
+    return this.#store({ id, channel, topic, payload: bytes, qos, retain, expiresMs, ...more });
+  }
+
+  #store(event: OutboxEvent): Publication {
+    const { id, channel, topic } = event;
+    if (this.#closed) return this.#refuse(id, new HydrantError('HYD_CLOSED', `the client is closed: nothing was published to ${topic}`));
     this.#configure(channel);
-    if (ttlMs !== undefined) event.expiresMs = SYSTEM_TIMING.now() + ttlMs;
     return this.#publications.track(id, this.#parts.outbox.put(event), this.#metrics);
+  }
+
+  #refuse(id: string, error: HydrantError): Publication {
+    this.#metrics.refused++;
+    return this.#publications.refuse(id, error);
   }
 
   /** Gives a channel that no bounds name those of all others, before its first event. */
@@ -250,28 +238,6 @@ export class ReliableClient implements Client {
     this.#drain.setLink(isUp, receiveMaximum);
     this.#status?.setLink(isUp);
     if (isUp) for (const listener of this.#onUp) listener();
-  }
-
-  #onDropped(records: readonly Pick<OutboxRecord, 'seq' | 'id' | 'channel' | 'topic'>[], reason: DropReason): void {
-    this.#drain.onDropped(records);
-    this.#metrics.dropped[reason] += records.length;
-    for (const { seq, id, channel } of records)
-      this.#publications.onEnded(
-        seq,
-        new HydrantError('HYD_DROPPED', `the event ${id} left the channel ${channel} unsent: ${WHY[reason]}`),
-      );
-    // What took its place has what it said.
-    if (reason === 'replaced') return;
-    this.#parts.listeners.tell('dropped', { reason, events: records.map(({ id, channel, topic }) => ({ id, channel, topic })) });
-    this.#status?.look();
-  }
-
-  #onQuarantined({ seq, id, channel, topic }: OutboxRecord, cause: HydrantError): void {
-    const error = new HydrantError('HYD_QUARANTINED', `the event ${id} for ${topic} is set aside: ${cause.message}`, { cause });
-    this.#publications.onEnded(seq, error);
-    this.#parts.log('error', 'an event is set aside', { id, channel, topic, error: cause.message });
-    this.#parts.listeners.tell('quarantined', { id, channel, topic, error });
-    this.#status?.look();
   }
 
   /** Waits for the right to send; until then looks at what becomes of what was stored here. */
@@ -300,16 +266,4 @@ export class ReliableClient implements Client {
   }
 }
 
-const WHY: Record<DropReason, string> = {
-  oldest: 'the channel was at its bound',
-  age: 'it was older than the channel keeps events',
-  expired: 'its time was over',
-  replaced: 'a newer one of its key took its place',
-  operator: 'an operator dropped it',
-};
-
 const neverAborts = new AbortController().signal;
-
-function usage(message: string, fix: string): HydrantError {
-  return new HydrantError('HYD_USAGE', message, { fix });
-}

@@ -15,8 +15,8 @@ export interface BreakingProxy extends AsyncDisposable {
   cutAfter(from: 'client' | 'server', bytes: number): void;
 }
 
-/** A TCP proxy that breaks as networks do. @param port where it goes to, on the loopback */
-export async function startBreakingProxy(port: number): Promise<BreakingProxy> {
+/** A TCP proxy that breaks as networks do. @param port where it goes to, on the loopback @param ownPort where it listens, default: a free one */
+export async function startBreakingProxy(port: number, ownPort = 0): Promise<BreakingProxy> {
   const sockets = new Set<Socket>();
   let isDark = false;
   let connections = 0;
@@ -50,7 +50,7 @@ export async function startBreakingProxy(port: number): Promise<BreakingProxy> {
         if (!signal.aborted) to.destroySoon();
       });
     }
-  }).listen(0, '127.0.0.1');
+  }).listen(ownPort, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,

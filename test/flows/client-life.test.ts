@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openMqttBus } from '../../src/bus/mqtt/mqtt-bus.ts';
-import { type Client, type ClientEvents, openClient } from '../../src/client/index.ts';
+import { type Client, type ClientEvents, openClient, type PublishRequest } from '../../src/client/index.ts';
+import { startBreakingProxy } from '../../src/testing/breaking-proxy.ts';
 import { until, within } from '../../src/testing/deadline.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
@@ -46,6 +47,21 @@ test('what an event says of itself arrives with it', async () => {
   const { expiry, ...rest } = got!;
   assert.deepEqual(rest, props);
   assert.ok(expiry! > 60 && expiry! <= 90, `${expiry} s are left`);
+});
+
+test('what is no event is refused by both promises, and says what is wrong', async () => {
+  await using client = await openClient({ outbox: ':memory:', url: await nowhere() });
+  for (const [request, message] of [
+    [{ topic: 7, payload: 'x' }, /the topic 7 is no text/],
+    [{ topic: 'a' }, /the payload for a is neither bytes nor text/],
+    [{ topic: 'a', payload: { celsius: 20 } }, /neither bytes nor text/],
+    [{ topic: 'a', payload: 'x', channel: 'state' }, /the channel state/],
+  ] as const) {
+    const { stored, acked } = client.publish(request as unknown as PublishRequest);
+    await assert.rejects(stored, { code: 'HYD_USAGE', message });
+    await assert.rejects(acked, { code: 'HYD_USAGE', message });
+  }
+  assert.equal(client.metrics().refused, 4);
 });
 
 test('a payload that is changed after publish() was called is sent as it was', async () => {
@@ -95,6 +111,8 @@ test('what a bound drops is told by an event, counted, and rejects', async () =>
 
 test('an event whose time is over is dropped and told, and never sent', async () => {
   await using folder = await createTempFolder();
+  await using server = await startMosquitto();
+  await using witness = await startWitness(server.url, ['a']);
   const port = await freePort();
   await using client = await openClient({ outbox: folder.path, url: `mqtt://127.0.0.1:${port}` });
   const dropped = told(client, 'dropped');
@@ -102,13 +120,12 @@ test('an event whose time is over is dropped and told, and never sent', async ()
   const short = client.publish({ topic: 'a', payload: 'short', ttlMs: 1 });
   const long = client.publish({ topic: 'a', payload: 'long', ttlMs: 60_000 });
   await Promise.all([short.stored, long.stored]);
-  await using server = await startMosquitto({ port });
-  await using witness = await startWitness(server.url, ['a']);
+  await using door = await startBreakingProxy(server.port, port);
   assert.equal((await dropped).reason, 'expired');
   await assert.rejects(short.acked, { code: 'HYD_DROPPED', message: /its time was over/ });
   await long.acked;
   await witness.seen(2);
-  assert.deepEqual(witness.texts, ['waits', 'long']);
+  assert.deepEqual([witness.texts, door.connections], [['waits', 'long'], 1]);
 });
 
 test('the status stands on the broker as a retained event', async () => {

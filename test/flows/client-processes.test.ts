@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Client, openClient } from '../../src/client/index.ts';
+import { startBreakingProxy } from '../../src/testing/breaking-proxy.ts';
 import { within } from '../../src/testing/deadline.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { startScriptedServer } from '../../src/testing/scripted-server.ts';
@@ -42,6 +43,8 @@ test('of several clients on one outbox all store and one sends; each hears what 
 
 test('when the one that sends ends, another takes over with all that is left', async () => {
   await using folder = await createTempFolder();
+  await using server = await startMosquitto();
+  await using witness = await startWitness(server.url, ['a']);
   const port = await freePort();
   const options = { outbox: folder.path, url: `mqtt://127.0.0.1:${port}` };
   const first = await openClient(options);
@@ -53,11 +56,10 @@ test('when the one that sends ends, another takes over with all that is left', a
   const takesOver = leads(second);
   await first.close({ deadlineMs: 0 });
   await within(takesOver, 10_000, 'the second to take over');
-  await using server = await startMosquitto({ port });
-  await using witness = await startWitness(server.url, ['a']);
+  await using door = await startBreakingProxy(server.port, port);
   await within(waiting, 30_000, 'its own to be acknowledged');
   await witness.seen(100);
-  assert.equal(witness.texts.length, 100);
+  assert.deepEqual([witness.texts.length, door.connections], [100, 1]);
 });
 
 test('an event that the sending process sets aside is not acknowledged for the process that stored it', async () => {

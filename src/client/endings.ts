@@ -1,0 +1,62 @@
+import type { Receipt } from '../bus/bus.ts';
+import { HydrantError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Listeners } from './listeners.ts';
+import type { Metrics } from './metrics.ts';
+import type { DropReason, OutboxRecord } from './outbox/outbox.ts';
+import type { Publications } from './publications.ts';
+
+const WHY: Record<DropReason, string> = {
+  oldest: 'the channel was at its bound',
+  age: 'it was older than the channel keeps events',
+  expired: 'its time was over',
+  replaced: 'a newer one of its key took its place',
+  operator: 'an operator dropped it',
+};
+
+export interface EndingsParts {
+  publications: Publications;
+  metrics: Metrics;
+  listeners: Listeners;
+  log: Log;
+}
+
+/** What becomes of events: counted, and told to who published them and to who listens. */
+export class Endings {
+  readonly #parts: EndingsParts;
+  /** Something an operator wants to know. */
+  onLoss: () => void = () => {};
+
+  constructor(parts: EndingsParts) {
+    this.#parts = parts;
+  }
+
+  acked(record: OutboxRecord, receipt: Receipt, tookMs: number): void {
+    const { metrics, publications } = this.#parts;
+    metrics.acked++;
+    metrics.ack.add(tookMs, performance.now());
+    publications.onAcked(record, receipt);
+  }
+
+  dropped(records: readonly Pick<OutboxRecord, 'seq' | 'id' | 'channel' | 'topic'>[], reason: DropReason): void {
+    const { metrics, publications, listeners } = this.#parts;
+    metrics.dropped[reason] += records.length;
+    for (const { seq, id, channel } of records) {
+      const error = new HydrantError('HYD_DROPPED', `the event ${id} left the channel ${channel} unsent: ${WHY[reason]}`);
+      publications.onEnded(seq, error);
+    }
+    // What took its place has what it said.
+    if (reason === 'replaced') return;
+    listeners.tell('dropped', { reason, events: records.map(({ id, channel, topic }) => ({ id, channel, topic })) });
+    this.onLoss();
+  }
+
+  quarantined({ seq, id, channel, topic }: OutboxRecord, cause: HydrantError): void {
+    const { publications, listeners, log } = this.#parts;
+    const error = new HydrantError('HYD_QUARANTINED', `the event ${id} for ${topic} is set aside: ${cause.message}`, { cause });
+    publications.onEnded(seq, error);
+    log('error', 'an event is set aside', { id, channel, topic, error: cause.message });
+    listeners.tell('quarantined', { id, channel, topic, error });
+    this.onLoss();
+  }
+}
