@@ -40,7 +40,7 @@ export class Login {
     if (!provider) return { username, password };
     const refusal = this.#refusal ? { refusal: this.#refusal } : {};
     const credentials = await askWithin(provider, { url: plainUrl(url), refusals: this.#refusals, ...refusal, signal }, connectTimeoutMs);
-    return { validFromMs: this.#context.timing.now(), ...credentials };
+    return { ...credentials, validFromMs: credentials.validFromMs ?? this.#context.timing.now() };
   }
 
   onAccepted(credentials: Credentials): void {

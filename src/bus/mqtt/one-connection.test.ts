@@ -185,6 +185,19 @@ test('a durable that is closed keeps its filters and what it did not acknowledge
   });
 });
 
+test('a subscription made while the connection is being left for another stands on the next one', async () => {
+  const answer = (packet: Packet): boolean => packet.cmd === 'publish' || packet.cmd === 'disconnect';
+  await connected({ answer, credentials: async () => ({ username: 'device', validFromMs: undefined }) }, async ({ session, bus }) => {
+    await settle(session, bus);
+    const renewing = bus.renew();
+    await session.until('disconnect');
+    const subscribing = bus.subscribe(['config']);
+    session.hangUp();
+    await within(Promise.all([renewing, subscribing]), LIMIT_MS, 'the subscription');
+    assert.deepEqual(session.seen.slice(-3), ['disconnect', 'connect', 'subscribe config']);
+  });
+});
+
 test('what one session for all cannot do is refused with its reason', async () => {
   await connected({}, async ({ bus }) => {
     const unsupported = (message: RegExp) => ({ code: 'HYD_UNSUPPORTED', message });

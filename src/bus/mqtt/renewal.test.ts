@@ -45,7 +45,13 @@ async function device(
     closeTimeoutMs: 0,
     async credentials() {
       asked++;
-      return { username: 'device', password: `token ${asked}`, validUntilMs: timing.nowMs + LIFE_MS, ...give(asked) };
+      return {
+        username: 'device',
+        password: `token ${asked}`,
+        validFromMs: undefined,
+        validUntilMs: timing.nowMs + LIFE_MS,
+        ...give(asked),
+      };
     },
     ...more,
   });

@@ -9,7 +9,7 @@ import type { LinkContext } from './link-context.ts';
 import type { LinkStatus } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { Receiving, type ReceivingHost } from './receiving.ts';
-import { type LinkOwner, SteadyLink } from './steady-link.ts';
+import { isLoss, type LinkOwner, SteadyLink } from './steady-link.ts';
 import { Reading, type ReadingHost } from './subscription.ts';
 import { Unclaimed } from './unclaimed.ts';
 
@@ -208,7 +208,7 @@ export class Session implements LinkOwner, ReceivingHost, ReadingHost {
       await reading.filters.settle(client);
       reading.stand();
     } catch (error) {
-      if (reading.stood || (error instanceof HydrantError && error.code === 'HYD_CONNECT')) throw error;
+      if (reading.stood || isLoss(error)) throw error;
       reading.end(error as Error);
     }
   }

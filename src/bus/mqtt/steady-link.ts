@@ -166,7 +166,7 @@ export class SteadyLink {
       this.#failures = 0;
       return undefined;
     }
-    if (refused && !(refused instanceof HydrantError && refused.code === 'HYD_CONNECT')) return this.#onFailure(url, refused);
+    if (refused && !isLoss(refused)) return this.#onFailure(url, refused);
     return this.#onLoss(url, end, timing.now() - upMs < HELD_MS);
   }
 
@@ -246,6 +246,11 @@ export class SteadyLink {
   #tell(kind: LinkChange['kind'], error?: Error): void {
     this.#context.options.onLink?.({ link: this.#status, kind, ...(error ? { error } : {}) });
   }
+}
+
+/** What was asked of a connection that ended, or was ending, meanwhile. */
+export function isLoss(error: unknown): boolean {
+  return error instanceof HydrantError && (error.code === 'HYD_CONNECT' || error.code === 'HYD_CLOSED');
 }
 
 /** What is wrong with the account, the request or the certificates is so the next time too. */
