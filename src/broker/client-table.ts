@@ -1,5 +1,7 @@
+import { type ClientStatus, readStatus, STATUS_FILTER, statusTopic } from '../wire/client-status.ts';
 import type { Broker } from './broker.ts';
 import { clientTopic } from './client-events.ts';
+import type { Message } from './message.ts';
 import { REASON } from './reasons.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
@@ -7,9 +9,10 @@ import type { Subscription } from './subscription.ts';
 /** One client as operators see it: connected, or absent with a session that is kept. */
 export interface ClientInfo {
   client: string;
-  user: string;
+  /** Not known of a client of which nothing but its status is left. */
+  user?: string;
   connected: boolean;
-  /** It is connected, or absent, since then. RFC 3339. */
+  /** It is connected, or absent, since then; without a session it was heard last. RFC 3339. */
   since: string;
   /** Address and port. */
   remote?: string;
@@ -24,7 +27,14 @@ export interface ClientInfo {
   behind: number;
   /** Its session outlives its connection that long, seconds; null = for ever. */
   sessionExpirySeconds: number | null;
+  /** What waits in the client's own outbox, as it told last. */
+  outbox?: ClientBacklog;
 }
+
+export type ClientBacklog = Pick<ClientStatus, 'depth' | 'bytes' | 'oldestAgeMs' | 'dropped' | 'quarantined' | 'version'> & {
+  /** When it told so, RFC 3339. */
+  at: string;
+};
 
 export interface ClientDetails extends ClientInfo {
   filters: ClientSubscription[];
@@ -62,14 +72,21 @@ export class ClientTable {
     this.#broker = broker;
   }
 
-  /** Every client, in the order in which their sessions began. Others may come and go while this is read. */
+  /**
+   * Every client, in the order in which their sessions began, then those of which only a status is left. Others may come and go while this
+   * is read.
+   */
   *list(): Generator<ClientInfo> {
     for (const session of this.#broker.sessions) if (!session.internal) yield this.#describe(session);
+    for (const { client, outbox } of this.#statuses(STATUS_FILTER)) if (!this.#get(client)) yield describeGone(client, outbox);
   }
 
   find(clientId: string): ClientDetails | undefined {
     const session = this.#get(clientId);
-    if (!session) return undefined;
+    if (!session) {
+      const [told] = this.#statuses(statusTopic(clientId));
+      return told && { ...describeGone(clientId, told.outbox), filters: [] };
+    }
     const filters = Array.from(session.subscriptions.values(), describeSubscription);
     const connection = this.#broker.sessions.holder(clientId)?.connection;
     if (!connection) return { ...this.#describe(session), filters };
@@ -132,7 +149,15 @@ export class ClientTable {
     return session?.internal ? undefined : session;
   }
 
+  *#statuses(filter: string): Generator<{ client: string; outbox: ClientBacklog }> {
+    for (const message of this.#broker.retained.match(filter, this.#broker)) {
+      const told = readOwnStatus(message);
+      if (told) yield told;
+    }
+  }
+
   #describe(session: Session): ClientInfo {
+    const [told] = this.#statuses(statusTopic(session.clientId));
     const client = this.#broker.sessions.holder(session.clientId);
     const { clientId, user, disconnectedMs, expirySeconds } = session;
     return {
@@ -146,8 +171,31 @@ export class ClientTable {
       queued: session.queued,
       behind: session.subscriptions.size > 0 ? Math.max(0, this.#broker.tailSeq - session.cursor) : 0,
       sessionExpirySeconds: Number.isFinite(expirySeconds) ? expirySeconds : null,
+      ...(told ? { outbox: told.outbox } : {}),
     };
   }
+}
+
+/** What a client says of itself; what somebody else publishes there says nothing. */
+function readOwnStatus(message: Message): { client: string; outbox: ClientBacklog } | undefined {
+  const status = readStatus(message);
+  if (!status || status.client !== message.source) return undefined;
+  const { client, depth, bytes, oldestAgeMs, dropped, quarantined, version } = status;
+  return { client, outbox: { depth, bytes, oldestAgeMs, dropped, quarantined, version, at: message.ts } };
+}
+
+function describeGone(client: string, outbox: ClientBacklog): ClientInfo {
+  return {
+    client,
+    connected: false,
+    since: outbox.at,
+    subscriptions: 0,
+    inFlight: 0,
+    queued: 0,
+    behind: 0,
+    sessionExpirySeconds: 0,
+    outbox,
+  };
 }
 
 function describeSubscription({ name, qos, noLocal, retainAsPublished, id, reading }: Subscription): ClientSubscription {

@@ -5,6 +5,7 @@ export type { Bus, Delivery, Receipt } from '../bus/bus.ts';
 export type { CredentialProvider, CredentialRequest, Credentials, LinkChange, LinkStatus } from '../bus/mqtt/options.ts';
 export { type ErrorCode, HydrantError } from '../core/errors.ts';
 export type { Log, LogLevel } from '../core/log.ts';
+export type { ClientStatus } from '../wire/client-status.ts';
 export type { Event, EventProps, QoS, StoredEvent } from '../wire/event.ts';
 export type { DataChannel, DataOptions, DataPublishOptions } from './channels/data.ts';
 export type { StateChannel, StateOptions, Update } from './channels/state.ts';
@@ -27,4 +28,3 @@ export { type AzureEventGridOptions, azureEventGrid } from './profiles/azure-eve
 export { type ClearbladeOptions, clearblade } from './profiles/clearblade.ts';
 export { type GenericOptions, generic } from './profiles/generic.ts';
 export type { Profile, ServiceLimits, StateForm, StateMode, StateShape } from './profiles/profile.ts';
-export type { ClientStatus } from './status.ts';

@@ -3,27 +3,12 @@ import type { Timing } from '../bus/mqtt/options.ts';
 import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { packageVersion } from '../core/version.ts';
+import { type ClientStatus, statusTopic } from '../wire/client-status.ts';
 import type { ClientMetrics } from './metrics.ts';
 
 const INTERVAL_MS = 30_000;
 /** After a change of substance, so that many make one event. */
 const SOON_MS = 1_000;
-
-/** What the retained status event of a client says, as JSON. */
-export interface ClientStatus {
-  client: string;
-  /** Of Hydrant in the client. */
-  version: string;
-  /** Events that wait, their bytes, and the age of the oldest, milliseconds. */
-  depth: number;
-  bytes: number;
-  oldestAgeMs: number;
-  /** Since the process began. */
-  dropped: number;
-  quarantined: number;
-  /** When the process began, RFC 3339. */
-  since: string;
-}
 
 export interface StatusOptions {
   bus: Pick<Bus, 'publish'>;
@@ -33,11 +18,6 @@ export interface StatusOptions {
   timing: Timing;
   log: Log;
   metrics(): ClientMetrics;
-}
-
-/** `hydrant/status/<client id>`; `/`, `+`, `#` and `%` of a client id are written as `%2F` and so on. */
-function statusTopic(clientId: string): string {
-  return `hydrant/status/${clientId.replace(/[/+#%\0]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)}`;
 }
 
 /** Tells how the outbox stands, by a retained event of QoS 1 beside the outbox; nothing while there is no connection. */

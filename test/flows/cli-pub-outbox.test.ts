@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Child, type Output, run } from '../../src/testing/child.ts';
+import { until } from '../../src/testing/deadline.ts';
 import { HYDRANT_BIN, runHydrant } from '../../src/testing/hydrant-server.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { type ScriptedServer, startScriptedServer } from '../../src/testing/scripted-server.ts';
@@ -99,7 +100,7 @@ test('a signal while it waits, or while its pipe is silent, says what is left', 
   await using folder = await createTempFolder();
   const args = ['pub', '--outbox', folder.path, '--url', NOWHERE, '-t', 'a'];
   await using waits = new Child(HYDRANT_BIN, [...args, '-m', 'x']);
-  while ((await waiting(folder.path).catch(() => 0)) === 0);
+  await until(async () => (await waiting(folder.path).catch(() => 0)) > 0, 'the event to be stored');
   assert.equal((await waits.kill('SIGINT')).code, 130);
   assert.match(waits.stderr, /interrupted; nothing is lost: 1 event wait/);
   for (const more of [[], ['--no-wait']]) {
@@ -107,7 +108,7 @@ test('a signal while it waits, or while its pipe is silent, says what is left', 
     const fifo = join(folder.path, `fifo${before}`);
     const line = [HYDRANT_BIN, ...args, '-l', ...more].join(' ');
     await using piped = new Child('sh', ['-c', `mkfifo ${fifo}; exec 3<>${fifo}; echo one >&3; exec ${line} <&3`]);
-    while ((await waiting(folder.path)) === before);
+    await until(async () => (await waiting(folder.path)) > before, 'the line to be stored');
     assert.equal((await piped.kill('SIGINT')).code, 130, piped.text());
   }
 });

@@ -60,7 +60,7 @@ test('ls lists who is connected and who is absent, with what they have yet to ge
   const table = await runHydrant(['clients', 'ls', ...AT, '-o', 'table']);
   assert.match(
     table.stdout,
-    /^CLIENT +USER +STATE +SINCE +ADDRESS +DOOR +MQTT +SUBS +IN FLIGHT +QUEUED +BEHIND +EXPIRY\naway +anonymous +absent /,
+    /^CLIENT +USER +STATE +SINCE +ADDRESS +DOOR +MQTT +SUBS +IN FLIGHT +QUEUED +BEHIND +BACKLOG +EXPIRY\naway +anonymous +absent /,
   );
 });
 

@@ -1,4 +1,4 @@
-import type { ClientDetails, ClientHistoryEntry, ClientInfo } from '../../broker/client-table.ts';
+import type { ClientBacklog, ClientDetails, ClientHistoryEntry, ClientInfo } from '../../broker/client-table.ts';
 import { formatDuration } from '../../core/units.ts';
 import { escapeText } from '../escape.ts';
 import type { Io } from '../io.ts';
@@ -14,7 +14,7 @@ type Time = (ms: number) => string;
 export function clientColumns(time: Time): RowColumn<ClientInfo>[] {
   return [
     { title: 'CLIENT', text: ({ client }) => client },
-    { title: 'USER', text: ({ user }) => user },
+    { title: 'USER', text: ({ user }) => user ?? '-' },
     { title: 'STATE', text: ({ connected }) => (connected ? 'connected' : 'absent') },
     { title: 'SINCE', text: ({ since }) => time(Date.parse(since)) },
     { title: 'ADDRESS', text: ({ remote }) => remote ?? '-' },
@@ -24,6 +24,7 @@ export function clientColumns(time: Time): RowColumn<ClientInfo>[] {
     { title: 'IN FLIGHT', right: true, text: ({ inFlight }) => String(inFlight) },
     { title: 'QUEUED', right: true, text: ({ queued }) => String(queued) },
     { title: 'BEHIND', right: true, text: ({ behind }) => String(behind) },
+    { title: 'BACKLOG', right: true, text: ({ outbox }) => (outbox ? backlogText(outbox) : '-') },
     { title: 'EXPIRY', text: ({ sessionExpirySeconds }) => expiryText(sessionExpirySeconds) },
   ];
 }
@@ -77,6 +78,7 @@ function facts(shown: ShownClient, time: Time): [name: string, value: string][] 
       shown.sessionExpirySeconds === 0 ? 'ends with the connection' : `is kept ${expiryText(shown.sessionExpirySeconds ?? null)}`,
     ],
     ['deliveries', `${shown.inFlight} in flight, ${shown.queued} queued, ${shown.behind} events behind`],
+    ['outbox', shown.outbox && outboxText(shown.outbox, time)],
     ['received', shown.bytesIn === undefined ? undefined : `${shown.packetsIn} packets, ${shown.bytesIn} bytes`],
     [
       'sent',
@@ -84,6 +86,16 @@ function facts(shown: ShownClient, time: Time): [name: string, value: string][] 
     ],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
+
+/** `1200 (3m5s)`: how many wait, and for how long. */
+function backlogText({ depth, oldestAgeMs }: ClientBacklog): string {
+  return depth === 0 ? '0' : `${depth} (${formatDuration(Math.max(1000, Math.floor(oldestAgeMs / 1000) * 1000))})`;
+}
+
+function outboxText(outbox: ClientBacklog, time: Time): string {
+  const { bytes, dropped, quarantined, version, at } = outbox;
+  return `${backlogText(outbox)} waiting, ${bytes} bytes, ${dropped} dropped, ${quarantined} in quarantine; told ${time(Date.parse(at))} by Hydrant ${version}`;
 }
 
 function expiryText(seconds: number | null): string {

@@ -22,9 +22,9 @@ interface ShowOptions extends OperatorOptions {
 
 const ls = defineCommand<LsOptions>({
   name: 'ls',
-  summary: 'list clients, connected or absent with a session',
+  summary: 'list clients, connected or absent with a session or a status',
   notes: [
-    'Asks the server that runs on the data folder. BEHIND counts the events between a client’s place in the journal and the end, whether they are for it or not; EXPIRY is how long its session outlives its connection.',
+    'Asks the server that runs on the data folder. BEHIND counts the events between a client’s place in the journal and the end, whether they are for it or not; BACKLOG is what waits in the client’s own outbox, and the age of the oldest of it, as it told last (the option `status` of hydrant/client); EXPIRY is how long its session outlives its connection.',
   ],
   examples: [
     ['hydrant clients ls', 'all of them'],
