@@ -118,6 +118,20 @@ test('what the links tell: up, a loss with its error, an attempt that fails, up 
   ]);
 });
 
+test('a server that hangs up on an event, eight times in a row, is not taken for somebody else under the client id', async () => {
+  let drops = 8;
+  const answer = (packet: Packet, connection: Connection): boolean => {
+    if (packet.cmd !== 'publish') return false;
+    if (drops-- > 0) connection.close();
+    else connection.sendAck('puback', packet.messageId!);
+    return true;
+  };
+  await using session = await startScriptedSession({ answer });
+  await using bus = await openMqttBus({ urls: [session.url], clientId: 'device', version: 4, timing: { random: () => 0 } });
+  await within(bus.publish(event('poison')), LIMIT_MS, 'the publish');
+  assert.equal(session.connects, 9);
+});
+
 for (const neverGiveUp of [true, false]) {
   test(`a client id that the server refuses ${neverGiveUp ? 'is tried again, each time after the longest delay' : 'is an error at once'}`, async () => {
     await using session = await startScriptedSession({ answer: server([0x85, 0x85, 0x85]) });
