@@ -8,6 +8,7 @@ export class Channels {
   readonly #context: ChannelContext;
   #state: StateChannel | undefined;
   readonly #data = new Map<string, DataChannel>();
+  readonly #dataBounds: DataOptions = {};
 
   constructor(context: ChannelContext) {
     this.#context = context;
@@ -15,8 +16,8 @@ export class Channels {
   }
 
   /**
-   * `state`, or `data` with or without a sub-channel (`data/sub`); the same object each time. All of `data` is one queue with the bounds
-   * given last.
+   * `state`, or `data` with or without a sub-channel (`data/sub`); the same object each time. All of `data` is one queue; a bound given again
+   * takes the place of the one before.
    * @throws HYD_USAGE for a channel that the profile does not have, naming those there are; HYD_UNSUPPORTED for a mode of `state`
    */
   open(name: 'state', options?: StateOptions): StateChannel;
@@ -32,8 +33,9 @@ export class Channels {
       channel = new DataChannel(name, this.#context);
       this.#data.set(name, channel);
     }
+    Object.assign(this.#dataBounds, options);
     const { bounds, outbox } = this.#context;
-    outbox.configure(DATA, { ...DATA_BOUNDS, ...bounds['*'], ...bounds[DATA], ...options });
+    outbox.configure(DATA, { ...DATA_BOUNDS, ...bounds['*'], ...bounds[DATA], ...this.#dataBounds });
     return channel;
   }
 

@@ -65,5 +65,7 @@ test('all of data is one queue of 100 000 events unless told otherwise, and the 
   assert.equal(hand.channels.open('data'), data);
   assert.equal(hand.bounds.get('data')?.maxEvents, 100_000);
   hand.channels.open('data/pump', { maxEvents: 5, whenFull: 'wait', waitMs: 100 });
-  assert.deepEqual(hand.bounds.get('data'), { maxEvents: 5, whenFull: 'wait', waitMs: 100 });
+  hand.channels.open('data', { waitMs: 200 });
+  hand.channels.open('data');
+  assert.deepEqual(hand.bounds.get('data'), { maxEvents: 5, whenFull: 'wait', waitMs: 200 });
 });

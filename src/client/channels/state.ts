@@ -44,6 +44,7 @@ export class StateChannel {
   readonly #topic: string;
   /** Updates of another process have other keys, so that none takes the place of another's. */
   readonly #process = createHexId(4);
+  readonly #bounds: ChannelBounds = {};
   #mode: StateMode;
   /** Everything under `#key` that may be waiting. */
   #patch: JsonObject = {};
@@ -62,7 +63,7 @@ export class StateChannel {
     context.onUp(() => void this.#resend().catch(() => {}));
   }
 
-  /** Options given again take the place of those before. @throws HYD_UNSUPPORTED for a mode that the service cannot make sense of, HYD_USAGE */
+  /** What is given again takes the place of what was before. @throws HYD_UNSUPPORTED for a mode that the service cannot make sense of, HYD_USAGE */
   configure({ mode = this.#mode, intervalMs, form, resend, ...bounds }: StateOptions): void {
     const { name, state, limits } = this.#context.profile;
     if (!state.modes.includes(mode))
@@ -78,8 +79,9 @@ export class StateChannel {
     this.#mode = mode;
     const given = { mode, intervalMs, form, resend };
     this.#memory.choose(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+    Object.assign(this.#bounds, bounds);
     const { bounds: all, outbox } = this.#context;
-    outbox.configure(STATE, { ...all['*'], ...all[STATE], ...bounds });
+    outbox.configure(STATE, { ...all['*'], ...all[STATE], ...this.#bounds });
   }
 
   /**
@@ -165,7 +167,9 @@ export class StateChannel {
     const ackOf = (): Promise<Awaited<Publication['acked']>> => this.#ackOf(newest);
     return {
       id,
-      stored: publication.stored,
+      get stored() {
+        return publication.stored;
+      },
       get acked() {
         return ackOf();
       },
@@ -193,13 +197,10 @@ export class StateChannel {
   async #resend(): Promise<void> {
     await this.#memory.load();
     const { lastId, settings } = this.#memory;
-    if (
-      lastId === undefined ||
-      settings.mode === 'collect' ||
-      !settings.resend ||
-      (this.#context.outbox.channels.get(STATE)?.events ?? 0) > 0
-    )
-      return;
+    if (lastId === undefined || settings.mode === 'collect' || !settings.resend) return;
+    // What waits will have the document sent anyway.
+    const waiting = await this.#context.outbox.read(STATE, 0, { maxEvents: 1, maxBytes: 1 });
+    if (waiting.length > 0) return;
     this.#context.publish({
       id: lastId,
       topic: this.#topic,
