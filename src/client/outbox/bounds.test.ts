@@ -187,6 +187,20 @@ test('drop-oldest: never what is out; when all is out it waits, and goes on when
   ]);
 });
 
+test('drop-oldest: what goes out while room is being looked for stays, and what is behind it goes', async () => {
+  await using outbox = await openOutbox(':memory:');
+  outbox.configure('events', { maxEvents: 2, whenFull: 'drop-oldest', waitMs: MINUTE });
+  const dropped = watchDrops(outbox);
+  const [one, two] = (await Promise.all(['1', '2'].map((text) => put(outbox, text)))) as [OutboxRecord, OutboxRecord];
+  const third = put(outbox, '3');
+  // Settles with the commit in which there was no room.
+  await outbox.settled();
+  outbox.markOut([one.seq], true);
+  await third;
+  assert.deepEqual(await textsOf(outbox), ['1', '3']);
+  assert.deepEqual(dropped, [[two.id, 'oldest']]);
+});
+
 test('drop-oldest: with everything out for longer than it may wait, the new one is refused', async () => {
   await using outbox = await openOutbox(':memory:');
   outbox.configure('events', { maxEvents: 1, whenFull: 'drop-oldest', waitMs: 20 });

@@ -85,6 +85,8 @@ export class DiskOutbox implements Outbox {
   #lazyTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #failure: HydrantError | undefined;
+  /** With a failing disk: the time to try again has come. */
+  #retries = false;
   readonly #ticker: NodeJS.Timeout;
   #ticks = 0;
   #claimed: FileLock | undefined;
@@ -92,6 +94,7 @@ export class DiskOutbox implements Outbox {
   #borrowed: FileLock | undefined;
   #claiming: (() => void)[] = [];
   #closing: Promise<void> | undefined;
+  #closed = false;
 
   constructor(parts: DiskOutboxParts, opened: Reply) {
     this.#parts = parts;
@@ -153,6 +156,7 @@ export class DiskOutbox implements Outbox {
   }
 
   remove(seq: number): void {
+    if (this.#closed) return;
     this.#out.delete(seq);
     this.#removed.push(seq);
     if (this.#removed.length >= MAX_LAZY_REMOVALS || this.#someWait()) this.#schedule();
@@ -161,6 +165,7 @@ export class DiskOutbox implements Outbox {
 
   settled(): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(this.#closedError());
       this.#settling.push({ resolve, reject });
       this.#schedule();
     });
@@ -239,10 +244,12 @@ export class DiskOutbox implements Outbox {
       lane.stop();
       for (const put of lane.takeAll()) this.#settle(put, this.#closedError());
     }
+    this.#retries = true;
     do {
       this.#flush();
       await this.#ask({ kind: 'poll' });
     } while (this.#inFlight.length > 0 || (this.#hasWork() && !this.#failure));
+    this.#closed = true;
     clearInterval(this.#ticker);
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#lazyTimer);
@@ -349,27 +356,32 @@ export class DiskOutbox implements Outbox {
     this.#scheduled = false;
     clearTimeout(this.#lazyTimer);
     this.#lazyTimer = undefined;
-    while (this.#inFlight.length < MAX_IN_FLIGHT && this.#hasWork()) {
+    while (this.#inFlight.length < MAX_IN_FLIGHT && this.#mayCommit()) {
       // What is given back by a stale commit goes before what came later.
       if (this.#inFlight.some(({ epoch }) => epoch !== this.#epoch)) return;
       this.#send();
     }
+    if (this.#failure && (this.#hasWork() || this.#someWait())) this.#retryTimer ??= setTimeout(() => this.#tryAgain(), RETRY_MS);
+  }
+
+  /** While the disk is failing, deleting is tried now and then, and alone: it is what may still fit. */
+  #mayCommit(): boolean {
+    if (this.#closed) return false;
+    return this.#failure && !this.#retries ? this.#puts.length > 0 || this.#changes.length > 0 : this.#hasWork();
   }
 
   #send(): void {
+    const deletes = !this.#failure || this.#retries;
     const batch: Batch = {
       epoch: this.#epoch,
       nowMs: this.#parts.clock.now(),
       puts: [],
-      removed: this.#removed,
-      changes: this.#changes,
-      settling: this.#settling,
+      removed: deletes ? this.#removed.splice(0) : [],
+      changes: this.#changes.splice(0),
+      settling: deletes ? this.#settling.splice(0) : [],
     };
-    this.#removed = [];
-    this.#changes = [];
-    this.#settling = [];
+    this.#retries = false;
     const block = new BlockWriter();
-    // While the disk is failing, deleting goes alone: it is what may still fit.
     if (!this.#failure || batch.removed.length === 0) this.#takePuts(block, batch.puts);
     const puts = block.take();
     const request: Request = {
@@ -422,7 +434,7 @@ export class DiskOutbox implements Outbox {
     else this.#onDone(batch, reply.result as CommitResult);
     this.#pump();
     this.#returnLock();
-    if (this.#puts.length > 0 || this.#changes.length > 0 || this.#settling.length > 0) this.#flush();
+    if (this.#failure || this.#puts.length > 0 || this.#changes.length > 0 || this.#settling.length > 0) this.#flush();
     else if (this.#removed.length > 0) this.#scheduleLazily();
   }
 
@@ -447,11 +459,11 @@ export class DiskOutbox implements Outbox {
       if (error.retryable && put.lane.whenFull === 'wait') this.#hold(put);
       else this.#settle(put, error);
     }
-    this.#retryTimer ??= setTimeout(() => this.#tryAgain(), RETRY_MS);
   }
 
   #tryAgain(): void {
     this.#retryTimer = undefined;
+    this.#retries = true;
     for (const lane of this.#lanes.values()) this.#release(lane.takeAll());
     this.#flush();
   }
@@ -542,20 +554,24 @@ export class DiskOutbox implements Outbox {
     return { events: 0, bytes: 0 };
   }
 
-  /** @returns what it will free, in the commit that comes next */
+  /** @returns what it will free, in the commit that comes next: nothing when all is out */
   async #dropOldest(channel: string, events: number, bytes: number): Promise<Room> {
-    const afterSeq = this.#lastOut(channel);
-    const found = (await this.#query({ kind: 'oldest', channel, afterSeq, events, bytes })) as OldestResult;
-    const gone = this.#goingSeqs();
     const freed = { events: 0, bytes: 0 };
-    const dropped = found.briefs.filter(({ seq }, i) => {
-      if (this.#out.has(seq) || gone.has(seq)) return false;
-      freed.events++;
-      freed.bytes += found.bytes[i]!;
-      return true;
-    });
-    this.#drop(dropped, 'oldest');
-    return freed;
+    for (;;) {
+      const afterSeq = this.#lastOut(channel);
+      const found = (await this.#query({ kind: 'oldest', channel, afterSeq, events, bytes })) as OldestResult;
+      // What went out meanwhile stays, and what is behind it may go.
+      const gone = this.#goingSeqs();
+      const dropped = found.briefs.filter(({ seq }, i) => {
+        if (this.#out.has(seq) || gone.has(seq)) return false;
+        freed.events++;
+        freed.bytes += found.bytes[i]!;
+        return true;
+      });
+      this.#drop(dropped, 'oldest');
+      if (dropped.length > 0 || found.briefs.length === 0) return freed;
+      await this.settled();
+    }
   }
 
   /** Another process asked for room. */

@@ -253,6 +253,19 @@ test('close commits what is under way; afterwards everything is refused, and twi
   assert.equal(Buffer.from((await again.getNote('n'))!).toString(), 'v');
 });
 
+test('what is removed after the close keeps no process alive, and changes nothing', async () => {
+  await using folder = await createTempFolder();
+  const outbox = await openOutbox(folder.path, { lazyMs: 1 });
+  const { seq } = await outbox.put(outboxEvent('x'));
+  await outbox.close();
+  const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  outbox.remove(seq);
+  assert.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before);
+  await assert.rejects(outbox.settled(), isError('HYD_CLOSED'));
+  await using again = await openOutbox(folder.path);
+  assert.equal(again.channels.get('events')!.events, 1);
+});
+
 test('a backlog does not make opening slower: nothing of it is read (pain 3)', async () => {
   await using folder = await createTempFolder();
   {
