@@ -1,6 +1,6 @@
 import type { Arrival, Taker } from './arrival.ts';
 
-/** How long what no subscription of this process has asked for is held. */
+/** How long what no subscription of this process has asked for is held at least; twice that at most. */
 const HELD_MS = 60_000;
 
 /**
@@ -12,6 +12,8 @@ export class Unclaimed implements Taker {
   readonly #isWaitedFor: (arrival: Arrival) => boolean;
   readonly #letGo: (arrivals: readonly Arrival[], why: string) => void;
   #held: Arrival[] = [];
+  /** Was held when the timer last went off. */
+  #old = new Set<Arrival>();
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -43,14 +45,17 @@ export class Unclaimed implements Taker {
 
   clear(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#held = [];
+    this.#old.clear();
     this.#bytes = 0;
   }
 
   #tidy(): void {
     this.#timer = undefined;
-    const late = this.#remove(this.#held.filter((arrival) => !this.#isWaitedFor(arrival)));
+    const late = this.#remove(this.#held.filter((arrival) => this.#old.has(arrival) && !this.#isWaitedFor(arrival)));
     if (late.length > 0) this.#letGo(late, `no subscription asked for them within ${HELD_MS / 1000} s`);
+    this.#old = new Set(this.#held);
     if (this.#held.length > 0) this.#timer = setTimeout(() => this.#tidy(), HELD_MS).unref();
   }
 
