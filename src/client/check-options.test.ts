@@ -12,6 +12,7 @@ for (const [what, options, message, fix] of [
   ['a version of MQTT that there is not', { outbox: ':memory:', url, version: 3 }, /version 3/, /5, or 4/],
   ['two engines', { outbox: ':memory:', url, bus: {} }, /url and bus/, /one of them/],
   ['a window of nothing', { outbox: ':memory:', url, maxInFlight: 0 }, /maxInFlight: 0/, /above 0/],
+  ['attempts without any delay', { outbox: ':memory:', url, maxBackoffMs: 0 }, /maxBackoffMs: 0/, /above 0/],
   ['a rate of nothing', { outbox: ':memory:', url, rate: { eventsPerSecond: 0 } }, /rate.eventsPerSecond: 0/, /above 0/],
   ['no server', { outbox: ':memory:', profile: generic() }, /generic knows no server/, /url/],
   ['a URL that is none', { outbox: ':memory:', url: 'nonsense' }, /nonsense/, /./],

@@ -11,6 +11,7 @@ const KNOWN: Record<keyof ClientOptions, true> = {
   credentials: true,
   version: true,
   keepAliveSeconds: true,
+  maxBackoffMs: true,
   tls: true,
   channels: true,
   maxInFlight: true,
@@ -30,7 +31,7 @@ export function checkOptions(options: ClientOptions): void {
       meant === undefined ? `Options are ${Object.keys(KNOWN).join(', ')}.` : `Did you mean ${meant}?`,
     );
   }
-  const { outbox, version, url, bus, maxInFlight, maxAttempts, keepAliveSeconds, rate = {} } = options;
+  const { outbox, version, url, bus, maxInFlight, maxAttempts, keepAliveSeconds, maxBackoffMs, rate = {} } = options;
   if (typeof outbox !== 'string' || outbox === '')
     throw usage('the client needs an outbox', "Give a folder, or ':memory:' for nothing kept.");
   if (version !== undefined && version !== 4 && version !== 5) throw usage(`version ${version}`, 'Give 5, or 4 for MQTT 3.1.1.');
@@ -38,6 +39,7 @@ export function checkOptions(options: ClientOptions): void {
   assertAbove('maxInFlight', maxInFlight, 0);
   assertAbove('maxAttempts', maxAttempts, 0);
   assertAbove('keepAliveSeconds', keepAliveSeconds, -1);
+  assertAbove('maxBackoffMs', maxBackoffMs, 0);
   assertAbove('rate.eventsPerSecond', rate.eventsPerSecond, 0);
   assertAbove('rate.bytesPerSecond', rate.bytesPerSecond, 0);
 }

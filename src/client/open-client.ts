@@ -58,7 +58,7 @@ async function keptClientId(outbox: Outbox): Promise<string> {
 
 /** @throws HYD_USAGE */
 async function openOwnBus(
-  { url, credentials, version, keepAliveSeconds, tls, log = silentLog }: ClientOptions,
+  { url, credentials, version, keepAliveSeconds, maxBackoffMs, tls, log = silentLog }: ClientOptions,
   profile: Profile,
   clientId: string,
   maxInFlight: number,
@@ -79,6 +79,7 @@ async function openOwnBus(
     onLink: (change: LinkChange) => listeners.tell('link', change),
     version: version ?? profile.version,
     keepAliveSeconds,
+    maxBackoffMs,
     maxInFlight,
     closeTimeoutMs: LEAVE_MS,
     tls,

@@ -23,6 +23,8 @@ export interface ClientOptions {
   version?: 4 | 5;
   /** Default 60; a link that is half open is found within 1.5 times this. */
   keepAliveSeconds?: number;
+  /** Between two attempts to connect at most, milliseconds: the delay is random from 0 up to a bound that doubles to this. Default 30 000. */
+  maxBackoffMs?: number;
   tls?: TlsOptions;
   /** Bounds, policy and priority by channel; `*` for all others. */
   channels?: Record<string, ChannelBounds>;

@@ -81,7 +81,7 @@ export class Arena implements AsyncDisposable {
       this.#readLines();
       return this.stored.size >= count || this.#child!.exit !== undefined;
     };
-    await until(come, () => `${count} stored events; there are ${this.stored.size}\n${this.#child!.text()}`, PATIENCE_MS);
+    await until(come, () => `${count} stored events; there are ${this.stored.size}\n${this.log}`, PATIENCE_MS);
   }
 
   /** Lets the client send what is left and end. */
@@ -90,8 +90,8 @@ export class Arena implements AsyncDisposable {
     await child.line((line) => (line === 'ready .' ? true : undefined), PATIENCE_MS, 'the client');
     const exit = await child.kill('SIGTERM', PATIENCE_MS);
     this.#readLines();
-    if (exit.code !== 0) this.wrong.push(`the client ended with ${exit.code ?? exit.signal}\n${child.text()}`);
-    if (!child.lines.includes('closed 0 .')) this.wrong.push(`the client left something\n${child.text()}`);
+    if (exit.code !== 0) this.wrong.push(`the client ended with ${exit.code ?? exit.signal}\n${this.log}`);
+    if (!child.lines.includes('closed 0 .')) this.wrong.push(`the client left something\n${this.log}`);
     await using outbox = await openOutbox(this.#outbox, { create: false });
     for (const [name, { events, quarantined }] of outbox.channels)
       if (events + quarantined > 0) this.wrong.push(`the outbox has ${events} events and ${quarantined} quarantined ones of ${name}`);
@@ -99,7 +99,8 @@ export class Arena implements AsyncDisposable {
 
   /** What the client logged last. */
   get log(): string {
-    return this.#child?.text() ?? '';
+    const lines = this.#child?.lines.filter((line) => !line.startsWith('stored ')) ?? [];
+    return lines.slice(-100).join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -29,6 +29,7 @@ const open = () =>
     clientId: task.clientId,
     credentials: passwordFile(task.passwordFile, { username: task.username }),
     keepAliveSeconds: 2,
+    maxBackoffMs: 1000,
     channels: Object.fromEntries(Object.entries(CHANNELS).map(([name, { bounds }]) => [name, bounds])),
     log: (level, message, fields) => console.error(level, message, JSON.stringify(fields ?? {})),
   });

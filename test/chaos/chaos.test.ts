@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { createRandom } from '../../src/testing/random.ts';
 import { runChaos } from './run.ts';
 
-const SECONDS = 12;
+const SECONDS = 14;
 const EVENTS = 12_000;
-const MEAN_MS = 500;
+const MEAN_MS = 700;
 const BROKERS = { hydrant: 'Hydrant', mosquitto: 'Mosquitto' } as const;
 
 for (const broker of ['hydrant', 'mosquitto'] as const) {
