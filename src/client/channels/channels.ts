@@ -1,6 +1,7 @@
 import type { ChannelContext } from './channel-context.ts';
 import { DATA, DATA_BOUNDS, DataChannel, type DataOptions } from './data.ts';
-import { StateChannel, type StateOptions } from './state.ts';
+import { assertKnown } from './known-options.ts';
+import { STATE_OPTIONS, StateChannel, type StateOptions } from './state.ts';
 import { STATE } from './state-memory.ts';
 
 /** The channels of one client. Made when it opens: what an earlier process left of its state is sent whether anybody asks for the channel or not. */
@@ -18,11 +19,12 @@ export class Channels {
   /**
    * `state`, or `data` with or without a sub-channel (`data/sub`); the same object each time. All of `data` is one queue; a bound given again
    * takes the place of the one before.
-   * @throws HYD_USAGE for a channel that the profile does not have, naming those there are; HYD_UNSUPPORTED for a mode of `state`
+   * @throws HYD_USAGE for a channel that the profile does not have, naming those there are, or an option that it does not have; HYD_UNSUPPORTED for a mode of `state`
    */
   open(name: 'state', options?: StateOptions): StateChannel;
   open(name: string, options?: DataOptions): DataChannel;
   open(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
+    assertKnown(name, options, name === STATE ? STATE_OPTIONS : []);
     if (name === STATE) {
       const state = this.#openState();
       state.configure(options);

@@ -69,3 +69,14 @@ test('all of data is one queue of 100 000 events unless told otherwise, and the 
   hand.channels.open('data');
   assert.deepEqual(hand.bounds.get('data'), { maxEvents: 5, whenFull: 'wait', waitMs: 200 });
 });
+
+test('an option that a channel does not have is named, with the one that was meant', () => {
+  const { hand } = open();
+  const opening = (name: string, options: object) => () => void hand.channels.open(name, options as never);
+  const fixed = (message: RegExp, fix: RegExp) => (error: unknown) =>
+    coded('HYD_USAGE', message)(error) && fix.test((error as HydrantError).fix);
+  assert.throws(opening('data', { maxEvent: 5 }), fixed(/channel data has no option maxEvent/, /Did you mean maxEvents\?/));
+  assert.throws(opening('data', { mode: 'last' }), fixed(/channel data has no option mode/, /Options are maxEvents/));
+  assert.throws(opening('state', { interval: 5 }), fixed(/channel state has no option interval/, /Did you mean intervalMs\?/));
+  assert.throws(opening('data', { priority: 1 }), fixed(/channel data has no option priority/, /Give it to openClient/));
+});

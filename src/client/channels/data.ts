@@ -1,14 +1,14 @@
 import { createUlid } from '../../core/id.ts';
 import type { EventProps, QoS } from '../../wire/event.ts';
 import type { Publication } from '../options.ts';
-import type { ChannelBounds } from '../outbox/outbox.ts';
 import { assertAllowed } from '../profiles/check.ts';
 import type { ChannelContext } from './channel-context.ts';
+import type { OwnBounds } from './known-options.ts';
 import { encodePayload } from './payload.ts';
 import { refused } from './refused.ts';
 
 /** Bounds of the one queue that `data` and all its sub-channels have; by default 100 000 events and `reject`. */
-export type DataOptions = ChannelBounds;
+export type DataOptions = OwnBounds;
 
 export interface DataPublishOptions {
   /** Sub-channel: further levels of the topic. */
@@ -72,4 +72,4 @@ export const DATA = 'data';
 const MAX_TOPICS = 1_000;
 
 /** As many as the document's client had room for. */
-export const DATA_BOUNDS: ChannelBounds = { maxEvents: 100_000 };
+export const DATA_BOUNDS: OwnBounds = { maxEvents: 100_000 };

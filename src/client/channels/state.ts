@@ -1,9 +1,9 @@
 import { HydrantError } from '../../core/errors.ts';
 import { createHexId, createUlid } from '../../core/id.ts';
 import type { Publication } from '../options.ts';
-import type { ChannelBounds } from '../outbox/outbox.ts';
 import type { StateForm, StateMode } from '../profiles/profile.ts';
 import type { ChannelContext } from './channel-context.ts';
+import type { OwnBounds } from './known-options.ts';
 import { applyPatch, composePatches, isObject, type JsonObject, overwrite } from './merge-patch.ts';
 import { readUpdate, type StateUpdate } from './payload.ts';
 import { refused } from './refused.ts';
@@ -11,7 +11,7 @@ import { StateGatherer, WHOLE } from './state-gatherer.ts';
 import { patchKey, STATE, StateMemory } from './state-memory.ts';
 import { arrayText, assertFits, documentText, elementsOf } from './state-text.ts';
 
-export interface StateOptions extends ChannelBounds {
+export interface StateOptions extends OwnBounds {
   /**
    * `collect`: every update is kept; those of an interval go as one JSON array, in which the elements of an array stand one by one.
    * `last`: one document with the newest value of each key. `merge`: one document into which updates are merged (RFC 7396: objects
@@ -25,6 +25,8 @@ export interface StateOptions extends ChannelBounds {
   /** `last` and `merge`: after each connect the document is sent once more, under the same event id. Default true. */
   resend?: boolean;
 }
+
+export const STATE_OPTIONS: readonly (keyof StateOptions)[] = ['mode', 'intervalMs', 'form', 'resend'];
 
 /** What becomes of an update. `id` is that of its place in the outbox; the publish that carries it has the id of its last update. */
 export type Update = Publication;
@@ -44,7 +46,7 @@ export class StateChannel {
   readonly #topic: string;
   /** Updates of another process have other keys, so that none takes the place of another's. */
   readonly #process = createHexId(4);
-  readonly #bounds: ChannelBounds = {};
+  readonly #bounds: OwnBounds = {};
   #mode: StateMode;
   /** Everything under `#key` that may be waiting. */
   #patch: JsonObject = {};
