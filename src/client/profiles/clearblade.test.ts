@@ -146,7 +146,7 @@ test('configuration and commands come from the topics of the service', async (t)
 });
 
 test('a token that expires is replaced before the service hangs up, and nothing is lost', async (t) => {
-  const service = await start(t, { skewSeconds: 0 });
+  const service = await start(t, { skewSeconds: 4 });
   const profile = { ...profileOf(service.url), credentials: jwt({ key: pair.privateKey, audience: 'p', lifeSeconds: 2 }) };
   await using client = await openClient({ outbox: ':memory:', profile });
   const data = client.channel('data');
