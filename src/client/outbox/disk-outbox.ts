@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
-import { type FileLock, lockFile } from '../../core/file-lock.ts';
 import type { Log } from '../../core/log.ts';
 import { BlockWriter, rangesOf, unpackRecords } from './blocks.ts';
 import { outboxError } from './failure.ts';
@@ -22,6 +20,7 @@ import type {
 } from './messages.ts';
 import type { ChannelBounds, DropReason, Outbox, OutboxEvent, OutboxRecord, Quarantined } from './outbox.ts';
 import { fitsRecord } from './record.ts';
+import { abortError, SendRight } from './send-right.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** Commits that the worker has: one under way, one that waits. */
@@ -89,15 +88,14 @@ export class DiskOutbox implements Outbox {
   #retries = false;
   readonly #ticker: NodeJS.Timeout;
   #ticks = 0;
-  #claimed: FileLock | undefined;
-  /** Held for as long as a drop takes, by a process that does not send. */
-  #borrowed: FileLock | undefined;
-  #claiming: (() => void)[] = [];
+  readonly #right: SendRight;
+  readonly #granting = new Set<string>();
   #closing: Promise<void> | undefined;
   #closed = false;
 
   constructor(parts: DiskOutboxParts, opened: Reply) {
     this.#parts = parts;
+    this.#right = new SendRight(parts.path);
     this.#learn(opened);
     this.#ticker = setInterval(() => this.#tick(), parts.pollMs).unref();
   }
@@ -211,22 +209,7 @@ export class DiskOutbox implements Outbox {
   }
 
   claim(options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      if (this.#closing) return reject(this.#closedError());
-      if (signal?.aborted) return reject(abortError(signal));
-      const attempt = (): void => {
-        if (!this.#closing && !signal?.aborted && !this.#tryClaim()) return;
-        this.#claiming = this.#claiming.filter((other) => other !== attempt);
-        signal?.removeEventListener('abort', attempt);
-        if (this.#closing) reject(this.#closedError());
-        else if (signal?.aborted) reject(abortError(signal));
-        else resolve();
-      };
-      this.#claiming.push(attempt);
-      signal?.addEventListener('abort', attempt);
-      attempt();
-    });
+    return this.#right.claim(options.signal);
   }
 
   close(): Promise<void> {
@@ -239,7 +222,7 @@ export class DiskOutbox implements Outbox {
   }
 
   async #close(): Promise<void> {
-    for (const attempt of [...this.#claiming]) attempt();
+    this.#right.refuse();
     for (const lane of this.#lanes.values()) {
       lane.stop();
       for (const put of lane.takeAll()) this.#settle(put, this.#closedError());
@@ -255,8 +238,7 @@ export class DiskOutbox implements Outbox {
     clearTimeout(this.#lazyTimer);
     this.#rejectAll(this.#failure ?? this.#closedError());
     await this.#parts.link.end();
-    this.#claimed?.release();
-    this.#borrowed?.release();
+    this.#right.release();
   }
 
   #refusal({ topic, id, payload, channel }: OutboxEvent, lane: Lane): HydrantError | undefined {
@@ -330,7 +312,7 @@ export class DiskOutbox implements Outbox {
     for (const report of reports) this.channels.set(report.name, report);
     if (foreign.length === 0) return;
     this.onForeign(new Set(foreign));
-    if (this.#claimed) for (const report of reports) this.#grant(report);
+    if (this.#right.isHeld) for (const report of reports) void this.#grant(report);
   }
 
   #hasWork(): boolean {
@@ -409,7 +391,7 @@ export class DiskOutbox implements Outbox {
         this.#hold(put);
         continue;
       }
-      put.bytes = block.add(put.event, put.event.key !== undefined && this.#mayDrop());
+      put.bytes = block.add(put.event, put.event.key !== undefined && this.#right.borrow());
       put.sent = true;
       taken.push(put);
     }
@@ -433,7 +415,7 @@ export class DiskOutbox implements Outbox {
     else if (reply.failure) this.#onFailure(batch, reply.failure);
     else this.#onDone(batch, reply.result as CommitResult);
     this.#pump();
-    this.#returnLock();
+    this.#returnRight();
     if (this.#failure || this.#puts.length > 0 || this.#changes.length > 0 || this.#settling.length > 0) this.#flush();
     else if (this.#removed.length > 0) this.#scheduleLazily();
   }
@@ -477,7 +459,7 @@ export class DiskOutbox implements Outbox {
     for (const changed of result.changes) {
       if (typeof changed === 'object' && 'block' in changed) this.onStored(unpackRecords(changed.block, () => changed.channel));
     }
-    if (result.replaced.length > 0 && this.#mayDrop()) this.#drop(result.replaced, 'replaced');
+    if (result.replaced.length > 0 && this.#right.borrow()) this.#drop(result.replaced, 'replaced');
   }
 
   #onRecovered(): void {
@@ -536,7 +518,9 @@ export class DiskOutbox implements Outbox {
       const room = lane.room(this.channels.get(lane.channel));
       const events = wanting.length - room.events;
       const bytes = wanting.reduce((sum, put) => sum + put.bytes, 0) - room.bytes;
-      const freed = this.#mayDrop() ? await this.#dropOldest(lane.channel, events, bytes) : await this.#askForRoom(lane, events, bytes);
+      const freed = this.#right.borrow()
+        ? await this.#dropOldest(lane.channel, events, bytes)
+        : await this.#askForRoom(lane, events, bytes);
       lane.stuckMs = freed.events > 0 ? undefined : (lane.stuckMs ?? performance.now());
       this.#release(lane.takeFitting({ events: room.events + freed.events, bytes: room.bytes + freed.bytes }));
       this.#watch(lane);
@@ -550,7 +534,8 @@ export class DiskOutbox implements Outbox {
 
   /** Of the process that sends. */
   async #askForRoom({ channel }: Lane, events: number, bytes: number): Promise<Room> {
-    await this.#change({ kind: 'want', channel, events, bytes });
+    const seen = this.channels.get(channel)?.events ?? 0;
+    await this.#change({ kind: 'want', channel, events, bytes, seen });
     return { events: 0, bytes: 0 };
   }
 
@@ -575,11 +560,17 @@ export class DiskOutbox implements Outbox {
   }
 
   /** Another process asked for room. */
-  #grant({ name, wanted }: ChannelReport): void {
-    if (wanted.events === 0) return;
-    void this.#dropOldest(name, wanted.events, wanted.bytes)
-      .then(() => this.#change({ kind: 'want', channel: name, events: 0, bytes: 0 }))
-      .catch(() => {});
+  async #grant({ name, wanted }: ChannelReport): Promise<void> {
+    if (wanted.events === 0 || this.#granting.has(name)) return;
+    this.#granting.add(name);
+    try {
+      await this.#dropOldest(name, wanted.events, wanted.bytes);
+      await this.#change({ kind: 'want', channel: name, events: 0, bytes: 0, seen: 0 });
+    } catch {
+      // The disk fails or the outbox closes: who waits asks again.
+    } finally {
+      this.#granting.delete(name);
+    }
   }
 
   #drop(briefs: readonly Brief[], reason: DropReason): void {
@@ -606,39 +597,17 @@ export class DiskOutbox implements Outbox {
     return going;
   }
 
-  #mayDrop(): boolean {
-    if (this.#claimed || this.#borrowed || this.#inMemory) return true;
-    this.#borrowed = this.#tryLock();
-    return this.#borrowed !== undefined;
-  }
-
-  #returnLock(): void {
-    if (!this.#borrowed || this.#removed.length > 0 || this.#inFlight.some(({ removed }) => removed.length > 0)) return;
+  #returnRight(): void {
+    if (this.#removed.length > 0 || this.#inFlight.some(({ removed }) => removed.length > 0)) return;
     for (const lane of this.#lanes.values()) if (lane.makesRoom) return;
-    this.#borrowed.release();
-    this.#borrowed = undefined;
-  }
-
-  get #inMemory(): boolean {
-    return this.#parts.path === ':memory:';
-  }
-
-  #tryLock(): FileLock | undefined {
-    return lockFile(join(this.#parts.path, 'sender.lock'));
-  }
-
-  #tryClaim(): boolean {
-    if (this.#inMemory) return true;
-    this.#claimed ??= this.#borrowed ?? this.#tryLock();
-    this.#borrowed = undefined;
-    return this.#claimed !== undefined;
+    this.#right.giveBack();
   }
 
   #tick(): void {
-    for (const attempt of [...this.#claiming]) attempt();
-    const sends = this.#claimed !== undefined || this.#inMemory;
+    this.#right.look();
+    const sends = this.#right.isHeld;
     if (sends && ++this.#ticks % TICKS_OF_SWEEP === 0) void this.#sweep();
-    if (this.#inMemory || !(sends || this.#claiming.length > 0 || this.#someWait())) return;
+    if (this.#parts.path === ':memory:' || !(sends || this.#right.isWanted || this.#someWait())) return;
     void this.#ask({ kind: 'poll' }).then(() => this.#pump());
   }
 
@@ -662,8 +631,4 @@ export class DiskOutbox implements Outbox {
     for (const put of this.#puts.splice(0)) this.#settle(put, error);
     for (const { reject } of [...this.#changes.splice(0), ...this.#settling.splice(0)]) reject(error);
   }
-}
-
-function abortError(signal: AbortSignal): HydrantError {
-  return new HydrantError('HYD_ABORTED', 'the caller stopped waiting for the outbox', { cause: signal.reason });
 }

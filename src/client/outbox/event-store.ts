@@ -249,6 +249,7 @@ export class EventStore {
         return true;
       case 'want': {
         const channel = this.#channel(change.channel);
+        if (channel.events < change.seen) return false;
         channel.wantedEvents = change.events;
         channel.wantedBytes = change.bytes;
         this.#changed.add(channel);

@@ -50,8 +50,8 @@ export type Change =
   | { kind: 'retry'; seq: number }
   | { kind: 'drop'; seq: number }
   | { kind: 'note'; name: string; value: Uint8Array | undefined }
-  /** Asks who sends to make room in a channel. */
-  | { kind: 'want'; channel: string; events: number; bytes: number };
+  /** Asks who sends to make room in a channel, unless it holds less by now than was `seen`. */
+  | { kind: 'want'; channel: string; events: number; bytes: number; seen: number };
 
 /** An event by its names. */
 export interface Brief {
