@@ -137,6 +137,27 @@ test('a backlog is read in pieces and sent as fast as it is acknowledged, in its
   assert.equal(world.timing.nextMs, Number.POSITIVE_INFINITY, 'nothing waited for time to pass');
 });
 
+test('what another process has stored in between is sent in its place', async () => {
+  await using world = await openWorld();
+  world.drain.start();
+  await world.put('data', 'a');
+  await world.engine.until(1);
+  await world.quiet();
+  const tell = world.outbox.onStored;
+  world.outbox.onStored = () => {};
+  await world.put('data', 'of another');
+  world.outbox.onStored = tell;
+  await world.put('data', 'b', 'c');
+  await world.engine.until(4);
+  assert.deepEqual(world.engine.published, ['a', 'of another', 'b', 'c']);
+  world.outbox.onStored = () => {};
+  await world.put('data', 'of another too');
+  world.outbox.onStored = tell;
+  world.drain.onForeign(new Set(['data']));
+  await world.engine.until(5);
+  assert.equal(world.engine.out.at(-1), 'of another too');
+});
+
 test('what comes in a channel goes next to a backlog of another one', async () => {
   await using world = await openWorld({ maxInFlight: 10 });
   await world.put('old', ...names('old', 3000));

@@ -87,14 +87,15 @@ test('what a channel gathers goes as one publish, one at a time, and all of it l
   await using world = await openWorld();
   await world.put('a', 'b', 'c', 'd', 'e');
   await world.engine.until(1);
+  await world.put('f');
   await world.quiet();
   assert.deepEqual(world.engine.published, ['a+b+c']);
-  assert.equal(world.outbox.channels.get('state')!.events, 5);
+  assert.equal(world.outbox.channels.get('state')!.events, 6);
   world.engine.ack();
   await world.engine.until(2);
   await world.quiet();
-  assert.deepEqual([world.acked, world.engine.published[1]], [['a', 'b', 'c'], 'd+e']);
-  assert.equal(world.outbox.channels.get('state')!.events, 2);
+  assert.deepEqual([world.acked, world.engine.published[1]], [['a', 'b', 'c'], 'd+e+f']);
+  assert.equal(world.outbox.channels.get('state')!.events, 3);
 });
 
 test('it is sent when it is due, or as soon as the channel says', async () => {

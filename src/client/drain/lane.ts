@@ -44,6 +44,8 @@ export class Lane {
   /** Something was stored since the read that is under way began. */
   #isStale = false;
   #isLoading = false;
+  /** Stored while a read is under way; some at the beginning may be in it. */
+  #meanwhile: OutboxRecord[] = [];
 
   constructor(name: string, room: Room) {
     this.name = name;
@@ -61,7 +63,10 @@ export class Lane {
 
   /** Was stored just now. Places of a channel follow each other: a hole is what another process has stored, and is read. */
   take(record: OutboxRecord): void {
-    if (this.#isBehind || record.seq !== this.#lastSeq + 1 || this.#room.bytes >= MAX_BYTES) this.fallBehind();
+    if (this.#isBehind) {
+      this.#isStale = true;
+      if (this.#isLoading && this.#meanwhile.length < READ_AHEAD_BELOW) this.#meanwhile.push(record);
+    } else if (record.seq !== this.#lastSeq + 1 || this.#room.bytes >= MAX_BYTES) this.fallBehind();
     else this.#push(record);
   }
 
@@ -78,9 +83,21 @@ export class Lane {
       const records = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < MAX_BYTES ? PIECE : SMALL_PIECE);
       for (const record of records) this.#push(record);
       if (records.length === 0) this.#isBehind = this.#isStale;
+      this.#catchUp();
       return records;
     } finally {
       this.#isLoading = false;
+      this.#meanwhile = [];
+    }
+  }
+
+  /** Goes on with what was stored during the read, if that follows what was read: else live traffic would be read for ever. */
+  #catchUp(): void {
+    for (const record of this.#meanwhile) {
+      if (record.seq <= this.#lastSeq) continue;
+      if (record.seq !== this.#lastSeq + 1) return;
+      this.#push(record);
+      this.#isBehind = false;
     }
   }
 
