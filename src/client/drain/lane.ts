@@ -39,12 +39,16 @@ export class Lane {
   readonly #gone = new Set<number>();
   /** Of the newest that was taken into memory. */
   #lastSeq = 0;
+  /** Of the newest that this process has stored. */
+  #newestSeq = 0;
   /** The outbox has more than is in memory. */
   #isBehind = true;
-  /** Something was stored since the read that is under way began. */
+  /** Some of it another process may have stored. */
+  #isForeign = false;
+  /** That since the read that is under way began. */
   #isStale = false;
   #isLoading = false;
-  /** Stored while a read is under way; some at the beginning may be in it. */
+  /** Stored by this process while a read is under way; the first of it may be in what is read. */
   #meanwhile: OutboxRecord[] = [];
 
   constructor(name: string, room: Room) {
@@ -63,41 +67,43 @@ export class Lane {
 
   /** Was stored just now. Places of a channel follow each other: a hole is what another process has stored, and is read. */
   take(record: OutboxRecord): void {
+    this.#newestSeq = record.seq;
     if (this.#isBehind) {
-      this.#isStale = true;
       if (this.#isLoading && this.#meanwhile.length < READ_AHEAD_BELOW) this.#meanwhile.push(record);
-    } else if (record.seq !== this.#lastSeq + 1 || this.#room.bytes >= MAX_BYTES) this.fallBehind();
+    } else if (record.seq !== this.#lastSeq + 1) this.fallBehind();
+    else if (this.#room.bytes >= MAX_BYTES) this.#isBehind = true;
     else this.#push(record);
   }
 
+  /** There may be more than this process has stored. */
   fallBehind(): void {
     this.#isBehind = true;
+    this.#isForeign = true;
     this.#isStale = true;
   }
 
-  /** Reads the next piece of the backlog. @returns what came @throws HYD_OUTBOX */
+  /** Reads the next piece of the backlog. @returns what came, with what was stored meanwhile and follows it @throws HYD_OUTBOX */
   async load(outbox: Pick<Outbox, 'read'>): Promise<readonly OutboxRecord[]> {
     this.#isLoading = true;
     this.#isStale = false;
     try {
       const records = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < MAX_BYTES ? PIECE : SMALL_PIECE);
+      const wasAll = records.length === 0;
       for (const record of records) this.#push(record);
-      if (records.length === 0) this.#isBehind = this.#isStale;
-      this.#catchUp();
+      for (const record of this.#meanwhile) {
+        if (record.seq !== this.#lastSeq + 1) continue;
+        this.#push(record);
+        records.push(record);
+      }
+      const hasNewest = this.#lastSeq >= this.#newestSeq;
+      if (wasAll) this.#isBehind = this.#isStale || (this.#meanwhile.length > 0 && !hasNewest);
+      // Else live traffic would be read for ever.
+      else if (!this.#isForeign && this.#newestSeq > 0) this.#isBehind = !hasNewest;
+      if (!this.#isBehind) this.#isForeign = false;
       return records;
     } finally {
       this.#isLoading = false;
       this.#meanwhile = [];
-    }
-  }
-
-  /** Goes on with what was stored during the read, if that follows what was read: else live traffic would be read for ever. */
-  #catchUp(): void {
-    for (const record of this.#meanwhile) {
-      if (record.seq <= this.#lastSeq) continue;
-      if (record.seq !== this.#lastSeq + 1) return;
-      this.#push(record);
-      this.#isBehind = false;
     }
   }
 
