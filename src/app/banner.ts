@@ -63,6 +63,26 @@ export function archiverBanner(ready: {
 `;
 }
 
+/** What a person at a terminal sees when local programs can post to an outbox. */
+export function outboxBanner(ready: { version: string; outbox: string; url: string; address: string }): string {
+  const { version, outbox, url, address } = ready;
+  const socket = /^unix:(.*)$/.exec(address)?.[1];
+  const curl = socket === undefined ? `curl -d hello ${address}` : `curl -d hello --unix-socket ${socket} http://localhost`;
+  return `
+  Hydrant ${version} keeps an outbox
+
+    outbox      ${outbox}
+    listens on  ${address}
+    sends to    ${url}
+
+  Try in another terminal:
+    ${curl}/t/demo/hello
+
+  Ctrl-C stops it.
+
+`;
+}
+
 function urls(...given: readonly (string | undefined)[]): string {
   return given.filter((url) => url !== undefined).join('  ');
 }

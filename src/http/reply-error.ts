@@ -13,8 +13,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   HYD_JOURNAL_FULL: 503,
   HYD_JOURNAL_FAILED: 503,
   HYD_BUSY: 503,
+  HYD_OUTBOX: 503,
   HYD_CLOSED: 503,
   HYD_TIMEOUT: 503,
+  HYD_OUTBOX_FULL: 507,
 };
 
 const RETRY_AFTER = { 'retry-after': '5' };
@@ -23,6 +25,7 @@ const HEADERS: Record<number, Record<string, string>> = {
   401: { 'www-authenticate': 'Basic realm="hydrant", charset="UTF-8", Bearer realm="hydrant"' },
   429: RETRY_AFTER,
   503: RETRY_AFTER,
+  507: RETRY_AFTER,
 };
 
 export interface ErrorReply {

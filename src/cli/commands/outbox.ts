@@ -6,6 +6,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import { write } from '../io.ts';
 import { collect, type Format, outputOption, tzOption, wholeNumber } from '../options.ts';
 import { chosenFormat, printRows } from '../rows.ts';
+import { outboxServe } from './outbox-serve.ts';
 
 interface OutboxOptions {
   outbox: string;
@@ -126,9 +127,9 @@ const drop = defineCommand<ChosenOptions>({
 
 export const outbox: CommandDefinition = {
   name: 'outbox',
-  summary: 'look into the outbox of a client: its backlog, and what a server would not take',
+  summary: 'look into the outbox of a client, or keep one for local programs',
   examples: [],
-  commands: [ls, show, retry, drop],
+  commands: [ls, show, retry, drop, outboxServe],
 };
 
 function addOutboxOptions(command: Command): Command {
