@@ -32,9 +32,9 @@ export function reportOutbox(result: Result | undefined): string | undefined {
     ['highest memory of MQTT.js, MB', numberText(Math.max(...all('mqttjs', 'peakMb'))), ''],
   ];
   return `## The reliable client
-\`hydrant/client\` as it is installed, under plain Node, each line in a process of its own on the same cores as the server: 100 B at QoS 1, 4 000 events
-published and not settled at any time, the outbox on a disk that does ${numberText(machine.syncsPerSecond)} fdatasync a second. Latencies at full load are mostly what is
-outstanding divided by the rate.
+\`hydrant/client\` as it is installed, under plain Node, each line in a process of its own on the same cores as the server: 100 B at QoS 1, 1 000 on their way at
+any time as the server allows, 4 000 published and not settled (MQTT.js: 1 000, it sends all that it is given), the outbox on a disk that does
+${numberText(machine.syncsPerSecond)} fdatasync a second. Latencies at full load are mostly what is outstanding divided by the rate.
 
 | figure | measured | wanted |
 | --- | ---: | --- |
