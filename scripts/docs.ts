@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { cliPage } from '../src/cli/reference-page.ts';
+import { clientPage } from './client-page.ts';
 import { configPage } from './config-page.ts';
 import { conformancePage } from './conformance-page.ts';
 import { errorsPage } from './errors-page.ts';
@@ -9,3 +10,4 @@ writeFileSync(new URL('../docs/reference/errors.md', import.meta.url), errorsPag
 writeFileSync(new URL('../docs/reference/cli.md', import.meta.url), cliPage());
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configPage());
 writeFileSync(new URL('../docs/reference/mqtt-conformance.md', import.meta.url), conformancePage());
+writeFileSync(new URL('../docs/reference/client.md', import.meta.url), clientPage());
