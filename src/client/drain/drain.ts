@@ -9,6 +9,9 @@ import { Sender } from './sender.ts';
 
 /** After a read of the outbox that failed. */
 const READ_AGAIN_MS = 1000;
+/** Of events in memory, while they can be sent and while there is no connection. */
+const MAX_BYTES = 4_194_304;
+const MAX_BYTES_OFFLINE = 524_288;
 /** One priority more is so many times the share. */
 const SHARE_PER_PRIORITY = 4;
 const MAX_PRIORITY = 6;
@@ -24,7 +27,7 @@ export class Drain {
   readonly #sender: Sender;
   readonly #lanes = new Map<string, Lane>();
   readonly #paces = new Map<string, number>();
-  readonly #room: Room = { bytes: 0 };
+  readonly #room: Room = { bytes: 0, maxBytes: MAX_BYTES };
   readonly #stop = new AbortController();
   #isStarted = false;
   #isScheduled = false;
@@ -62,6 +65,7 @@ export class Drain {
   /** While there is no connection one publish waits for it, the rest stays here. @param most publishes that the server lets be out */
   setLink(isUp: boolean, most = Number.POSITIVE_INFINITY): void {
     this.#sender.setLink(isUp, most);
+    this.#room.maxBytes = isUp ? MAX_BYTES : MAX_BYTES_OFFLINE;
     if (isUp) this.#schedule();
   }
 

@@ -9,7 +9,7 @@ function record(seq: number): OutboxRecord {
 
 /** A lane after one read that found these, during which others were stored. */
 async function laneAfter(found: number[], meanwhile: number[], during: (lane: Lane) => void = () => {}): Promise<Lane> {
-  const lane = new Lane('c', { bytes: 0 });
+  const lane = new Lane('c', { bytes: 0, maxBytes: 1_000_000 });
   const read = async (): Promise<OutboxRecord[]> => {
     for (const seq of meanwhile) lane.take(record(seq));
     during(lane);

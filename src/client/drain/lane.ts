@@ -4,16 +4,15 @@ import type { Gathering } from './gathering.ts';
 
 /** Of one event in memory beside topic and payload, about. */
 const RECORD_BYTES = 400;
-/** Of all channels together; what is beyond stays on disk and is read when it is due. */
-const MAX_BYTES = 8_388_608;
 /** What is read of a backlog at once, and while much is in memory already. */
 const PIECE = { maxEvents: 2000, maxBytes: 1_048_576 };
 const SMALL_PIECE = { maxEvents: 20, maxBytes: 65_536 };
 const READ_AHEAD_BELOW = 2000;
 
-/** Bytes of events in memory that are not out, of all channels. */
+/** Bytes of events in memory that are not out, of all channels; what is beyond stays on disk and is read when it is due. */
 export interface Room {
   bytes: number;
+  maxBytes: number;
 }
 
 /** One channel on its way out: what of it is in memory, in order, and when its turn is. */
@@ -62,7 +61,9 @@ export class Lane {
 
   /** The backlog should be read on. */
   get isHungry(): boolean {
-    return this.#isBehind && !this.#isLoading && this.length < READ_AHEAD_BELOW && (this.#room.bytes < MAX_BYTES || this.length === 0);
+    return (
+      this.#isBehind && !this.#isLoading && this.length < READ_AHEAD_BELOW && (this.#room.bytes < this.#room.maxBytes || this.length === 0)
+    );
   }
 
   /** Was stored just now. Places of a channel follow each other: a hole is what another process has stored, and is read. */
@@ -71,7 +72,7 @@ export class Lane {
     if (this.#isBehind) {
       if (this.#isLoading && this.#meanwhile.length < READ_AHEAD_BELOW) this.#meanwhile.push(record);
     } else if (record.seq !== this.#lastSeq + 1) this.fallBehind();
-    else if (this.#room.bytes >= MAX_BYTES) this.#isBehind = true;
+    else if (this.#room.bytes >= this.#room.maxBytes) this.#isBehind = true;
     else this.#push(record);
   }
 
@@ -87,7 +88,7 @@ export class Lane {
     this.#isLoading = true;
     this.#isStale = false;
     try {
-      const records = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < MAX_BYTES ? PIECE : SMALL_PIECE);
+      const records = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < this.#room.maxBytes ? PIECE : SMALL_PIECE);
       const wasAll = records.length === 0;
       for (const record of records) this.#push(record);
       for (const record of this.#meanwhile) {
