@@ -10,11 +10,16 @@ const HEADER_BYTES = 8;
 
 /** Gathers events for the worker in one piece of memory. */
 export class BlockWriter {
-  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #bytes: Buffer;
   #used = 0;
   readonly #channels = new Map<string, number>();
   readonly #extras: PutBlock['extras'] = [];
   count = 0;
+
+  /** @param spare the memory of a block that is done with */
+  constructor(spare?: ArrayBuffer) {
+    this.#bytes = spare ? Buffer.from(spare) : Buffer.allocUnsafeSlow(FIRST_BYTES);
+  }
 
   get isFull(): boolean {
     return this.#used >= MAX_BYTES || this.count >= MAX_EVENTS;

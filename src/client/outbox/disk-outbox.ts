@@ -25,6 +25,8 @@ import type { WorkerLink } from './worker-link.ts';
 
 /** Commits that the worker has: one under way, one that waits. */
 const MAX_IN_FLIGHT = 2;
+/** Of a block that is kept to be used again: more than most have. */
+const MAX_SPARE_BYTES = 4_194_304;
 /** Payload bytes that wait for the disk. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
@@ -79,6 +81,8 @@ export class DiskOutbox implements Outbox {
   #changes: PendingChange[] = [];
   #settling: Settling[] = [];
   #inFlight: Batch[] = [];
+  /** Memory of blocks that the worker is done with. */
+  readonly #spares: ArrayBuffer[] = [];
   #epoch = 0;
   #scheduled = false;
   #lazyTimer: NodeJS.Timeout | undefined;
@@ -363,7 +367,7 @@ export class DiskOutbox implements Outbox {
       settling: deletes ? this.#settling.splice(0) : [],
     };
     this.#retries = false;
-    const block = new BlockWriter();
+    const block = new BlockWriter(this.#puts.length > 0 ? this.#spares.pop() : undefined);
     if (!this.#failure || batch.removed.length === 0) this.#takePuts(block, batch.puts);
     const puts = block.take();
     const request: Request = {
@@ -410,6 +414,7 @@ export class DiskOutbox implements Outbox {
 
   #onCommit(batch: Batch, reply: Reply): void {
     this.#inFlight.shift();
+    if (reply.spare && reply.spare.byteLength <= MAX_SPARE_BYTES) this.#spares.push(reply.spare);
     this.#learn(reply);
     if (reply.stale) this.#giveBack(batch, batch.puts, batch.changes);
     else if (reply.failure) this.#onFailure(batch, reply.failure);

@@ -138,4 +138,6 @@ export interface Reply {
   /** Of these, which were changed by another process. */
   foreign: string[];
   result?: unknown;
+  /** Of the block that was put, to be used again. */
+  spare?: ArrayBuffer;
 }

@@ -35,8 +35,8 @@ function answer(request: Request, events: EventStore): Pick<Reply, 'result' | 's
   }
 }
 
-function reply(work: () => Pick<Reply, 'result' | 'stale'>): void {
-  const message: Reply = { reports: [], foreign: [] };
+function reply(work: () => Pick<Reply, 'result' | 'stale'>, spare?: ArrayBuffer): void {
+  const message: Reply = { reports: [], foreign: [], spare };
   try {
     Object.assign(message, work());
   } catch (error) {
@@ -49,12 +49,15 @@ function reply(work: () => Pick<Reply, 'result' | 'stale'>): void {
     // What was done is done; the next reply says how the channels stand.
   }
   const block = message.result as Partial<RecordBlock> | undefined;
-  port.postMessage(message, block?.buffer ? [block.buffer] : []);
+  port.postMessage(
+    message,
+    [block?.buffer, spare].filter((buffer) => buffer !== undefined),
+  );
 }
 
 port.on('message', (request: Request) => {
   if (damage && request.kind !== 'close') port.postMessage({ failure: damage, reports: [], foreign: [] } satisfies Reply);
-  else reply(() => answer(request, store!));
+  else reply(() => answer(request, store!), request.kind === 'commit' ? request.puts?.buffer : undefined);
   if (request.kind === 'close') port.close();
 });
 reply(() => {
