@@ -12,9 +12,9 @@ export interface Witness extends AsyncDisposable {
   seen(count: number, timeoutMs?: number): Promise<void>;
 }
 
-/** Subscribes to `filters`; stands when it resolves, and stays over any number of connections. */
+/** Subscribes to `filters`; stands when it resolves, and stays over any number of connections, however short each of them is. */
 export async function startWitness(url: string, filters: string[], version: 4 | 5 = 5): Promise<Witness> {
-  const bus = await openMqttBus({ urls: [url], version });
+  const bus = await openMqttBus({ urls: [url], version, neverGiveUp: true, maxBackoffMs: 1000 });
   const subscription = await bus.subscribe(filters, { durable: `witness-${Math.random().toString(36).slice(2)}`, retained: 'keep' });
   const texts: string[] = [];
   const events: Witness['events'] = [];
