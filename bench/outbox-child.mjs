@@ -150,8 +150,12 @@ function createTimes() {
       steps[Math.min(STEPS - 1, Math.floor(ms / STEP_MS))]++;
     },
     quantile(share) {
-      let left = Math.floor(this.count * share);
-      const at = steps.findIndex((count) => (left -= count) < 0);
+      const rank = Math.floor(this.count * share);
+      let seen = 0;
+      const at = steps.findIndex((count) => {
+        seen += count;
+        return seen > rank;
+      });
       return (at + 0.5) * STEP_MS;
     },
   };

@@ -1,4 +1,5 @@
 import { numberText } from './number-text.ts';
+import { SMALL } from './outbox.ts';
 import { median, type Result } from './results.ts';
 
 /** The part of the report about `hydrant/client`. */
@@ -29,6 +30,8 @@ export function reportOutbox(result: Result | undefined): string | undefined {
       'p99 ≤ 50',
     ],
     ['highest memory of a client in any of these, MB', numberText(peak), '≤ 120'],
+    [`the backlog with \`node ${SMALL.join(' ')}\`: it is sent, events a second`, text('small', 'drainedPerSecond'), ''],
+    ['its highest memory, MB', text('small', 'peakMb'), ''],
     ['highest memory of MQTT.js, MB', numberText(Math.max(...all('mqttjs', 'peakMb'))), ''],
   ];
   return `## The reliable client
