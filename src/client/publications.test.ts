@@ -68,6 +68,15 @@ test('what nobody asked about and was too much to keep in mind is found out from
   assert.deepEqual(await waits, { id: there!.id, seq: 7 });
 });
 
+test('an event that another process has set aside is told so, however much is set aside', async () => {
+  await using world = await openWorld();
+  const many = Array.from({ length: 1200 }, () => world.publish());
+  await Promise.all(many.map(({ stored }) => stored));
+  await Promise.all(world.records.map(({ seq }) => world.outbox.quarantine(seq, 'it is not taken')));
+  await world.publications.poll();
+  await assert.rejects(many.at(-1)!.acked, { code: 'HYD_QUARANTINED', message: /it is not taken/ });
+});
+
 test('an event that is dropped in the commit that stored it is told so', async () => {
   await using world = await openWorld();
   world.outbox.onStored = (records) => {

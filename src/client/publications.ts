@@ -168,11 +168,23 @@ export class Publications {
       for (const { seq } of waiting) if (!lowest || seq < lowest.seq) gone.push(seq);
     }
     if (gone.length === 0) return;
-    const quarantined = new Map((await this.#outbox.quarantined()).map(({ seq, reason }) => [seq, reason]));
+    const reasons = await this.#reasonsOf(gone);
     for (const seq of gone) {
-      const reason = quarantined.get(seq);
+      const reason = reasons.get(seq);
       this.#settleGone(seq, reason === undefined ? undefined : new HydrantError('HYD_QUARANTINED', reason));
     }
+  }
+
+  /** Why some of these are in quarantine, however much else is. */
+  async #reasonsOf(seqs: readonly number[]): Promise<Map<number, string>> {
+    const wanted = [...seqs].sort((a, b) => a - b);
+    const reasons = new Map<number, string>();
+    for (let afterSeq = wanted[0]! - 1; afterSeq < wanted.at(-1)!; ) {
+      const piece = await this.#outbox.quarantined({ afterSeq });
+      for (const { seq, reason } of piece) reasons.set(seq, reason);
+      afterSeq = piece.at(-1)?.seq ?? Number.POSITIVE_INFINITY;
+    }
+    return reasons;
   }
 
   /** All that nothing is known of stay in the outbox. */

@@ -256,12 +256,18 @@ export class ReliableClient implements Client {
     if (this.#parts.options.bus) this.#onLink(true, 1);
   }
 
+  /** Also once after the right is here: the other may have sent something just before it ended. */
   async #watchOthers(): Promise<void> {
     const { signal } = this.#ending;
     for (;;) {
       await SYSTEM_TIMING.sleep(POLL_MS, signal);
-      if (signal.aborted || this.#isLeading) return;
-      await this.#publications.poll().catch(() => {});
+      if (signal.aborted) return;
+      const wasLeading = this.#isLeading;
+      const hasLooked = await this.#publications.poll().then(
+        () => true,
+        () => false,
+      );
+      if (wasLeading && hasLooked) return;
     }
   }
 }

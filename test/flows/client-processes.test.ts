@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Client, openClient } from '../../src/client/index.ts';
+import { openOutbox } from '../../src/client/outbox/open-outbox.ts';
 import { startBreakingProxy } from '../../src/testing/breaking-proxy.ts';
 import { within } from '../../src/testing/deadline.ts';
+import { HandEngine } from '../../src/testing/hand-engine.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { startScriptedServer } from '../../src/testing/scripted-server.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
@@ -60,6 +62,22 @@ test('when the one that sends ends, another takes over with all that is left', a
   await within(waiting, 30_000, 'its own to be acknowledged');
   await witness.seen(100);
   assert.deepEqual([witness.texts.length, door.connections], [100, 1]);
+});
+
+test('what another process has sent just before it ended is acknowledged for the one that stored it and takes over', async () => {
+  await using folder = await createTempFolder();
+  await using other = await openOutbox(folder.path);
+  await other.claim();
+  await using client = await openClient({ outbox: folder.path, bus: new HandEngine() });
+  const publication = client.publish({ topic: 'a', payload: 'x' });
+  const { acked } = publication;
+  await publication.stored;
+  const [record] = await other.read('events', 0, { maxEvents: 1, maxBytes: 1 });
+  other.remove(record!.seq);
+  const takesOver = leads(client);
+  await other.close();
+  await within(takesOver, 10_000, 'it to take over');
+  assert.equal((await within(acked, 10_000, 'the event to be acknowledged')).id, publication.id);
 });
 
 test('an event that the sending process sets aside is not acknowledged for the process that stored it', async () => {
