@@ -1,5 +1,6 @@
 import { HydrantError } from '../core/errors.ts';
 import { assertTopic } from '../wire/topic.ts';
+import { assertDetails } from './check-details.ts';
 import type { PublishRequest } from './options.ts';
 import type { OutboxEvent } from './outbox/outbox.ts';
 import { assertAllowed } from './profiles/check.ts';
@@ -22,6 +23,7 @@ export function checkRequest(request: PublishRequest, id: string, profile: Profi
       'Give a Uint8Array or a string; `JSON.stringify()` makes one of a value.',
     );
   assertTopic(topic);
+  assertDetails(request);
   const event: OutboxEvent = {
     id,
     channel,

@@ -1,5 +1,6 @@
 import { createUlid } from '../../core/id.ts';
 import type { EventProps, QoS } from '../../wire/event.ts';
+import { assertDetails } from '../check-details.ts';
 import type { Publication } from '../options.ts';
 import { assertAllowed } from '../profiles/check.ts';
 import type { ChannelContext } from './channel-context.ts';
@@ -47,6 +48,7 @@ export class DataChannel {
     const { sub, qos = 1, ttlMs, contentType, id = createUlid(), props } = options;
     try {
       const topic = this.#topicOf(sub);
+      assertDetails({ topic, ...options });
       const request = { topic, payload: encodePayload(payload), qos, retain: false, id, contentType, props, ttlMs, channel: DATA };
       assertAllowed(this.#context.profile, request, DATA);
       return this.#context.publish(request);
