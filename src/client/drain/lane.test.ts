@@ -56,3 +56,19 @@ test('what another process may have stored is read until nothing is found', asyn
   lane.take(record(4));
   assert.deepEqual([lane.isHungry, drain(lane)], [false, [1, 2, 3, 4]]);
 });
+
+test('what is dropped during a read is neither sent nor told to have come, and not remembered for longer', async () => {
+  const lane = new Lane('c', { bytes: 0, maxBytes: 1_000_000 });
+  const read = async (): Promise<OutboxRecord[]> => {
+    for (const seq of [2, 3, 9]) lane.forget(seq);
+    return [1, 2, 3, 4].map(record);
+  };
+  const came = await lane.load({ read });
+  assert.deepEqual(
+    came.map(({ seq }) => seq),
+    [1, 4],
+  );
+  assert.deepEqual(drain(lane), [1, 4]);
+  await lane.load({ read: async () => [record(9)] });
+  assert.deepEqual(drain(lane), [9]);
+});

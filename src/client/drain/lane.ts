@@ -36,6 +36,8 @@ export class Lane {
   #again: OutboxRecord[] = [];
   /** In memory and no longer in the outbox. */
   readonly #gone = new Set<number>();
+  /** No longer in the outbox since the read that is under way began, which may bring them all the same. */
+  readonly #goneMeanwhile = new Set<number>();
   /** Of the newest that was taken into memory. */
   #lastSeq = 0;
   /** Of the newest that this process has stored. */
@@ -88,14 +90,10 @@ export class Lane {
     this.#isLoading = true;
     this.#isStale = false;
     try {
-      const records = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < this.#room.maxBytes ? PIECE : SMALL_PIECE);
-      const wasAll = records.length === 0;
-      for (const record of records) this.#push(record);
-      for (const record of this.#meanwhile) {
-        if (record.seq !== this.#lastSeq + 1) continue;
-        this.#push(record);
-        records.push(record);
-      }
+      const found = await outbox.read(this.name, this.#lastSeq, this.#room.bytes < this.#room.maxBytes ? PIECE : SMALL_PIECE);
+      const wasAll = found.length === 0;
+      const records = found.filter((record) => this.#push(record));
+      for (const record of this.#meanwhile) if (record.seq === this.#lastSeq + 1 && this.#push(record)) records.push(record);
       const hasNewest = this.#lastSeq >= this.#newestSeq;
       if (wasAll) this.#isBehind = this.#isStale || (this.#meanwhile.length > 0 && !hasNewest);
       // Else live traffic would be read for ever.
@@ -105,6 +103,7 @@ export class Lane {
     } finally {
       this.#isLoading = false;
       this.#meanwhile = [];
+      this.#goneMeanwhile.clear();
     }
   }
 
@@ -131,8 +130,10 @@ export class Lane {
 
   /** It has left the outbox. */
   forget(seq: number): void {
-    if (this.length === 0 && !this.#isLoading) this.#gone.clear();
-    else if (seq <= this.#lastSeq || this.#isLoading) this.#gone.add(seq);
+    if (seq > this.#lastSeq) {
+      if (this.#isLoading) this.#goneMeanwhile.add(seq);
+    } else if (this.length > 0) this.#gone.add(seq);
+    else this.#gone.clear();
     this.gathering?.forget(seq);
   }
 
@@ -142,10 +143,13 @@ export class Lane {
     return this.gathering ? this.gathering.ready !== undefined : this.peek() !== undefined;
   }
 
-  #push(record: OutboxRecord): void {
-    this.#waiting.push(record);
+  /** @returns false when it has gone meanwhile */
+  #push(record: OutboxRecord): boolean {
     this.#lastSeq = record.seq;
+    if (this.#goneMeanwhile.size > 0 && this.#goneMeanwhile.has(record.seq)) return false;
+    this.#waiting.push(record);
     this.#room.bytes += bytesOf(record);
+    return true;
   }
 }
 
