@@ -89,3 +89,28 @@ test('no status is sent while the one before is out, without a connection, or af
   await timing.pass(30_000);
   assert.equal(engine.published.length, 2);
 });
+
+test('a status that the server hangs up on is not sent again with the next connection, and later ever more seldom', async () => {
+  const { engine, timing, reporter } = openReporter({ intervalMs: 1_000 });
+  reporter.setLink(true);
+  for (const [published, ms] of [
+    [1, 2_000],
+    [2, 4_000],
+  ] as const) {
+    assert.equal(engine.published.length, published);
+    engine.cut();
+    reporter.setLink(false);
+    await turns();
+    reporter.setLink(true);
+    reporter.look();
+    await timing.pass(ms - 1);
+    assert.deepEqual([engine.published.length, engine.out], [published, []]);
+    await timing.pass(1);
+  }
+  assert.equal(engine.published.length, 3);
+  engine.ack();
+  await turns();
+  reporter.setLink(true);
+  assert.equal(engine.published.length, 4, 'one that is taken ends that');
+  reporter.stop();
+});

@@ -4,11 +4,13 @@ import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { packageVersion } from '../core/version.ts';
 import { type ClientStatus, statusTopic } from '../wire/client-status.ts';
+import type { Event } from '../wire/event.ts';
 import type { ClientMetrics } from './metrics.ts';
 
 const INTERVAL_MS = 30_000;
 /** After a change of substance, so that many make one event. */
 const SOON_MS = 1_000;
+const MAX_DOUBLINGS = 10;
 
 export interface StatusOptions {
   bus: Pick<Bus, 'publish'>;
@@ -32,6 +34,8 @@ export class StatusReporter {
   /** Counts waits: a newer one takes the place of the one before. */
   #wait = 0;
   #isSoon = false;
+  /** How often in a row the server has hung up while it was out: perhaps over it, so it is told ever more seldom. */
+  #cuts = 0;
 
   constructor(options: StatusOptions) {
     this.#options = options;
@@ -41,18 +45,29 @@ export class StatusReporter {
 
   setLink(isUp: boolean): void {
     this.#isUp = isUp;
-    if (isUp) this.#tell();
+    if (isUp && this.#cuts === 0) this.#tell();
   }
 
   /** Something may have changed that an operator wants to know now. */
   look(): void {
-    if (this.#isSoon || this.#substance(this.#options.metrics()) === this.#told) return;
+    if (this.#isSoon || this.#cuts > 0 || this.#substance(this.#options.metrics()) === this.#told) return;
     this.#isSoon = true;
     this.#sleep(SOON_MS);
   }
 
   stop(): void {
     this.#stop.abort();
+  }
+
+  /** It is not sent again on the next connection: the events have that to themselves. */
+  #onCut(): boolean {
+    this.#cuts++;
+    this.#sleep(this.#intervalMs());
+    return true;
+  }
+
+  #intervalMs(): number {
+    return (this.#options.intervalMs ?? INTERVAL_MS) * 2 ** Math.min(this.#cuts, MAX_DOUBLINGS);
   }
 
   #substance({ dropped, quarantined, depth }: ClientMetrics): string {
@@ -68,9 +83,9 @@ export class StatusReporter {
   }
 
   #tell(): void {
-    const { bus, timing, log, intervalMs = INTERVAL_MS, clientId } = this.#options;
+    const { bus, timing, log, clientId } = this.#options;
     this.#isSoon = false;
-    this.#sleep(intervalMs);
+    this.#sleep(this.#intervalMs());
     if (!this.#isUp || this.#isOut) return;
     const metrics = this.#options.metrics();
     this.#told = this.#substance(metrics);
@@ -86,14 +101,18 @@ export class StatusReporter {
       since: this.#since,
     };
     this.#isOut = true;
+    const event: Event = {
+      topic: this.#topic,
+      payload: Buffer.from(JSON.stringify(status)),
+      qos: 1,
+      retain: true,
+      contentType: 'application/json',
+      props: { time: new Date(timing.now()).toISOString() },
+    };
     bus
-      .publish({
-        topic: this.#topic,
-        payload: Buffer.from(JSON.stringify(status)),
-        qos: 1,
-        retain: true,
-        contentType: 'application/json',
-        props: { time: new Date(timing.now()).toISOString() },
+      .publish(event, { onCut: () => this.#onCut() })
+      .then(() => {
+        this.#cuts = 0;
       })
       .catch((error: unknown) => {
         if (!this.#stop.signal.aborted) log('debug', 'the status was not taken', { topic: this.#topic, error: errorText(error) });
