@@ -1,12 +1,12 @@
 import type { Bus, Delivery } from '../bus/bus.ts';
 import { SYSTEM_TIMING } from '../bus/mqtt/steady-link.ts';
-import { HydrantError } from '../core/errors.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
 import { createUlid } from '../core/id.ts';
 import type { Log } from '../core/log.ts';
 import type { StoredEvent } from '../wire/event.ts';
 import type { ChannelRequest } from './channels/channel-context.ts';
 import { Channels } from './channels/channels.ts';
-import type { DataChannel, DataOptions } from './channels/data.ts';
+import { DATA, type DataChannel, type DataOptions } from './channels/data.ts';
 import type { StateChannel, StateOptions } from './channels/state.ts';
 import { checkRequest } from './check-request.ts';
 import type { Client } from './client.ts';
@@ -58,8 +58,7 @@ export class ReliableClient implements Client {
   readonly #ending = new AbortController();
   readonly #leading = Promise.withResolvers<void>();
   readonly #onUp: (() => void)[] = [];
-  /** `data` and `state` have their bounds from their channels. */
-  readonly #configured = new Set(['data', STATE]);
+  readonly #configured = new Set<string>();
   #isLeading = false;
   #isUp: boolean;
   #connects = 0;
@@ -86,7 +85,7 @@ export class ReliableClient implements Client {
       onQuarantined: (record, error) => endings.quarantined(record, error),
     });
     outbox.onStored = (records) => this.#drain.onStored(records);
-    outbox.onForeign = (changed) => this.#drain.onForeign(changed);
+    outbox.onForeign = (changed) => this.#onForeign(changed);
     outbox.onDropped = (records, reason) => {
       this.#drain.onDropped(records);
       endings.dropped(records, reason);
@@ -106,6 +105,7 @@ export class ReliableClient implements Client {
       onUp: (listener) => void this.#onUp.push(listener),
       now: SYSTEM_TIMING.now,
     });
+    for (const channel of outbox.channels.keys()) this.#configure(channel);
     if (status) {
       const more = status === true ? {} : status;
       this.#status = new StatusReporter({ bus, clientId, timing: SYSTEM_TIMING, log, metrics: () => this.metrics(), ...more });
@@ -133,6 +133,7 @@ export class ReliableClient implements Client {
   channel(name: 'state', options?: StateOptions): StateChannel;
   channel(name: string, options?: DataOptions): DataChannel;
   channel(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
+    this.#configured.add(name === STATE ? STATE : DATA);
     return name === STATE ? this.#channels.open(name, options) : this.#channels.open(name, options);
   }
 
@@ -217,7 +218,18 @@ export class ReliableClient implements Client {
     return this.#publications.refuse(id, error);
   }
 
-  /** Gives a channel that no bounds name those of all others, before its first event. */
+  /** What another process has stored. */
+  #onForeign(changed: ReadonlySet<string>): void {
+    for (const channel of changed) this.#configure(channel);
+    try {
+      if (changed.has(STATE)) this.#channels.findState();
+    } catch (error) {
+      this.#parts.log('error', 'state that another process has stored is not gathered', { error: errorText(error) });
+    }
+    this.#drain.onForeign(changed);
+  }
+
+  /** Gives a channel that no bounds name those of all others, before its first event; `data` and `state`, once opened, have their own. */
   #configure(channel: string): void {
     if (this.#configured.has(channel)) return;
     this.#configured.add(channel);

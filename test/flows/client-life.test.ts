@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openMqttBus } from '../../src/bus/mqtt/mqtt-bus.ts';
-import { type Client, type ClientEvents, openClient, type PublishRequest } from '../../src/client/index.ts';
+import { type Client, type ClientEvents, type EventProps, generic, openClient, type PublishRequest } from '../../src/client/index.ts';
 import { startBreakingProxy } from '../../src/testing/breaking-proxy.ts';
 import { until, within } from '../../src/testing/deadline.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
@@ -56,12 +56,23 @@ test('what is no event is refused by both promises, and says what is wrong', asy
     [{ topic: 'a' }, /the payload for a is neither bytes nor text/],
     [{ topic: 'a', payload: { celsius: 20 } }, /neither bytes nor text/],
     [{ topic: 'a', payload: 'x', channel: 'state' }, /the channel state/],
+    [{ topic: 'a', payload: 'x', id: 5 }, /id of the event for a is 5/],
+    [{ topic: 'a', payload: 'x', qos: 5 }, /qos of the event for a is 5/],
+    [{ topic: 'a', payload: 'x', ttlMs: '5' }, /ttlMs of the event for a is 5/],
+    [{ topic: 'a', payload: 'x', channel: '' }, /channel of the event/],
+    [{ topic: 'a', payload: 'x', contentType: 'x'.repeat(65_536) }, /contentType of the event/],
+    [{ topic: 'a', payload: 'x', props: { usr: [] } }, /props of the event for a is usr/],
+    [{ topic: 'a', payload: 'x', props: { user: [['a', 1n]] } }, /props.user of the event/],
+    [{ topic: 'a', payload: 'x', props: { expiry: -1 } }, /props.expiry of the event/],
   ] as const) {
     const { stored, acked } = client.publish(request as unknown as PublishRequest);
     await assert.rejects(stored, { code: 'HYD_USAGE', message });
     await assert.rejects(acked, { code: 'HYD_USAGE', message });
   }
-  assert.equal(client.metrics().refused, 4);
+  assert.equal(client.metrics().refused, 12);
+  const props = { user: [['a', 1n]] } as unknown as EventProps;
+  await using device = await openClient({ outbox: ':memory:', url: await nowhere(), profile: generic({ device: 'd' }) });
+  await assert.rejects(device.channel('data').publish('x', { props }).stored, { code: 'HYD_USAGE', message: /props.user/ });
 });
 
 test('a payload that is changed after publish() was called is sent as it was', async () => {
@@ -107,6 +118,27 @@ test('what a bound drops is told by an event, counted, and rejects', async () =>
   await assert.rejects(publications.find(({ id }) => id === first!.id)!.acked, { code: 'HYD_DROPPED', message: /at its bound/ });
   assert.equal(client.metrics().dropped.oldest, 3);
   assert.deepEqual(await client.close({ deadlineMs: 0 }), { remaining: 3 });
+});
+
+test('bounds for all channels hold for what an earlier process left, and for data that is published by topic', async () => {
+  await using folder = await createTempFolder();
+  const url = await nowhere();
+  {
+    await using before = await openClient({ outbox: folder.path, url });
+    // One waits with the bus for a connection.
+    await Promise.all(['x', 'y'].map((payload) => before.publish({ topic: 'a', payload, channel: 'left' }).stored));
+    await before.close({ deadlineMs: 0 });
+  }
+  await using client = await openClient({ outbox: folder.path, url, channels: { '*': { maxEvents: 1, maxAgeMs: 1 } } });
+  await within(
+    new Promise<void>((resolve) => client.on('dropped', ({ reason }) => reason === 'age' && resolve())),
+    10_000,
+    'it to be dropped',
+  );
+  await using small = await openClient({ outbox: ':memory:', url, channels: { '*': { maxEvents: 1 } } });
+  await small.publish({ topic: 'a', payload: 'x', channel: 'data' }).stored;
+  await assert.rejects(small.publish({ topic: 'a', payload: 'y', channel: 'data' }).stored, { code: 'HYD_OUTBOX_FULL' });
+  await Promise.all([client, small].map((each) => each.close({ deadlineMs: 0 })));
 });
 
 test('an event whose time is over is dropped and told, and never sent', async () => {

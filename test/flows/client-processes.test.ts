@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Client, openClient } from '../../src/client/index.ts';
+import { type Client, generic, openClient } from '../../src/client/index.ts';
 import { openOutbox } from '../../src/client/outbox/open-outbox.ts';
 import { startBreakingProxy } from '../../src/testing/breaking-proxy.ts';
-import { within } from '../../src/testing/deadline.ts';
+import { until, within } from '../../src/testing/deadline.ts';
 import { HandEngine } from '../../src/testing/hand-engine.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
 import { startScriptedServer } from '../../src/testing/scripted-server.ts';
@@ -72,12 +72,26 @@ test('what another process has sent just before it ended is acknowledged for the
   const publication = client.publish({ topic: 'a', payload: 'x' });
   const { acked } = publication;
   await publication.stored;
+  await until(() => other.channels.has('events'), 'the other one to see it');
   const [record] = await other.read('events', 0, { maxEvents: 1, maxBytes: 1 });
   other.remove(record!.seq);
   const takesOver = leads(client);
   await other.close();
   await within(takesOver, 10_000, 'it to take over');
   assert.equal((await within(acked, 10_000, 'the event to be acknowledged')).id, publication.id);
+});
+
+test('state that another process has stored is gathered by the one that sends', async () => {
+  await using folder = await createTempFolder();
+  const engine = new HandEngine();
+  const profile = generic({ device: 'd', stateIntervalMs: 50 });
+  await using first = await openClient({ outbox: folder.path, bus: engine, profile });
+  await using second = await openClient({ outbox: folder.path, bus: new HandEngine(), profile });
+  const update = second.channel('state').update({ celsius: 21 });
+  await within(engine.until(1), 10_000, 'the state to be sent');
+  assert.deepEqual([engine.published, first.metrics().depth], [['[{"celsius":21}]'], 1]);
+  engine.ack();
+  await within(update.acked, 10_000, 'it to be acknowledged');
 });
 
 test('an event that the sending process sets aside is not acknowledged for the process that stored it', async () => {

@@ -13,7 +13,12 @@ export class Channels {
 
   constructor(context: ChannelContext) {
     this.#context = context;
-    if (context.outbox.channels.has(STATE)) this.#openState();
+    this.findState();
+  }
+
+  /** Updates that another process has stored are gathered here, also where nobody asks for the channel. */
+  findState(): void {
+    if (this.#context.outbox.channels.has(STATE)) this.#openState();
   }
 
   /**
