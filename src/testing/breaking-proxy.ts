@@ -47,7 +47,7 @@ export async function startBreakingProxy(port: number, ownPort = 0): Promise<Bre
         left[side] = Number.POSITIVE_INFINITY;
       });
       from.on('close', () => {
-        if (!signal.aborted) to.destroySoon();
+        if (!signal.aborted) to.destroy();
       });
     }
   }).listen(ownPort, '127.0.0.1');

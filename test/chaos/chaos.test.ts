@@ -4,7 +4,7 @@ import { createRandom } from '../../src/testing/random.ts';
 import { runChaos } from './run.ts';
 
 const SECONDS = 14;
-const EVENTS = 12_000;
+const EVENTS = 24_000;
 const MEAN_MS = 700;
 const BROKERS = { hydrant: 'Hydrant', mosquitto: 'Mosquitto' } as const;
 
