@@ -271,6 +271,22 @@ test('what is too old or past its time goes by itself, each with its reason; wha
   assert.deepEqual(await textsOf(outbox, 'aged'), ['old, out', 'young']);
 });
 
+test('what is too old goes however much of the channel is out', async () => {
+  const clock = new FakeClock('2026-11-21T10:00:00Z');
+  await using outbox = await openOutbox(':memory:', { clock, pollMs: 20 });
+  outbox.configure('aged', { maxAgeMs: 10_000 });
+  const dropped = watchDrops(outbox);
+  const records = await Promise.all(Array.from({ length: 3000 }, (_, i) => put(outbox, `${i}`, { channel: 'aged' })));
+  outbox.markOut(
+    records.slice(0, 700).map(({ seq }) => seq),
+    true,
+  );
+  clock.advance(10_001);
+  await until(() => dropped.length === 2300, 'all that is not out to go');
+  await outbox.settled();
+  assert.equal(outbox.channels.get('aged')?.events, 700);
+});
+
 test('what waits for the disk is bounded in memory, whatever the policy of its channel (pain 5)', async () => {
   await using outbox = await openOutbox(':memory:');
   const payload = Buffer.alloc(1 << 20);

@@ -35,6 +35,8 @@ const MAX_LAZY_REMOVALS = 4096;
 const MAX_VICTIMS = 4096;
 const RETRY_MS = 200;
 const TICKS_OF_SWEEP = 5;
+/** Dropped for their time in one commit. */
+const MAX_SWEPT = 500;
 
 interface PendingChange {
   change: Change;
@@ -92,6 +94,7 @@ export class DiskOutbox implements Outbox {
   #retries = false;
   readonly #ticker: NodeJS.Timeout;
   #ticks = 0;
+  #isSweeping = false;
   readonly #right: SendRight;
   readonly #granting = new Set<string>();
   #closing: Promise<void> | undefined;
@@ -578,13 +581,15 @@ export class DiskOutbox implements Outbox {
     }
   }
 
-  #drop(briefs: readonly Brief[], reason: DropReason): void {
+  /** @returns how many */
+  #drop(briefs: readonly Brief[], reason: DropReason): number {
     const gone = this.#goingSeqs();
     const dropped = briefs.filter(({ seq }) => !this.#out.has(seq) && !gone.has(seq));
-    if (dropped.length === 0) return;
+    if (dropped.length === 0) return 0;
     for (const { seq } of dropped) this.#removed.push(seq);
     this.#schedule();
     this.onDropped(dropped, reason);
+    return dropped.length;
   }
 
   /** The highest place of what is out: what comes after it may go. */
@@ -611,21 +616,35 @@ export class DiskOutbox implements Outbox {
   #tick(): void {
     this.#right.look();
     const sends = this.#right.isHeld;
-    if (sends && ++this.#ticks % TICKS_OF_SWEEP === 0) void this.#sweep();
+    if (sends && ++this.#ticks % TICKS_OF_SWEEP === 0) void this.#sweepAll();
     if (this.#parts.path === ':memory:' || !(sends || this.#right.isWanted || this.#someWait())) return;
     void this.#ask({ kind: 'poll' }).then(() => this.#pump());
   }
 
-  /** Drops what is past its time, some at a time. */
-  async #sweep(): Promise<void> {
+  /** Drops what is past its time, some at a time, as long as there is more. */
+  async #sweepAll(): Promise<void> {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    try {
+      while ((await this.#sweep()) >= MAX_SWEPT) await this.settled();
+    } catch {
+      // The disk fails or the outbox closes: what is left goes with the next time.
+    } finally {
+      this.#isSweeping = false;
+    }
+  }
+
+  /** @returns how many were dropped */
+  async #sweep(): Promise<number> {
     const nowMs = this.#parts.clock.now();
     const ages: [string, number][] = [];
     for (const { channel, maxAgeMs } of this.#lanes.values()) if (maxAgeMs !== undefined) ages.push([channel, nowMs - maxAgeMs]);
-    const reply = await this.#ask({ kind: 'due', nowMs, ages });
-    if (reply.failure || this.#closing) return;
+    // What is out stays, and must not hide what is behind it.
+    const maxEvents = MAX_SWEPT + this.#out.size;
+    const reply = await this.#ask({ kind: 'due', nowMs, ages, maxEvents });
+    if (reply.failure || this.#closing) return 0;
     const { expired, aged } = reply.result as DueResult;
-    this.#drop(expired, 'expired');
-    this.#drop(aged, 'age');
+    return this.#drop(expired, 'expired') + this.#drop(aged, 'age');
   }
 
   #closedError(): HydrantError {

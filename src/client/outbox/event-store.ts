@@ -150,8 +150,7 @@ export class EventStore {
   }
 
   /** Of what is past its time, some; the rest when these are gone. */
-  due(nowMs: number, ages: [channel: string, beforeMs: number][]): DueResult {
-    const limit = 500;
+  due(nowMs: number, ages: [channel: string, beforeMs: number][], limit: number): DueResult {
     const expired: Brief[] = [];
     const aged: Brief[] = [];
     const sql = 'SELECT seq, record FROM events WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?';

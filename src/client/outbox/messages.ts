@@ -10,7 +10,7 @@ export type Request =
   /** The oldest of a channel above a place, until so many events and bytes are together. */
   | { kind: 'oldest'; channel: string; afterSeq: number; events: number; bytes: number }
   /** What is past its time: `ages` has the time of storing before which a channel's events are too old. */
-  | { kind: 'due'; nowMs: number; ages: [channel: string, beforeMs: number][] }
+  | { kind: 'due'; nowMs: number; ages: [channel: string, beforeMs: number][]; maxEvents: number }
   | { kind: 'note'; name: string }
   | { kind: 'poll' }
   | { kind: 'close' };

@@ -25,7 +25,7 @@ function answer(request: Request, events: EventStore): Pick<Reply, 'result' | 's
     case 'oldest':
       return { result: events.oldest(request.channel, request.afterSeq, request.events, request.bytes) };
     case 'due':
-      return { result: events.due(request.nowMs, request.ages) };
+      return { result: events.due(request.nowMs, request.ages, request.maxEvents) };
     case 'note':
       return { result: events.note(request.name) };
     case 'poll':
