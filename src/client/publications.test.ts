@@ -68,6 +68,16 @@ test('what nobody asked about and was too much to keep in mind is found out from
   assert.deepEqual(await waits, { id: there!.id, seq: 7 });
 });
 
+test('an event of which nothing is known any more is not taken for acknowledged', async () => {
+  await using world = await openWorld();
+  const many = Array.from({ length: 2001 }, () => world.publish());
+  await Promise.all(many.map(({ stored }) => stored));
+  const { seq } = world.records[2000]!;
+  world.outbox.remove(seq);
+  for (let i = 0; i <= 10_000; i++) world.publications.onEnded(seq + i, dropped);
+  await assert.rejects(many[2000]!.acked, { code: 'HYD_DROPPED', message: /many were dropped/ });
+});
+
 test('an event that another process has set aside is told so, however much is set aside', async () => {
   await using world = await openWorld();
   const many = Array.from({ length: 1200 }, () => world.publish());

@@ -77,6 +77,8 @@ export class Publications {
   readonly #outbox: Pick<Outbox, 'read' | 'quarantined'>;
   readonly #waiting = new Map<number, Tracked>();
   readonly #endings = new Map<number, HydrantError>();
+  /** The first of these was forgotten: what became of who asks late is known no more. */
+  #hasForgotten = false;
   #closed: HydrantError | undefined;
   /** Puts that are not on disk yet. */
   storing = 0;
@@ -142,7 +144,9 @@ export class Publications {
     this.#waiting.delete(seq);
     if (tracked) return tracked.fail(error);
     this.#endings.set(seq, error);
-    if (this.#endings.size > MAX_ENDINGS) this.#endings.delete(this.#endings.keys().next().value!);
+    if (this.#endings.size <= MAX_ENDINGS) return;
+    this.#endings.delete(this.#endings.keys().next().value!);
+    this.#hasForgotten = true;
   }
 
   /** Somebody asks for the first time, and it may be over already. */
@@ -153,7 +157,7 @@ export class Publications {
     this.#waiting.set(seq, tracked);
     this.#outbox.read(channel, seq - 1, ONE).then(
       ([record]) => {
-        if (record?.seq !== seq) this.#settleGone(seq, this.#endings.get(seq));
+        if (record?.seq !== seq) this.#settleGone(seq, this.#endings.get(seq) ?? this.#unknown(tracked));
       },
       () => {},
     );
@@ -192,6 +196,14 @@ export class Publications {
     this.#closed = error;
     for (const tracked of this.#waiting.values()) tracked.fail(error);
     this.#waiting.clear();
+  }
+
+  /** Too much was dropped to say of one that was not asked about that it was not. */
+  #unknown({ id, channel }: Tracked): HydrantError | undefined {
+    if (!this.#hasForgotten) return undefined;
+    return new HydrantError('HYD_DROPPED', `the event ${id} has left the channel ${channel}, perhaps unsent: many were dropped meanwhile`, {
+      fix: 'Ask for `acked` when you publish, not later.',
+    });
   }
 
   #settleGone(seq: number, error: HydrantError | undefined): void {
