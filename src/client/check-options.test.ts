@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkOptions } from './check-options.ts';
 import { generic, openClient } from './index.ts';
 import type { ClientOptions } from './options.ts';
 
@@ -26,3 +27,14 @@ for (const [what, options, message, fix] of [
     });
   });
 }
+
+test('what is wrong within an option is named too', () => {
+  for (const [options, message] of [
+    [{ channels: { data: { maxEvnts: 1 } } }, /channel data has no option maxEvnts/],
+    [{ channels: { data: { whenFull: 'drop_oldest' } } }, /whenFull of the channel data: drop_oldest/],
+    [{ rate: { eventPerSecond: 1 } }, /rate has no eventPerSecond/],
+    [{ profile: 'clearblade' }, /the profile clearblade is none/],
+  ] as const)
+    assert.throws(() => checkOptions({ outbox: ':memory:', ...options } as unknown as ClientOptions), { code: 'HYD_USAGE', message });
+  checkOptions({ outbox: ':memory:', channels: { data: { priority: 1, whenFull: 'wait' } } });
+});

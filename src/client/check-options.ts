@@ -1,5 +1,6 @@
 import { HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
+import { assertKnown } from './channels/known-options.ts';
 import type { ClientOptions } from './options.ts';
 
 const KNOWN: Record<keyof ClientOptions, true> = {
@@ -31,11 +32,28 @@ export function checkOptions(options: ClientOptions): void {
       meant === undefined ? `Options are ${Object.keys(KNOWN).join(', ')}.` : `Did you mean ${meant}?`,
     );
   }
-  const { outbox, version, url, bus, maxInFlight, maxAttempts, keepAliveSeconds, maxBackoffMs, rate = {} } = options;
+  const {
+    outbox,
+    version,
+    url,
+    bus,
+    maxInFlight,
+    maxAttempts,
+    keepAliveSeconds,
+    maxBackoffMs,
+    rate = {},
+    channels = {},
+    profile,
+  } = options;
   if (typeof outbox !== 'string' || outbox === '')
     throw usage('the client needs an outbox', "Give a folder, or ':memory:' for nothing kept.");
   if (version !== undefined && version !== 4 && version !== 5) throw usage(`version ${version}`, 'Give 5, or 4 for MQTT 3.1.1.');
   if (url !== undefined && bus !== undefined) throw usage('url and bus are both given', 'Give one of them.');
+  if (profile !== undefined && typeof profile !== 'object')
+    throw usage(`the profile ${String(profile)} is none`, 'Give what generic(), clearblade(), aws() or azure() return.');
+  for (const [channel, bounds] of Object.entries(channels)) assertKnown(channel, bounds, ['priority']);
+  for (const key of Object.keys(rate))
+    if (key !== 'eventsPerSecond' && key !== 'bytesPerSecond') throw usage(`rate has no ${key}`, 'Give eventsPerSecond or bytesPerSecond.');
   assertAbove('maxInFlight', maxInFlight, 0);
   assertAbove('maxAttempts', maxAttempts, 0);
   assertAbove('keepAliveSeconds', keepAliveSeconds, -1);
