@@ -82,7 +82,9 @@ for (const [at, { profile, expected }] of cases.entries()) {
   test(`the block of the guide for ${profile} runs as it stands, and the service gets what is said`, () => {
     const { service, output } = runs[at]!;
     assert.deepEqual(output, { code: 0, signal: null, stdout: '', stderr: '' });
-    assert.deepEqual(service.received.map(({ topic, text }) => `${topic} ${text}`).sort(), expected.toSorted());
+    // At least once: a repeat counts as what it repeats.
+    const received = new Set(service.received.map(({ topic, text }) => `${topic} ${text}`));
+    assert.deepEqual([...received].sort(), expected.toSorted());
     assert.deepEqual(service.closings, []);
   });
 }

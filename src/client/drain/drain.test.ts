@@ -335,16 +335,46 @@ test('a server that hangs up twice over the same events gets them one by one, an
     await world.quiet();
     const [kept] = await world.outbox.read('data', 0, { maxEvents: 1, maxBytes: 1 });
     assert.equal(kept?.attempts, attempts, 'on disk, for the next process');
+    assert.deepEqual(world.engine.out, [], 'the next connection has to hold with nothing out');
+    await world.timing.pass(1000);
+    await world.engine.until(5 + attempts);
   }
   world.engine.cut();
-  await world.engine.until(6);
+  await world.engine.until(8);
   assert.deepEqual(world.engine.out, ['b']);
   assert.deepEqual(world.quarantined, [['poison', 'HYD_QUARANTINED']]);
   world.engine.ack();
   await world.put('data', ...names('e', 5));
-  await world.engine.until(11);
+  await world.engine.until(13);
   await world.quiet();
   assert.equal(world.engine.out.length, 5, 'the window is open again');
+});
+
+test('on a link that also breaks with nothing out no event is set aside, however often it was out alone', async () => {
+  await using world = await openWorld();
+  world.drain.start();
+  await world.put('data', 'innocent');
+  for (let sent = 1; sent <= 5; sent++) {
+    await world.engine.until(sent);
+    world.engine.cut();
+    world.drain.setLink(false);
+    await world.quiet();
+    world.drain.setLink(true);
+    await world.timing.pass(500);
+    world.drain.setLink(false);
+    await world.quiet();
+    const [kept] = await world.outbox.read('data', 0, { maxEvents: 1, maxBytes: 1 });
+    assert.equal(kept?.attempts, 0);
+    await world.timing.pass(1000);
+    await world.quiet();
+    assert.deepEqual(world.engine.out, [], 'nothing is tried while there is no connection');
+    world.drain.setLink(true);
+    await world.timing.pass(1000);
+  }
+  await world.engine.until(6);
+  world.engine.ack();
+  await world.quiet();
+  assert.deepEqual([world.acked, world.quarantined], [['innocent'], []]);
 });
 
 test('hang-ups between which something is acknowledged blame nobody', async () => {

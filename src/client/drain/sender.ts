@@ -12,6 +12,8 @@ import { Suspects } from './suspects.ts';
 const MAX_OUT_BYTES = 4_194_304;
 const RETRY_BASE_MS = 250;
 const RETRY_CAP_MS = 30_000;
+/** After a cut over one event alone the next connection first has to hold so long with nothing out. */
+const QUIET_MS = 1000;
 /** What no second attempt mends. */
 const FINAL: ReadonlySet<string> = new Set(['HYD_REFUSED', 'HYD_TOO_LARGE', 'HYD_UNSUPPORTED', 'HYD_TOPIC']);
 
@@ -30,6 +32,10 @@ export class Sender {
   #isLinkUp = true;
   #window: number;
   #isStopped = false;
+  #isQuiet = false;
+  #quietTurn = 0;
+  /** A connection is up that came after the cut, with nothing out on it. */
+  #isProving = false;
   #out = 0;
   #bytes = 0;
 
@@ -45,14 +51,19 @@ export class Sender {
   }
 
   get hasRoom(): boolean {
+    if (this.#isQuiet) return false;
     if (this.#out === 0) return true;
     return this.#isLinkUp && this.#bytes < MAX_OUT_BYTES && this.#out < (this.suspects.isNarrow ? 1 : this.#window);
   }
 
   /** @param most publishes that the server lets be out */
   setLink(isUp: boolean, most: number): void {
+    const cameUp = isUp && !this.#isLinkUp;
+    if (this.#isProving && !isUp) this.#absolve();
     this.#isLinkUp = isUp;
     this.#window = Math.min(this.#options.maxInFlight, most);
+    this.#isProving = this.#isQuiet && isUp && (cameUp || this.#isProving);
+    if (this.#isQuiet && cameUp) this.#keepQuiet();
   }
 
   stop(): void {
@@ -160,10 +171,30 @@ export class Sender {
   #onCut(flight: Flight, others: number): boolean {
     const { record } = flight;
     const verdict = this.suspects.onCut(record, others);
-    if (others === 0) this.#options.outbox.noteAttempt(record.seq, record.attempts);
     flight.isPoison = verdict === 'poison';
+    if (others === 0) {
+      this.#options.outbox.noteAttempt(record.seq, record.attempts);
+      if (verdict === 'take-back') this.#keepQuiet();
+    }
     // What was gathered keeps its interval, also on the next connection.
     return verdict !== 'stay' || flight.ready !== undefined;
+  }
+
+  /** Nothing is sent for a while, to see whether the link breaks by itself too. While it is down the while does not begin. */
+  #keepQuiet(): void {
+    this.#isQuiet = true;
+    const turn = ++this.#quietTurn;
+    this.#host.later(QUIET_MS, () => {
+      if (turn !== this.#quietTurn || !this.#isLinkUp) return;
+      this.#isQuiet = this.#isProving = false;
+      this.#host.onRoom();
+    });
+  }
+
+  /** The connection ended with nothing out: so it may have done before, and the event that was out then is no worse than others. */
+  #absolve(): void {
+    const record = this.suspects.absolve();
+    if (record) this.#options.outbox.noteAttempt(record.seq, 0);
   }
 }
 

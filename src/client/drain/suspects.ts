@@ -7,6 +7,8 @@ import type { OutboxRecord } from '../outbox/outbox.ts';
 export class Suspects {
   readonly #maxAttempts: number;
   readonly #seqs = new Set<number>();
+  /** Was out alone at the last cut. */
+  #alone: OutboxRecord | undefined;
   #headSeq: number | undefined;
   #acksThen = 0;
   #acks = 0;
@@ -44,11 +46,20 @@ export class Suspects {
       record.attempts++;
       if (record.attempts >= this.#maxAttempts) return 'poison';
       this.#seqs.add(record.seq);
-      return 'stay';
+      this.#alone = record;
+      return 'take-back';
     }
     if (!this.#verdict.isTaken) return 'stay';
     this.#seqs.add(record.seq);
     return 'take-back';
+  }
+
+  /** Links break without it, too: its cuts do not count. @returns the event that was out alone */
+  absolve(): OutboxRecord | undefined {
+    const record = this.#alone;
+    this.#alone = undefined;
+    if (record) record.attempts = 0;
+    return record;
   }
 
   /** @param headSeq of the one that was sent first */
