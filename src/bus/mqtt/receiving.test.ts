@@ -293,3 +293,21 @@ test('reading stops while too many bytes wait for the reader, and goes on withou
     );
   });
 });
+
+test('what a session brings before SUBACK, however much, does not keep the subscription from standing', async () => {
+  const payload = Buffer.alloc(1000, 'x');
+  const inbox = new MemoryInbox();
+  await inbox.begin('0000000000000001');
+  const answer: SessionScript['answer'] = (packet, connection) => {
+    if (packet.cmd === 'subscribe')
+      for (let messageId = 1; messageId <= 500; messageId++)
+        connection.send({ cmd: 'publish', topic: 'a', qos: 1, retain: false, dup: false, payload, messageId });
+    return false;
+  };
+  await read({ present: () => true, inbox, answer, maxQueuedBytes: 20_000 }, async ({ log }) => {
+    for (let next = 0; next < 500; ) {
+      await log.until(next + 1);
+      for (; next < log.deliveries.length; next++) log.deliveries[next]!.ack();
+    }
+  });
+});

@@ -104,6 +104,7 @@ export class Reading implements MqttSubscription, Taker {
   stand(): void {
     this.#stood = true;
     this.#standing.resolve();
+    this.#holdBack();
   }
 
   /** What is taken afterwards comes after the gap. */
@@ -124,10 +125,8 @@ export class Reading implements MqttSubscription, Taker {
   take(arrival: Arrival): void {
     this.#queue.push(arrival);
     this.#queuedBytes += bytesOf(arrival);
-    if (!this.#full && this.#queuedBytes > this.#maxQueuedBytes) {
-      this.#full = true;
-      this.#host.pause();
-    }
+    // Before SUBACK nobody reads, and a session that goes on may bring any number before it: Mosquitto heeds no Receive Maximum where it has no limit of its own.
+    if (this.#stood) this.#holdBack();
     this.#wake();
   }
 
@@ -179,6 +178,12 @@ export class Reading implements MqttSubscription, Taker {
       ack: () => once(() => this.onAck(arrival)),
       nak: (delayMs = 0) => once(() => this.onNak(arrival, delayMs)),
     };
+  }
+
+  #holdBack(): void {
+    if (this.#full || this.#queuedBytes <= this.#maxQueuedBytes) return;
+    this.#full = true;
+    this.#host.pause();
   }
 
   #goOn(): void {
