@@ -12,6 +12,8 @@ const WARM_UP_MS = 1000;
 /** Latencies are counted in steps of so much, the last step for all that took longer: what measures should weigh little. */
 const STEP_MS = 0.1;
 const STEPS = 100_000;
+/** More than is published. */
+const UNBOUNDED = 100_000_000;
 const PATIENCE_MS = 120_000;
 
 const task = JSON.parse(process.argv[2]);
@@ -23,7 +25,7 @@ console.log(JSON.stringify({ ...figures, peakMb }));
 /** Events a second that are on disk, nothing else in the process but a client that finds no server. */
 async function stored({ outbox, seconds, outstanding }) {
   const { openClient } = await import('hydrant/client');
-  const client = await openClient({ outbox, url: NOWHERE });
+  const client = await openClient({ outbox, url: NOWHERE, channels: { events: { maxEvents: UNBOUNDED } } });
   const figures = await pump(seconds, outstanding, (topic) => client.publish({ topic, payload: PAYLOAD }).stored);
   await client.close({ deadlineMs: 0 });
   return figures;

@@ -12,7 +12,7 @@ const OUTSTANDING = 4000;
 const WINDOW = 1000;
 const BACKLOG = 1_000_000;
 /** What the guide tells whoever has little memory. */
-export const SMALL = ['--max-semi-space-size=4', '--optimize-for-size'];
+export const SMALL = ['--max-semi-space-size=2', '--optimize-for-size'];
 /** On another channel, while the backlog is sent. */
 const LIVE_PER_SECOND = 200;
 

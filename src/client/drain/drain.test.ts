@@ -493,3 +493,20 @@ test('a stopped drain sends nothing more, and what was out stays in the outbox',
   await world.quiet();
   assert.deepEqual([world.engine.published, world.depth('data'), world.logged], [['a', 'b'], 3, []]);
 });
+
+test('a channel that others send beside has a third of a large window out, and all of it again when they have been silent', async () => {
+  await using world = await openWorld({ maxInFlight: 1200 });
+  world.drain.start();
+  await world.put('backlog', ...names('b', 3000));
+  await world.engine.until(1200);
+  await world.put('live', 'now');
+  world.engine.ack();
+  await world.engine.until(2400);
+  world.engine.ack();
+  await world.engine.until(2800);
+  await world.quiet();
+  assert.equal(world.engine.out.length, 400);
+  await world.timing.pass(1000);
+  world.engine.ack(1);
+  await world.engine.until(3001);
+});

@@ -12,6 +12,10 @@ const READ_AGAIN_MS = 1000;
 /** Of events in memory, while they can be sent and while there is no connection. */
 const MAX_BYTES = 4_194_304;
 const MAX_BYTES_OFFLINE = 524_288;
+/** A channel has the window to itself when no other has sent for so long. Else a third of it is enough, where that is many: the others would stand behind them. */
+const ALONE_AFTER_MS = 1000;
+const SHARE_OF_WINDOW = 1 / 3;
+const MANY = 300;
 /** One priority more is so many times the share. */
 const SHARE_PER_PRIORITY = 4;
 const MAX_PRIORITY = 6;
@@ -146,19 +150,27 @@ export class Drain {
 
   #pump(nowMs: number): void {
     const ready: Lane[] = [];
+    const most = this.#mostOfOne(nowMs);
     for (const lane of this.#lanes.values()) {
       this.#readAhead(lane);
-      if (lane.isReady) ready.push(lane);
+      if (lane.isReady && lane.out < most) ready.push(lane);
     }
     const flights: Flight[] = [];
     while (ready.length > 0 && this.#sender.hasRoom) {
       const lane = nextOf(ready);
       if (!this.#launch(lane, nowMs, flights)) break;
-      if (lane.isReady) continue;
+      if (lane.isReady && lane.out < most) continue;
       ready.splice(ready.indexOf(lane), 1);
       this.#readAhead(lane);
     }
     if (flights.length > 0) this.#sender.send(flights);
+  }
+
+  /** Publishes of one lane out at once. */
+  #mostOfOne(nowMs: number): number {
+    let sending = 0;
+    for (const lane of this.#lanes.values()) if (lane.sentMs > nowMs - ALONE_AFTER_MS) sending++;
+    return sending > 1 ? Math.max(MANY, this.#sender.window * SHARE_OF_WINDOW) : Number.POSITIVE_INFINITY;
   }
 
   /** Takes the next of a lane. @returns false when the rate allows no more now */
@@ -181,6 +193,7 @@ export class Drain {
     }
     if (ready) lane.gathering!.take();
     else lane.shift();
+    lane.sentMs = sentMs;
     lane.pass += lane.pace * (1 + bytes / EVENT_BYTES);
     this.#pass = lane.pass;
     const flight: Flight = { lane, record, ready, bytes, sentMs, isPoison: false };

@@ -25,6 +25,8 @@ export class Lane {
   pace = 1;
   /** Publishes out. */
   out = 0;
+  /** When it sent last. */
+  sentMs = 0;
   /** A publish was refused: nothing is sent before all others that are out are settled. */
   isSettling = false;
   /** For as long as it backs off; not told by the clock, which may be set. */

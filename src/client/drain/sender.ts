@@ -50,6 +50,11 @@ export class Sender {
     return this.#out;
   }
 
+  /** Publishes out at once. */
+  get window(): number {
+    return this.#window;
+  }
+
   get hasRoom(): boolean {
     if (this.#isQuiet) return false;
     if (this.#out === 0) return true;
