@@ -10,7 +10,7 @@ import { Sender } from './sender.ts';
 /** After a read of the outbox that failed. */
 const READ_AGAIN_MS = 1000;
 /** Of events in memory, while they can be sent and while there is no connection. */
-const MAX_BYTES = 4_194_304;
+const MAX_BYTES = 2_097_152;
 const MAX_BYTES_OFFLINE = 524_288;
 /** A channel has the window to itself when no other has sent for so long. Else a third of it is enough, where that is many: the others would stand behind them. */
 const ALONE_AFTER_MS = 1000;

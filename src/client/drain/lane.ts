@@ -5,9 +5,9 @@ import type { Gathering } from './gathering.ts';
 /** Of one event in memory beside topic and payload, about. */
 const RECORD_BYTES = 400;
 /** What is read of a backlog at once, and while much is in memory already. */
-const PIECE = { maxEvents: 2000, maxBytes: 1_048_576 };
+const PIECE = { maxEvents: 1000, maxBytes: 1_048_576 };
 const SMALL_PIECE = { maxEvents: 20, maxBytes: 65_536 };
-const READ_AHEAD_BELOW = 2000;
+const READ_AHEAD_BELOW = 1000;
 
 /** Bytes of events in memory that are not out, of all channels; what is beyond stays on disk and is read when it is due. */
 export interface Room {
