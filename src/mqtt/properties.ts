@@ -1,6 +1,18 @@
 import { PacketFault } from './fault.ts';
 import { readUint16, readVarint, skipBinary, skipBytes, skipString, truncated } from './field.ts';
 import { TYPE, type UserProperties } from './packet.ts';
+import {
+  AUTHENTICATION_DATA,
+  AUTHENTICATION_METHOD,
+  CONTENT_TYPE,
+  CORRELATION_DATA,
+  MESSAGE_EXPIRY,
+  PAYLOAD_FORMAT,
+  RESPONSE_TOPIC,
+  SUBSCRIPTION_ID,
+  TOPIC_ALIAS,
+  USER_PROPERTY,
+} from './property-ids.ts';
 
 /** Where properties can stand: a packet type, or the will of a CONNECT. */
 export type Place = number;
@@ -27,17 +39,17 @@ const ANSWERS = [TYPE.connack, TYPE.puback, TYPE.pubrec, TYPE.pubrel, TYPE.pubco
 
 /** By identifier. MQTT 5 §2.2.2.2 table 2-4; ranges from the section of each packet. */
 const RULES: readonly (Rule | undefined)[] = buildRules([
-  [1, 'payload format indicator', 'byte', PUBLISH_WILL, 0, 1],
-  [2, 'message expiry interval', 'int32', PUBLISH_WILL],
-  [3, 'content type', 'string', PUBLISH_WILL],
-  [8, 'response topic', 'string', PUBLISH_WILL],
-  [9, 'correlation data', 'binary', PUBLISH_WILL],
-  [11, 'subscription identifier', 'varint', [TYPE.publish, TYPE.subscribe], 1],
+  [PAYLOAD_FORMAT, 'payload format indicator', 'byte', PUBLISH_WILL, 0, 1],
+  [MESSAGE_EXPIRY, 'message expiry interval', 'int32', PUBLISH_WILL],
+  [CONTENT_TYPE, 'content type', 'string', PUBLISH_WILL],
+  [RESPONSE_TOPIC, 'response topic', 'string', PUBLISH_WILL],
+  [CORRELATION_DATA, 'correlation data', 'binary', PUBLISH_WILL],
+  [SUBSCRIPTION_ID, 'subscription identifier', 'varint', [TYPE.publish, TYPE.subscribe], 1],
   [17, 'session expiry interval', 'int32', [...OPENING, TYPE.disconnect]],
   [18, 'assigned client identifier', 'string', [TYPE.connack]],
   [19, 'server keep alive', 'int16', [TYPE.connack]],
-  [21, 'authentication method', 'string', [...OPENING, TYPE.auth]],
-  [22, 'authentication data', 'binary', [...OPENING, TYPE.auth]],
+  [AUTHENTICATION_METHOD, 'authentication method', 'string', [...OPENING, TYPE.auth]],
+  [AUTHENTICATION_DATA, 'authentication data', 'binary', [...OPENING, TYPE.auth]],
   [23, 'request problem information', 'byte', [TYPE.connect], 0, 1],
   [24, 'will delay interval', 'int32', [WILL]],
   [25, 'request response information', 'byte', [TYPE.connect], 0, 1],
@@ -46,21 +58,15 @@ const RULES: readonly (Rule | undefined)[] = buildRules([
   [31, 'reason string', 'string', ANSWERS],
   [33, 'receive maximum', 'int16', OPENING, 1],
   [34, 'topic alias maximum', 'int16', OPENING],
-  [35, 'topic alias', 'int16', [TYPE.publish]],
+  [TOPIC_ALIAS, 'topic alias', 'int16', [TYPE.publish]],
   [36, 'maximum QoS', 'byte', [TYPE.connack], 0, 1],
   [37, 'retain available', 'byte', [TYPE.connack], 0, 1],
-  [38, 'user property', 'pair', 'anywhere'],
+  [USER_PROPERTY, 'user property', 'pair', 'anywhere'],
   [39, 'maximum packet size', 'int32', OPENING, 1],
   [40, 'wildcard subscription available', 'byte', [TYPE.connack], 0, 1],
   [41, 'subscription identifiers available', 'byte', [TYPE.connack], 0, 1],
   [42, 'shared subscription available', 'byte', [TYPE.connack], 0, 1],
 ]);
-
-const USER = 38;
-const RESPONSE_TOPIC = 8;
-const TOPIC_ALIAS = 35;
-const METHOD = 21;
-const DATA = 22;
 
 /** What mqtt-packet's properties do not tell. */
 export interface Properties {
@@ -91,12 +97,13 @@ export function walkProperties(frame: Buffer, start: number, place: Place): Prop
     seen.add(id);
     const next = skipValue(frame, at + 1, rule);
     if (next > end) throw truncated(frame);
-    if (id === USER) user.push(readPair(frame, at + 1));
+    if (id === USER_PROPERTY) user.push(readPair(frame, at + 1));
     else if (id === RESPONSE_TOPIC) checkResponseTopic(frame.toString('utf8', at + 3, next));
     else if (id === TOPIC_ALIAS && readUint16(frame, at + 1) === 0) throw new PacketFault('bad-topic-alias', 'topic alias 0');
     at = next;
   }
-  if (seen.has(DATA) && !seen.has(METHOD)) throw new PacketFault('property-value', 'authentication data without a method');
+  if (seen.has(AUTHENTICATION_DATA) && !seen.has(AUTHENTICATION_METHOD))
+    throw new PacketFault('property-value', 'authentication data without a method');
   return { end, user: user.length > 0 ? user : undefined, seen };
 }
 
@@ -147,7 +154,14 @@ function buildRules(rows: Row[]): (Rule | undefined)[] {
   const rules: (Rule | undefined)[] = new Array(256).fill(undefined);
   for (const [id, name, kind, where, min = 0, max = Number.MAX_SAFE_INTEGER] of rows) {
     const places = where === 'anywhere' ? ANYWHERE : bits(where);
-    rules[id] = { name, kind, places, repeats: id === 38 ? ANYWHERE : id === 11 ? bits([TYPE.publish]) : 0, min, max };
+    rules[id] = {
+      name,
+      kind,
+      places,
+      repeats: id === USER_PROPERTY ? ANYWHERE : id === SUBSCRIPTION_ID ? bits([TYPE.publish]) : 0,
+      min,
+      max,
+    };
   }
   return rules;
 }

@@ -1,16 +1,11 @@
 import type { PublishPacket, Version } from './packet.ts';
+import { CONTENT_TYPE, CORRELATION_DATA, MESSAGE_EXPIRY, PAYLOAD_FORMAT, RESPONSE_TOPIC, USER_PROPERTY } from './property-ids.ts';
 
 const LONGEST_TEXT = 65_535;
 const LONGEST_REMAINING = 268_435_455;
 const LONGEST_EXPIRY = 0xffff_ffff;
 const PUBLISH = 0x30;
-/** The properties that are written here, with their identifiers (MQTT 5 §2.2.2.2). */
-const FORMAT = 1;
-const EXPIRY = 2;
-const CONTENT_TYPE = 3;
-const RESPONSE_TOPIC = 8;
-const CORRELATION = 9;
-const USER = 38;
+/** The properties that are written here. */
 const WRITTEN = new Set(['payloadFormatIndicator', 'messageExpiryInterval', 'contentType', 'responseTopic', 'correlationData']);
 
 /**
@@ -76,17 +71,17 @@ function writeProperties(to: Buffer, { properties, userProperties }: PublishPack
   if (properties) {
     const { payloadFormatIndicator, messageExpiryInterval, contentType, responseTopic, correlationData } = properties;
     if (payloadFormatIndicator !== undefined) {
-      to[at++] = FORMAT;
+      to[at++] = PAYLOAD_FORMAT;
       to[at++] = payloadFormatIndicator ? 1 : 0;
     }
     if (messageExpiryInterval !== undefined) {
-      to[at] = EXPIRY;
+      to[at] = MESSAGE_EXPIRY;
       at = to.writeUInt32BE(messageExpiryInterval, at + 1);
     }
     if (contentType !== undefined) at = writeProperty(to, CONTENT_TYPE, contentType, at);
     if (responseTopic !== undefined) at = writeProperty(to, RESPONSE_TOPIC, responseTopic, at);
     if (correlationData !== undefined) {
-      to[at] = CORRELATION;
+      to[at] = CORRELATION_DATA;
       at = to.writeUInt16BE(correlationData.length, at + 1);
       to.set(correlationData, at);
       at += correlationData.length;
@@ -94,7 +89,7 @@ function writeProperties(to: Buffer, { properties, userProperties }: PublishPack
   }
   if (!userProperties) return;
   for (const [name, value] of userProperties) {
-    at = writeProperty(to, USER, name, at);
+    at = writeProperty(to, USER_PROPERTY, name, at);
     at = writeText(to, value, Buffer.byteLength(value), at);
   }
 }

@@ -1,12 +1,6 @@
 import type { PublishPacket, UserProperties } from './packet.ts';
+import { CONTENT_TYPE, CORRELATION_DATA, MESSAGE_EXPIRY, PAYLOAD_FORMAT, RESPONSE_TOPIC, USER_PROPERTY } from './property-ids.ts';
 import { readTopic } from './topic-cache.ts';
-
-const FORMAT = 1;
-const EXPIRY = 2;
-const CONTENT_TYPE = 3;
-const RESPONSE_TOPIC = 8;
-const CORRELATION = 9;
-const USER = 38;
 
 /** What a PUBLISH says between its packet identifier and its payload. */
 export interface PublishProperties {
@@ -32,20 +26,20 @@ export function readPublishProperties(frame: Buffer, start: number): PublishProp
   let userProperties: UserProperties | undefined;
   while (at < end) {
     const id = frame[at++]!;
-    if (id === FORMAT) {
+    if (id === PAYLOAD_FORMAT) {
       const value = frame[at++]!;
       if (value > 1 || properties.payloadFormatIndicator !== undefined) return undefined;
       properties.payloadFormatIndicator = value === 1;
       continue;
     }
-    if (id === EXPIRY) {
+    if (id === MESSAGE_EXPIRY) {
       if (at + 4 > end || properties.messageExpiryInterval !== undefined) return undefined;
       properties.messageExpiryInterval = frame.readUInt32BE(at);
       at += 4;
       continue;
     }
     const next = endOfField(frame, at);
-    if (id === CORRELATION) {
+    if (id === CORRELATION_DATA) {
       if (properties.correlationData !== undefined) return undefined;
       properties.correlationData = frame.subarray(at + 2, next);
       at = next;
@@ -54,7 +48,7 @@ export function readPublishProperties(frame: Buffer, start: number): PublishProp
     const text = readTopic(frame, at + 2, next);
     if (!isClean(text)) return undefined;
     at = next;
-    if (id === USER) {
+    if (id === USER_PROPERTY) {
       const last = endOfField(frame, at);
       const value = frame.toString('utf8', at + 2, last);
       if (!isClean(value)) return undefined;
