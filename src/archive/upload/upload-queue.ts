@@ -1,3 +1,5 @@
+import { backoffMs } from '../../core/backoff.ts';
+
 /** One archive object on its way. */
 export interface Upload {
   readonly base: string;
@@ -131,10 +133,10 @@ export class UploadQueue {
     const { minRetryMs, maxRetryMs, random } = this.#options;
     if (minWaitMs === undefined) {
       this.#failures++;
-      this.#paceUntilMs =
-        nowMs + random() * Math.min(MAX_PACE_MS, maxRetryMs, minRetryMs * 2 ** Math.min(30, this.#failures - OUTAGE_FAILURES));
+      const pace = { minMs: minRetryMs, maxMs: Math.min(MAX_PACE_MS, maxRetryMs) };
+      this.#paceUntilMs = nowMs + backoffMs(pace, this.#failures - OUTAGE_FAILURES, random);
     }
-    const waitMs = random() * Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(30, entry.attempts));
+    const waitMs = backoffMs({ minMs: minRetryMs, maxMs: maxRetryMs }, entry.attempts, random);
     entry.notBeforeMs = this.#draining ? Number.POSITIVE_INFINITY : nowMs + Math.max(minWaitMs ?? 0, waitMs);
     this.#failed.set(entry.base, entry);
   }

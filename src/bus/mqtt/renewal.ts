@@ -1,7 +1,7 @@
 import { errorText, HydrantError } from '../../core/errors.ts';
 import type { Client } from '../../mqtt/client.ts';
 import { plainUrl } from '../../mqtt/dial.ts';
-import { backoffMs } from './backoff.ts';
+import { connectBackoffMs } from './connect-backoff.ts';
 import type { LinkContext } from './link-context.ts';
 import { type Login, renewInMs } from './login.ts';
 import type { Credentials } from './options.ts';
@@ -65,7 +65,7 @@ export class Renewal {
   async #due(): Promise<void> {
     const { timing } = this.#context;
     while (!this.#over.signal.aborted && !this.#wanted) {
-      const leftMs = this.#failures > 0 ? backoffMs(this.#failures, 1, timing.random) : renewInMs(this.#credentials, timing.now());
+      const leftMs = this.#failures > 0 ? connectBackoffMs(this.#failures, 1, timing.random) : renewInMs(this.#credentials, timing.now());
       const waking = new AbortController();
       const woken = new Promise<void>((resolve) => {
         this.#wake = () => {

@@ -9,7 +9,7 @@ import { DeliveryLog } from '../../testing/delivery-log.ts';
 import { MemoryInbox } from '../../testing/memory-inbox.ts';
 import { freePort } from '../../testing/mosquitto.ts';
 import { startScriptedSession } from '../../testing/scripted-session.ts';
-import { backoffMs } from './backoff.ts';
+import { connectBackoffMs } from './connect-backoff.ts';
 import { openMqttBus } from './mqtt-bus.ts';
 import type { Timing } from './options.ts';
 
@@ -53,11 +53,11 @@ function refuse(code: number) {
 }
 
 test('backing off: at once while a server of the list is untried, then up to half a second, doubled each round, 30 seconds at most', () => {
-  const delays = (servers: number) => Array.from({ length: 10 }, (_, failures) => backoffMs(failures, servers, () => 1));
+  const delays = (servers: number) => Array.from({ length: 10 }, (_, failures) => connectBackoffMs(failures, servers, () => 1));
   assert.deepEqual(delays(1), [0, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
   assert.deepEqual(delays(3), [0, 0, 0, 500, 500, 500, 1000, 1000, 1000, 2000]);
   assert.equal(
-    backoffMs(1e9, 1, () => 0.25),
+    connectBackoffMs(1e9, 1, () => 0.25),
     7500,
   );
 });

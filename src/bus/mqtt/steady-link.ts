@@ -5,7 +5,7 @@ import type { ClientEnd } from '../../mqtt/client-options.ts';
 import { ConnectRefused } from '../../mqtt/connect-refused.ts';
 import { plainUrl } from '../../mqtt/dial.ts';
 import { tlsFix } from '../../mqtt/tls-fix.ts';
-import { backoffMs } from './backoff.ts';
+import { connectBackoffMs } from './connect-backoff.ts';
 import type { LinkContext } from './link-context.ts';
 import { isLoginRefused, Login } from './login.ts';
 import type { Credentials, LinkChange, LinkStatus, Timing } from './options.ts';
@@ -121,7 +121,7 @@ export class SteadyLink {
         error = undefined;
       }
       if (error || this.#stop.signal.aborted) break;
-      const delayMs = backoffMs(this.#failures, options.urls.length, timing.random, options.maxBackoffMs);
+      const delayMs = connectBackoffMs(this.#failures, options.urls.length, timing.random, options.maxBackoffMs);
       if (delayMs > 0) await timing.sleep(delayMs, this.#stop.signal);
     }
     this.ended.resolve(error);

@@ -1,4 +1,5 @@
 import type { Receipt } from '../../bus/bus.ts';
+import { type BackoffBounds, backoffMs } from '../../core/backoff.ts';
 import { crashPoint } from '../../core/crash-point.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
 import { ConnectRefused } from '../../mqtt/connect-refused.ts';
@@ -10,8 +11,7 @@ import { Suspects } from './suspects.ts';
 
 /** Of payload out at once, so that a window of large events does not fill the memory. */
 const MAX_OUT_BYTES = 4_194_304;
-const RETRY_BASE_MS = 250;
-const RETRY_CAP_MS = 30_000;
+const RETRY: BackoffBounds = { minMs: 250, maxMs: 30_000 };
 /** After a cut over one event alone the next connection first has to hold so long with nothing out. */
 const QUIET_MS = 1000;
 /** What no second attempt mends. */
@@ -160,7 +160,7 @@ export class Sender {
   #backOff(lane: Lane, error: unknown): void {
     if (lane.isSettling) return;
     const { timing, log } = this.#options;
-    const delayMs = timing.random() * Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(lane.failures++, 16));
+    const delayMs = backoffMs(RETRY, lane.failures++, timing.random);
     lane.isSettling = lane.isResting = true;
     log('warn', 'events are not taken now; they are sent again', {
       channel: lane.name,
