@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { HydrantError } from '../../core/errors.ts';
 import { type AwsStandIn, startAws } from '../../testing/aws-stand-in.ts';
 import { until, within } from '../../testing/deadline.ts';
+import { testHangUps } from '../../testing/hang-ups.ts';
 import { RawClient, type RawConnect } from '../../testing/raw-client.ts';
 import { customAuthorizer } from '../credentials/custom-authorizer.ts';
 import { openClient } from '../open-client.ts';
@@ -123,24 +124,14 @@ test('names become topics, and one that is missing is said', () => {
   assert.throws(() => aws({ thing: 'a' } as never), /aws\(\{ endpoint \}\) is missing/);
 });
 
-const closes: [rule: string, reason: RegExp, act: (raw: RawClient) => void][] = [
+testHangUps({ start, login }, [
   ['QoS 2', /^QoS 2$/, (raw) => raw.publish('a', 'x', { qos: 2 })],
   ['a payload that is too large', /^131073 bytes/, (raw) => raw.publish('a', 'x'.repeat(131_073), { qos: 1 })],
   ['a topic that is too long', /^a topic of 257 bytes/, (raw) => raw.publish('a'.repeat(257), 'x', { qos: 1 })],
   ['a topic with too many levels', /^a topic with 8 slashes/, (raw) => raw.publish('a/b/c/d/e/f/g/h/i', 'x', { qos: 1 })],
   ['a reserved topic', /^the topic \$aws\/things\/t2/, (raw) => raw.publish('$aws/things/t2/shadow/update', '{}', { qos: 1 })],
   ['too many messages', /^more than 100 messages/, (raw) => Array.from({ length: 101 }, (_, n) => raw.publish('a', `${n}`, { qos: 1 }))],
-];
-
-for (const [rule, reason, act] of closes) {
-  test(`the stand-in hangs up on ${rule}, as the service does`, async (t) => {
-    const service = await start(t);
-    using raw = await login(service);
-    act(raw);
-    await within(raw.ended, LIMIT_MS, 'the end of the connection');
-    assert.match(service.closings.join(), reason);
-  });
-}
+]);
 
 test('the stand-in hangs up on more than 100 unacknowledged, as the service does', async (t) => {
   const service = await start(t, 1_000);

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { HydrantError } from '../../core/errors.ts';
 import { type AzureStandIn, startAzure } from '../../testing/azure-stand-in.ts';
 import { until, within } from '../../testing/deadline.ts';
+import { testHangUps } from '../../testing/hang-ups.ts';
 import { RawClient, type RawConnect } from '../../testing/raw-client.ts';
 import { sas } from '../credentials/sas.ts';
 import { openClient } from '../open-client.ts';
@@ -93,21 +94,11 @@ test('what the service would hang up on is refused before it is stored', async (
   assert.deepEqual(service.closings, []);
 });
 
-const closes: [rule: string, reason: RegExp, act: (raw: RawClient) => void][] = [
+testHangUps({ start, login }, [
   ['QoS 2', /^QoS 2$/, (raw) => raw.publish('devices/d1/messages/events/', 'x', { qos: 2 })],
   ['a message that is too large', /^262145 bytes/, (raw) => raw.publish('devices/d1/messages/events/a', 'x'.repeat(262_144), { qos: 1 })],
   ['another topic', /^the topic devices\/d2/, (raw) => raw.publish('devices/d2/messages/events/', 'x', { qos: 1 })],
-];
-
-for (const [rule, reason, act] of closes) {
-  test(`the stand-in hangs up on ${rule}, as the service does`, async (t) => {
-    const service = await start(t);
-    using raw = await login(service);
-    act(raw);
-    await within(raw.ended, LIMIT_MS, 'the end of the connection');
-    assert.match(service.closings.join(), reason);
-  });
-}
+]);
 
 test('the stand-in refuses logins as the service does, and hangs up when a signature is over', async (t) => {
   const service = await start(t);

@@ -5,6 +5,7 @@ import { SignJWT } from 'jose';
 import { HydrantError } from '../../core/errors.ts';
 import { startClearblade } from '../../testing/clearblade-stand-in.ts';
 import { until, within } from '../../testing/deadline.ts';
+import { testHangUps } from '../../testing/hang-ups.ts';
 import { RawClient, type RawConnect } from '../../testing/raw-client.ts';
 import type { StandIn } from '../../testing/stand-in.ts';
 import { jwt } from '../credentials/jwt.ts';
@@ -163,7 +164,7 @@ test('a token that expires is replaced before the service hangs up, and nothing 
   assert.deepEqual(service.closings, []);
 });
 
-const closes: [rule: string, reason: RegExp, act: (raw: RawClient) => void][] = [
+testHangUps({ start, login }, [
   ['QoS 2', /^QoS 2$/, (raw) => raw.publish('/devices/d1/events', 'x', { qos: 2 })],
   ['retain', /^retain$/, (raw) => raw.publish('/devices/d1/events', 'x', { qos: 1, retain: true })],
   ['another topic', /^the topic \/devices\/d2\/events$/, (raw) => raw.publish('/devices/d2/events', 'x', { qos: 1 })],
@@ -180,17 +181,7 @@ const closes: [rule: string, reason: RegExp, act: (raw: RawClient) => void][] = 
     /^more than 512 KB/,
     (raw) => Array.from({ length: 3 }, () => raw.publish('/devices/d1/events', 'x'.repeat(200_000), { qos: 1 })),
   ],
-];
-
-for (const [rule, reason, act] of closes) {
-  test(`the stand-in hangs up on ${rule}, as the service does`, async (t) => {
-    const service = await start(t);
-    using raw = await login(service);
-    act(raw);
-    await within(raw.ended, LIMIT_MS, 'the end of the connection');
-    assert.match(service.closings.join(), reason);
-  });
-}
+]);
 
 test('the stand-in refuses logins as the service does', async (t) => {
   const service = await start(t);
