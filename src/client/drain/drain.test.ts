@@ -500,6 +500,7 @@ test('a channel that others send beside has a third of a large window out, and a
   await world.put('backlog', ...names('b', 3000));
   await world.engine.until(1200);
   await world.put('live', 'now');
+  await world.quiet();
   world.engine.ack();
   await world.engine.until(2400);
   world.engine.ack();
