@@ -19,15 +19,15 @@ function answer(request: Request, events: EventStore): Pick<Reply, 'result' | 's
     case 'bounds':
       return { result: events.setBounds(request.channel, request) };
     case 'read':
-      return { result: events.read(request.channel, request.afterSeq, request.maxEvents, request.maxBytes) };
+      return { result: events.reader.read(request.channel, request.afterSeq, request.maxEvents, request.maxBytes) };
     case 'quarantined':
-      return { result: events.quarantined(request.afterSeq, request.maxEvents, request.maxBytes) };
+      return { result: events.reader.quarantined(request.afterSeq, request.maxEvents, request.maxBytes) };
     case 'oldest':
-      return { result: events.oldest(request.channel, request.afterSeq, request.events, request.bytes) };
+      return { result: events.reader.oldest(request.channel, request.afterSeq, request.events, request.bytes) };
     case 'due':
-      return { result: events.due(request.nowMs, request.ages, request.maxEvents) };
+      return { result: events.reader.due(request.nowMs, request.ages, request.maxEvents) };
     case 'note':
-      return { result: events.note(request.name) };
+      return { result: events.reader.note(request.name) };
     case 'poll':
       return { result: events.poll() };
     case 'close':
