@@ -60,6 +60,11 @@ export const ERRORS = {
     retryable: false,
     fix: 'Correct the SQL; `hydrant query "describe events"` lists the columns, docs/guide/query.md the helpers.',
   },
+  HYD_SCHEMA: {
+    retryable: false,
+    fix: 'Correct the payload (`hydrant schema show` says what it must be), or leave `strict` off: then it is published and counted.',
+  },
+  HYD_SOURCE: { retryable: true, fix: 'Run `hydrant source test` with the same options: it tries each step and says what is wrong.' },
   HYD_EXPRESSION: { retryable: false, fix: 'Correct the CEL expression; docs/reference/cli.md lists the variables.' },
 } as const satisfies Record<string, { retryable: boolean; fix: string }>;
 

@@ -1,0 +1,4 @@
+import type { SourceKind } from './source.ts';
+
+/** Every kind of source, in the order of `hydrant source ls`. A new one is a folder beside this file and a line here. */
+export const SOURCES: readonly SourceKind[] = [];

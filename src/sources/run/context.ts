@@ -1,0 +1,103 @@
+import type { Client } from '../../client/client.ts';
+import { HydrantError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { topicFault } from '../../wire/topic.ts';
+import type { EventCheck } from '../catalogue/event-check.ts';
+import type { Cursor, Published, SourceContext, SourceEvent, SourceGap } from '../source.ts';
+import { joinTopic } from '../topic.ts';
+import type { Publishing } from './publishing.ts';
+import type { SourceCounts } from './source-status.ts';
+
+export interface ContextParts {
+  name: string;
+  client: Pick<Client, 'flush'>;
+  publishing: Publishing;
+  cursor: Cursor;
+  counts: SourceCounts;
+  check: EventCheck;
+  /** Refuse what does not match its schema. Default: publish and count it. */
+  strict: boolean;
+  log: Log;
+  now: () => number;
+  random: () => number;
+}
+
+/** Of refusals of one kind a line at once, and then the number of further ones at most this often. */
+const REPEAT_MS = 10_000;
+
+/** What a source is given, on top of a client. */
+export class Context implements SourceContext {
+  readonly name: string;
+  readonly cursor: Cursor;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly #parts: ContextParts;
+  /** By reason: when it was logged, and how many came since. */
+  readonly #told = new Map<string, { ms: number; more: number }>();
+
+  constructor(parts: ContextParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.cursor = parts.cursor;
+    this.log = parts.log;
+    this.now = parts.now;
+    this.random = parts.random;
+  }
+
+  async publish(event: SourceEvent): Promise<Published> {
+    const { check, counts, strict, publishing } = this.#parts;
+    const fault = topicFault(event.topic);
+    if (fault) throw new HydrantError('HYD_TOPIC', `topic ${JSON.stringify(event.topic)}: ${fault}`);
+    const mismatch = event.schema === undefined ? undefined : check(event.schema, event.data, event.payload);
+    if (mismatch !== undefined) {
+      counts.mismatched++;
+      if (strict) throw new HydrantError('HYD_SCHEMA', `${event.topic}: ${mismatch}`);
+      this.#note('does not match its schema', { topic: event.topic, schema: event.schema, why: mismatch });
+    }
+    const published = await publishing.publish(event);
+    counts.published++;
+    counts.eventMs = counts.seenMs = this.now();
+    return published;
+  }
+
+  async flushed(): Promise<void> {
+    const { client, publishing } = this.#parts;
+    await publishing.stored();
+    await client.flush();
+  }
+
+  async gap({ base, ...gap }: SourceGap): Promise<void> {
+    this.#parts.counts.gaps++;
+    this.log('warn', 'events are missing that the upstream cannot give again', { ...gap });
+    const data = { source: this.name, ...gap };
+    await this.publish({ topic: joinTopic(base, '$gap'), payload: JSON.stringify(data), schema: 'source.gap', data, time: gap.until });
+  }
+
+  refused(reason: string, fields: Record<string, unknown> = {}): void {
+    const { refused } = this.#parts.counts;
+    refused.set(reason, (refused.get(reason) ?? 0) + 1);
+    this.#note(reason, fields);
+  }
+
+  up(): void {
+    this.#parts.counts.up = true;
+    this.seen();
+  }
+
+  seen(lagMs?: number): void {
+    this.#parts.counts.seenMs = this.now();
+    if (lagMs !== undefined) this.#parts.counts.lagMs = Math.max(0, lagMs);
+  }
+
+  #note(reason: string, fields: Record<string, unknown>): void {
+    const told = this.#told.get(reason);
+    const nowMs = this.now();
+    if (told && nowMs - told.ms < REPEAT_MS) {
+      told.more++;
+      return;
+    }
+    this.#told.set(reason, { ms: nowMs, more: 0 });
+    this.log('warn', reason, { ...fields, ...(told && told.more > 0 && { more: told.more }) });
+  }
+}

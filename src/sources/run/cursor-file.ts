@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { writeFileAtomic } from '../../core/atomic-file.ts';
+import { HydrantError, systemCode } from '../../core/errors.ts';
+import type { Cursor } from '../source.ts';
+
+/** Between two writes; what is not saved at a crash is read again and published under the same ids. */
+const INTERVAL_MS = 250;
+
+/**
+ * Opens the cursor of a source: a JSON file, replaced whole.
+ * @param stored resolves once everything published so far is on disk, so that the cursor is never ahead of the outbox
+ * @throws HYD_DATA_FORMAT when the file is no JSON object
+ */
+export async function openCursorFile(path: string, stored: () => Promise<void>): Promise<CursorFile> {
+  return new CursorFile(path, await readValues(path), stored);
+}
+
+export class CursorFile implements Cursor {
+  readonly #path: string;
+  readonly #stored: () => Promise<void>;
+  readonly #values: Record<string, unknown>;
+  #isDirty = false;
+  #saving: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Told when it could not be saved; `saved` throws the same. */
+  onFailure: (error: unknown) => void = () => {};
+
+  constructor(path: string, values: Record<string, unknown>, stored: () => Promise<void>) {
+    this.#path = path;
+    this.#values = values;
+    this.#stored = stored;
+  }
+
+  get<T>(name: string): T | undefined {
+    return this.#values[name] as T | undefined;
+  }
+
+  set(name: string, value: unknown): void {
+    if (value === undefined) delete this.#values[name];
+    else this.#values[name] = value;
+    this.#isDirty = true;
+    this.#timer ??= setTimeout(() => void this.saved().catch(this.onFailure), INTERVAL_MS).unref();
+  }
+
+  async saved(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#saving) await this.#saving;
+    if (!this.#isDirty) return;
+    this.#saving = this.#save().finally(() => {
+      this.#saving = undefined;
+    });
+    await this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    this.#isDirty = false;
+    const text = `${JSON.stringify(this.#values, undefined, 2)}\n`;
+    try {
+      await this.#stored();
+      await writeFileAtomic(this.#path, text);
+    } catch (error) {
+      this.#isDirty = true;
+      throw error;
+    }
+  }
+}
+
+async function readValues(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return {};
+    throw error;
+  }
+  try {
+    const values: unknown = JSON.parse(text);
+    if (typeof values === 'object' && values !== null && !Array.isArray(values)) return values as Record<string, unknown>;
+  } catch {
+    // Said below.
+  }
+  throw new HydrantError('HYD_DATA_FORMAT', `${path} is no cursor of a source: it is not a JSON object`, {
+    fix: `Put back the file from a backup, or remove it: the source then begins as if it had never run.`,
+  });
+}

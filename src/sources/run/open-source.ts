@@ -1,0 +1,87 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from '../../client/client.ts';
+import { openClient } from '../../client/open-client.ts';
+import type { ClientOptions } from '../../client/options.ts';
+import { HydrantError } from '../../core/errors.ts';
+import { lockFile } from '../../core/file-lock.ts';
+import type { Log } from '../../core/log.ts';
+import type { EventCheck } from '../catalogue/event-check.ts';
+import type { SourceKind, TestStep } from '../source.ts';
+import { Context } from './context.ts';
+import { openCursorFile } from './cursor-file.ts';
+import { Publishing } from './publishing.ts';
+import { runSource } from './run-source.ts';
+import { SourceCounts, type SourceStatus } from './source-status.ts';
+
+export interface OpenSourceOptions<Options> {
+  kind: SourceKind<Options>;
+  /** As the kind's schema gives them. */
+  options: Options;
+  /** Names the instance: its folder, its channel, its log lines. */
+  name: string;
+  /** Where outbox and cursor are, made when missing. */
+  folder: string;
+  /** Where it publishes. */
+  bus: Pick<ClientOptions, 'url' | 'bus' | 'credentials' | 'tls' | 'clientId'>;
+  check: EventCheck;
+  /** Default false. */
+  strict?: boolean;
+  log: Log;
+  /** Default Date.now and Math.random. */
+  now?: () => number;
+  random?: () => number;
+}
+
+/** A source at work. */
+export interface OpenSource extends AsyncDisposable {
+  readonly name: string;
+  readonly client: Client;
+  status(): SourceStatus;
+  /** Runs until aborted, or until the upstream has ended for good. @throws HYD_USAGE, HYD_CONFIG */
+  run(signal: AbortSignal): Promise<void>;
+  test(signal: AbortSignal): AsyncIterable<TestStep>;
+  /** Sends what it can until the deadline; the rest stays in the outbox. Twice is fine. */
+  close(options: { deadlineMs: number }): Promise<{ remaining: number }>;
+}
+
+/** How long a full outbox holds back the upstream before the source breaks off and tries again from its cursor. */
+const PATIENCE_MS = 60_000;
+
+/**
+ * Opens a source with its own outbox and cursor.
+ * @throws HYD_DATA_BUSY when another process has the folder; HYD_OUTBOX, HYD_DATA_FORMAT; what the kind's `open` throws
+ */
+export async function openSource<Options>(opening: OpenSourceOptions<Options>): Promise<OpenSource> {
+  const { kind, options, name, folder, bus, check, strict = false, now = Date.now, random = Math.random } = opening;
+  const log: Log = (level, message, fields) => opening.log(level, message, { source: name, ...fields });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await using stack = new AsyncDisposableStack();
+  const lock = lockFile(join(folder, 'lock'));
+  if (!lock) throw new HydrantError('HYD_DATA_BUSY', `another process runs the source ${name} in ${folder}`);
+  stack.defer(() => lock.release());
+  const whenFull = kind.whenFull ?? 'wait';
+  const channels = { [name]: { whenFull, ...(whenFull === 'wait' && { waitMs: PATIENCE_MS }) } };
+  const client = await openClient({ ...bus, outbox: join(folder, 'outbox'), channels, log });
+  stack.defer(async () => void (await client.close({ deadlineMs: 0 })));
+  const publishing = new Publishing(client, name);
+  const cursor = await openCursorFile(join(folder, 'cursor.json'), () => publishing.stored());
+  cursor.onFailure = (error) => log('warn', 'the cursor could not be saved', { error: String(error) });
+  const counts = new SourceCounts();
+  const context = new Context({ name, client, publishing, cursor, counts, check, strict, log, now, random });
+  const source = await kind.open(options, context);
+  const opened = stack.move();
+  return {
+    name,
+    client,
+    status: () => counts.read(now()),
+    run: (signal) => runSource(source, { context, counts, publishing }, signal),
+    test: (signal) => source.test(signal),
+    async close({ deadlineMs }) {
+      const { remaining } = await client.close({ deadlineMs });
+      await opened.disposeAsync();
+      return { remaining };
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}

@@ -1,0 +1,75 @@
+import type { Client } from '../../client/client.ts';
+import { HydrantError } from '../../core/errors.ts';
+import type { Published, SourceEvent } from '../source.ts';
+
+/** Events given to the outbox and not yet on disk, at most. */
+const WINDOW = 1000;
+
+/** Gives events to a client, in order, with room for so many on their way to the disk. */
+export class Publishing {
+  readonly #client: Pick<Client, 'publish'>;
+  readonly #channel: string;
+  #waiting = 0;
+  /** The first that could not be stored: what came after it must not move a cursor. */
+  #failure: unknown;
+  #wake: (() => void)[] = [];
+
+  constructor(client: Pick<Client, 'publish'>, channel: string) {
+    this.#client = client;
+    this.#channel = channel;
+  }
+
+  /** @throws what kept an earlier event from the disk */
+  async publish({ topic, payload, id, contentType = 'application/json', time, retain }: SourceEvent): Promise<Published> {
+    while (this.#waiting >= WINDOW) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    this.#assertSound();
+    const published = this.#client.publish({
+      topic,
+      payload,
+      id,
+      contentType,
+      retain,
+      channel: this.#channel,
+      ...(time && { props: { time } }),
+    });
+    this.#waiting++;
+    published.stored.then(this.#onStored, this.#onFailure);
+    published.acked.catch(() => {});
+    return published;
+  }
+
+  /** Resolves once all that was published so far is on disk. @throws what kept one from it */
+  async stored(): Promise<void> {
+    while (this.#waiting > 0) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    this.#assertSound();
+  }
+
+  /** A new run of the source begins where the cursor stands. */
+  forgetFailure(): void {
+    this.#failure = undefined;
+  }
+
+  readonly #onStored = (): void => {
+    this.#waiting--;
+    this.#wakeAll();
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#waiting--;
+    this.#failure ??= error;
+    this.#wakeAll();
+  };
+
+  #wakeAll(): void {
+    if (this.#wake.length === 0 || (this.#waiting >= WINDOW && !this.#failure)) return;
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const resolve of wake) resolve();
+  }
+
+  #assertSound(): void {
+    if (this.#failure === undefined) return;
+    if (this.#failure instanceof HydrantError) throw this.#failure;
+    throw new HydrantError('HYD_OUTBOX', `an event could not be stored: ${String(this.#failure)}`, { cause: this.#failure });
+  }
+}
