@@ -39,7 +39,7 @@ export const brokerOptions = z.strictObject({
     .int()
     .min(1)
     .max(65_535)
-    .default(1000)
+    .default(10_000)
     .describe('QoS 1 and 2 deliveries out and not yet on disk, at most. On MQTT 3.1.1 the broker has its own limit.'),
   sessionExpiry: duration({ minMs: 1000 })
     .prefault('7d')

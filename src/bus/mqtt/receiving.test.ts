@@ -294,6 +294,31 @@ test('reading stops while too many bytes wait for the reader, and goes on withou
   });
 });
 
+test('ten thousand that are out when the connection ends come again, are taken once, and are acknowledged in their order', async () => {
+  const count = 10_000;
+  const ids = Array.from({ length: count }, (_, i) => i + 1);
+  await read({ ...kept, subscribe: { maxInFlight: count } }, async (reader) => {
+    const { session, log } = reader;
+    const connect = session.server.packets.find((packet) => packet.cmd === 'connect')!;
+    assert.equal(connect.properties?.receiveMaximum, count);
+    for (const id of ids) session.publish(id, `${id}`, { qos: id % 2 ? 1 : 2 });
+    await log.until(count);
+    session.hangUp();
+    await session.until(() => session.connects === 2);
+    for (const id of ids) session.publish(id, `${id}`, { qos: id % 2 ? 1 : 2, dup: true });
+    session.publish(0, 'flush', PING);
+    for (const delivery of log.deliveries) delivery.ack();
+    await session.until(`pubrec ${count}`);
+    await log.until((payloads) => payloads.at(-1) === 'flush');
+    assert.deepEqual(log.payloads, [...ids.map(String), 'flush']);
+    const answers = session.seen.filter((each) => /^pub(ack|rec)/.test(each));
+    assert.deepEqual(
+      answers,
+      ids.map((id) => `${id % 2 ? 'puback' : 'pubrec'} ${id}`),
+    );
+  });
+});
+
 test('what a session brings before SUBACK, however much, does not keep the subscription from standing', async () => {
   const payload = Buffer.alloc(1000, 'x');
   const inbox = new MemoryInbox();
