@@ -5,7 +5,7 @@ import { compactOptions } from '../archive/upkeep/compact-options.ts';
 import { uploadOptions, uploadTarget } from '../archive/upload/upload-options.ts';
 import { clientOptions, limitOptions, sessionOptions, sysOptions } from '../broker/options.ts';
 import { errorText } from '../core/errors.ts';
-import { byteSize, duration } from '../core/option-types.ts';
+import { byteSize, duration, listed } from '../core/option-types.ts';
 import { s3Options } from '../storage/options.ts';
 import { filterFault } from '../wire/topic.ts';
 import { listenerOptions, tlsOptions } from './listener-options.ts';
@@ -13,14 +13,6 @@ import { listenerOptions, tlsOptions } from './listener-options.ts';
 const filters = () => z.array(listed('topic filters such as "devices/+/debug" or "$noise/#"', filterFault));
 
 const regex = () => listed('regular expressions', regexFault);
-
-/** One of a list: a mistake names which, and why. */
-function listed(expected: string, fault: (value: string) => string | undefined) {
-  return z.string().superRefine((value, context) => {
-    const why = fault(value);
-    if (why) context.addIssue({ code: 'custom', message: `expected ${expected}; ${JSON.stringify(value)} is none: ${why}` });
-  });
-}
 
 /**
  * The whole configuration: one YAML file, `HYDRANT_*` variables and flags all end up in this shape.

@@ -73,6 +73,8 @@ journal:
   qos0: maybe
   exclude: [a/#, "b#"]
   rotate: {bytes: 10 potatoes, age: 15}
+archive:
+  broker: {filters: [a/#, b/#/c]}
 log: {level: loud}
 `;
   assert.deepEqual(await faultsOf(yaml), [
@@ -83,7 +85,8 @@ log: {level: loud}
     'hydrant.yaml:6:12: journal.exclude is ["a/#","b#"]: expected topic filters such as "devices/+/debug" or "$noise/#"; "b#" is none: # stands for all that follows, so it must be the whole last level',
     'hydrant.yaml:7:19: journal.rotate.bytes is "10 potatoes": expected a size such as 64KiB, 128MiB or 10GB, at least 64KiB',
     'hydrant.yaml:7:37: journal.rotate.age is 15: expected a duration such as 250ms, 15m or 7d',
-    'hydrant.yaml:8:14: log.level is "loud": expected one of debug, info, warn, error',
+    'hydrant.yaml:9:21: archive.broker.filters is ["a/#","b/#/c"]: expected topic filters such as "devices/#"; "b/#/c" is none: # stands for all that follows, so it must be the whole last level',
+    'hydrant.yaml:10:14: log.level is "loud": expected one of debug, info, warn, error',
   ]);
 });
 

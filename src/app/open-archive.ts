@@ -8,7 +8,7 @@ import type { SealerOptions } from '../archive/sealer-options.ts';
 import { openUpkeep, type Upkeep } from '../archive/upkeep/upkeep.ts';
 import { openUploader, type Uploader } from '../archive/upload/uploader.ts';
 import type { UploaderOptions } from '../archive/upload/uploader-options.ts';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { settlesWithin } from '../core/settles-within.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -74,8 +74,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const catalogue = new Catalogue({ store: stored ?? local });
   const keeper = sealer && new CompletenessKeeper({ path: join(dataDir, 'catalogue.db'), journal, log });
   void keeper?.catchUp(catalogue).catch((error) => {
-    const fix = error instanceof HydrantError ? error.fix : undefined;
-    log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error), fix });
+    log('warn', 'the catalogue of hours is not complete yet', { error: errorText(error), fix: errorFix(error) });
   });
   const upkeep =
     sealer &&

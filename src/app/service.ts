@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { errorFix, errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { keepCompiledCode, releaseStartUpMemory } from '../core/start-up.ts';
 import { type AppLog, createJsonLog, createTextLog } from './app-log.ts';
@@ -199,9 +199,9 @@ class Service {
       await this.#announce(role, { ...facts, reload: { at: new Date().toISOString() } });
       this.#log.log('info', 'the configuration was read again', { event: 'reload', applied, needRestart });
     } catch (error) {
-      const fix = error instanceof HydrantError ? error.fix : undefined;
       await this.#announce(role, { reload: { at: new Date().toISOString(), error: errorText(error) } });
-      this.#log.log('error', 'the configuration was not taken over; the old one stays', { event: 'reload', error: errorText(error), fix });
+      const why = { error: errorText(error), fix: errorFix(error) };
+      this.#log.log('error', 'the configuration was not taken over; the old one stays', { event: 'reload', ...why });
     }
     await this.#manager.ready(role.status);
   }

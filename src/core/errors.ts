@@ -100,3 +100,8 @@ export function errorText(error: unknown): string {
   const { reason } = error as { reason?: unknown };
   return typeof reason === 'string' && /^ERR_O?SSL_/.test(systemCode(error) ?? '') ? reason : error.message;
 }
+
+/** What to do about whatever was thrown, where that is known. For logs, beside `errorText`. */
+export function errorFix(error: unknown): string | undefined {
+  return error instanceof HydrantError ? error.fix : undefined;
+}

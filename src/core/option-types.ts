@@ -32,6 +32,18 @@ export function filePath() {
   return z.string().min(1).meta({ path: true });
 }
 
+/**
+ * A text of a list: a mistake names which, and why.
+ * @param expected what the texts are, with an example
+ * @param fault what is wrong with a text, or undefined
+ */
+export function listed(expected: string, fault: (value: string) => string | undefined) {
+  return z.string().superRefine((value, context) => {
+    const why = fault(value);
+    if (why) context.addIssue({ code: 'custom', message: `expected ${expected}; ${JSON.stringify(value)} is none: ${why}` });
+  });
+}
+
 function readDuration(value: string | 0): number {
   return value === 0 ? 0 : (parseDuration(value) ?? Number.NaN);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, filePath } from '../../core/option-types.ts';
+import { duration, filePath, listed } from '../../core/option-types.ts';
 import { filterFault } from '../../wire/topic.ts';
 
 const text = () => z.string().min(1).optional();
@@ -24,7 +24,7 @@ export const brokerOptions = z.strictObject({
     .transform((version): 4 | 5 => (version === '3.1.1' ? 4 : 5))
     .describe('MQTT version; 5 falls back to 3.1.1 where the broker knows no 5.'),
   filters: z
-    .array(z.string().refine((filter) => filterFault(filter) === undefined, { error: 'expected topic filters such as "devices/#"' }))
+    .array(listed('topic filters such as "devices/#"', filterFault))
     .min(1)
     .default(['#'])
     .describe('Topic filters of what is archived. `#` does not match topics that begin with $: name those.'),

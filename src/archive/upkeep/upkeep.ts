@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { SegmentInfo } from '../../journal/segment.ts';
 import type { ObjectStore, ReadableStore } from '../../storage/store.ts';
@@ -147,7 +147,7 @@ export class Upkeep {
     this.#log('error', `cannot ${what}; trying again by itself`, {
       ...fields,
       error: errorText(error),
-      fix: error instanceof HydrantError ? error.fix : undefined,
+      fix: errorFix(error),
     });
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { crashPoint } from '../../core/crash-point.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import { settlesWithin } from '../../core/settles-within.ts';
 import { createFsStore } from '../../storage/drivers/fs.ts';
@@ -207,7 +207,7 @@ export class Uploader implements Uploads {
       attempts: upload.attempts,
       pending: this.#queue.size,
       error: errorText(error),
-      fix: error instanceof HydrantError ? error.fix : undefined,
+      fix: errorFix(error),
     });
   }
 
@@ -299,7 +299,7 @@ export class Uploader implements Uploads {
       if (this.#isEnd(error)) return false;
       this.#counts.failures++;
       this.#counts.lastError = errorText(error);
-      this.#log('error', `cannot ${what}; trying again by itself`, { error: errorText(error) });
+      this.#log('error', `cannot ${what}; trying again by itself`, { error: errorText(error), fix: errorFix(error) });
       return false;
     }
   }

@@ -1,4 +1,4 @@
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import type { Client, FilterRequest } from '../../mqtt/client.ts';
 import type { PublishPacket } from '../../mqtt/packet.ts';
 import { matchFilter } from '../../wire/topic.ts';
@@ -134,7 +134,11 @@ export class FilterSet {
   }
 
   #retryLater(client: Client, filters: readonly string[], error: Error): void {
-    this.#context.log('error', 'the broker refuses filters that it had granted', { clientId: client.clientId, error: errorText(error) });
+    this.#context.log('error', 'the broker refuses filters that it had granted', {
+      clientId: client.clientId,
+      error: errorText(error),
+      fix: errorFix(error),
+    });
     const timer = setTimeout(() => {
       this.#subscribe(client, filters).then(
         () => this.#context.log('info', 'the broker grants the filters again', { clientId: client.clientId }),

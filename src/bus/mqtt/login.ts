@@ -1,4 +1,4 @@
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { ConnectRefused } from '../../mqtt/connect-refused.ts';
 import { plainUrl } from '../../mqtt/dial.ts';
 import type { LinkContext } from './link-context.ts';
@@ -85,8 +85,7 @@ async function askWithin(provider: CredentialProvider, request: CredentialReques
     return await Promise.race([provider({ ...request, signal: asking.signal }), givenUp.promise]);
   } catch (cause) {
     if (cause instanceof HydrantError && cause.code === 'HYD_CREDENTIALS') throw cause;
-    const fix = cause instanceof HydrantError ? cause.fix : undefined;
-    throw new HydrantError('HYD_CREDENTIALS', `no credentials for ${url}: ${errorText(cause)}`, { cause, fix });
+    throw new HydrantError('HYD_CREDENTIALS', `no credentials for ${url}: ${errorText(cause)}`, { cause, fix: errorFix(cause) });
   } finally {
     clearTimeout(timer);
     stop.removeEventListener('abort', stopped);

@@ -1,4 +1,4 @@
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import type { Client } from '../../mqtt/client.ts';
 import { plainUrl } from '../../mqtt/dial.ts';
 import { connectBackoffMs } from './connect-backoff.ts';
@@ -96,6 +96,7 @@ export class Renewal {
         url: plainUrl(url),
         clientId: client.clientId,
         error: errorText(error),
+        fix: errorFix(error),
       });
       wanted?.promise.catch(() => {});
       wanted?.reject(error);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { type Client, type ClientOptions, connectClient } from '../../mqtt/client.ts';
 import type { ClientEnd } from '../../mqtt/client-options.ts';
 import { ConnectRefused } from '../../mqtt/connect-refused.ts';
@@ -115,6 +115,7 @@ export class SteadyLink {
         this.#context.log('error', 'trying again what no attempt is likely to mend', {
           clientId: this.#owner.clientId,
           error: errorText(error),
+          fix: errorFix(error),
         });
         this.#failures = Math.max(this.#failures, LONGEST * options.urls.length);
         this.#drops = 0;
@@ -221,13 +222,15 @@ export class SteadyLink {
     this.#failures++;
     // A provider that hears of a refused login may have others.
     if (!this.#stood && isFinal(error) && !(options.credentials && isLoginRefused(error))) return error as HydrantError;
-    log('warn', 'no connection to the broker', { url: plainUrl(url), clientId: this.#owner.clientId, error: errorText(error) });
+    const why = { error: errorText(error), fix: errorFix(error) };
+    log('warn', 'no connection to the broker', { url: plainUrl(url), clientId: this.#owner.clientId, ...why });
     return undefined;
   }
 
   #onLoss(url: string, { error, reasonCode, hungUp }: ClientEnd, soon: boolean): HydrantError | undefined {
     const { clientId, durable, isStuck } = this.#owner;
-    this.#context.log('warn', 'the connection to the broker is lost', { url: plainUrl(url), clientId, error: errorText(error) });
+    const why = { error: errorText(error), fix: errorFix(error) };
+    this.#context.log('warn', 'the connection to the broker is lost', { url: plainUrl(url), clientId, ...why });
     this.#drops = soon && hungUp && !isStuck ? this.#drops + 1 : 0;
     this.#failures = soon ? this.#failures + 1 : 0;
     if (soon) this.#turn++;

@@ -1,7 +1,7 @@
 import type { Receipt } from '../../bus/bus.ts';
 import { type BackoffBounds, backoffMs } from '../../core/backoff.ts';
 import { crashPoint } from '../../core/crash-point.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { ConnectRefused } from '../../mqtt/connect-refused.ts';
 import type { OutboxRecord } from '../outbox/outbox.ts';
 import type { DrainOptions } from './drain-options.ts';
@@ -165,6 +165,7 @@ export class Sender {
     log('warn', 'events are not taken now; they are sent again', {
       channel: lane.name,
       error: errorText(error),
+      fix: errorFix(error),
       inMs: Math.round(delayMs),
     });
     this.#host.later(delayMs, () => {
