@@ -1,4 +1,3 @@
-import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Catalogue } from '../archive/catalogue.ts';
 import { CompletenessKeeper } from '../archive/hours/completeness-keeper.ts';
@@ -8,7 +7,7 @@ import type { SealerOptions } from '../archive/sealer-options.ts';
 import { openUpkeep, type Upkeep } from '../archive/upkeep/upkeep.ts';
 import { openUploader, type Uploader } from '../archive/upload/uploader.ts';
 import type { UploaderOptions } from '../archive/upload/uploader-options.ts';
-import { errorFix, errorText, HydrantError } from '../core/errors.ts';
+import { errorFix, errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { settlesWithin } from '../core/settles-within.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -17,6 +16,7 @@ import { openStore, parseStoreUrl } from '../storage/open.ts';
 import type { ObjectStore } from '../storage/store.ts';
 import { createUnionStore } from '../storage/union.ts';
 import type { Config } from './config-schema.ts';
+import { prepareRemoteFolder } from './remote-folder.ts';
 
 /** Each look lists the whole store. */
 const REMOTE_RETENTION_MS = 15 * 60_000;
@@ -49,7 +49,7 @@ export interface Archive {
 
 /**
  * A remote store that cannot be reached is no error: what is sealed waits in the data folder.
- * @throws HYD_CONFIG for options that do not go together
+ * @throws HYD_CONFIG for options that do not go together, and for a folder that nothing can be uploaded to
  */
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const { dataDir, config, journal, log } = options;
@@ -121,19 +121,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   };
 }
 
-/** @throws HYD_CONFIG when it would be the local archive itself: what is uploaded is removed there */
+/** @throws HYD_CONFIG for a folder that objects cannot go to */
 async function openRemote(to: string, localDir: string, { config, journal, log }: ArchiveOptions): Promise<ObjectStore> {
   const location = parseStoreUrl(to);
-  if (location.kind === 'file') {
-    await mkdir(localDir, { recursive: true, mode: 0o700 });
-    const here = await stat(localDir, { bigint: true });
-    const there = await stat(location.path, { bigint: true }).catch(() => undefined);
-    if (here.ino === there?.ino && here.dev === there.dev) {
-      throw new HydrantError('HYD_CONFIG', `archive.to is ${to}, which is the archive of the data folder itself`, {
-        fix: 'Leave archive.to out to keep the archive in the data folder, or name another folder.',
-      });
-    }
-  }
+  if (location.kind === 'file') await prepareRemoteFolder(location.path, { to, localDir, log });
   return openStore(to, { s3: config.archive.s3, makeBucket: true, owns: (key) => isKeyOf(journal.id, key), log });
 }
 
