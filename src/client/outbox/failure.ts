@@ -27,3 +27,11 @@ export function outboxError(path: string, doing: string, failure: Failure): Hydr
     fix: 'Move it aside and go on with a new one; what is whole in it `sqlite3 outbox.db .recover` prints.',
   });
 }
+
+export function closedError(path: string): HydrantError {
+  return new HydrantError('HYD_CLOSED', `the outbox ${path} is closed`);
+}
+
+export function abortError(signal: AbortSignal): HydrantError {
+  return new HydrantError('HYD_ABORTED', 'the caller stopped waiting for the outbox', { cause: signal.reason });
+}

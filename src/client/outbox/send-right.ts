@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { HydrantError } from '../../core/errors.ts';
 import { type FileLock, lockFile } from '../../core/file-lock.ts';
+import { abortError, closedError } from './failure.ts';
 
 /** The right to send from an outbox folder, which one process has at a time: a lock that ends with it. In memory nobody else is there. */
 export class SendRight {
@@ -30,7 +30,7 @@ export class SendRight {
         if (!this.#closed && !signal?.aborted && !this.#take()) return;
         this.#claims = this.#claims.filter((other) => other !== attempt);
         signal?.removeEventListener('abort', attempt);
-        if (this.#closed) reject(new HydrantError('HYD_CLOSED', `the outbox ${this.#path} is closed`));
+        if (this.#closed) reject(closedError(this.#path));
         else if (signal?.aborted) reject(abortError(signal));
         else resolve();
       };
@@ -82,8 +82,4 @@ export class SendRight {
   #lock(): FileLock | undefined {
     return lockFile(join(this.#path, 'sender.lock'));
   }
-}
-
-export function abortError(signal: AbortSignal): HydrantError {
-  return new HydrantError('HYD_ABORTED', 'the caller stopped waiting for the outbox', { cause: signal.reason });
 }

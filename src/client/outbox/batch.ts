@@ -1,0 +1,50 @@
+import type { Lane, Put } from './lane.ts';
+import type { Change, ChangeResult, CommitResult } from './messages.ts';
+import type { OutboxRecord } from './outbox.ts';
+
+export interface PendingChange {
+  change: Change;
+  resolve: (result: ChangeResult) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Who waits until what was removed before is durable. */
+export interface Settling {
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/** What one commit takes. */
+export interface Batch {
+  epoch: number;
+  nowMs: number;
+  puts: Put[];
+  removed: number[];
+  changes: PendingChange[];
+  settling: Settling[];
+}
+
+/** The puts of a batch that are stored, with their records, and those for which there was no room. */
+interface Sorted {
+  stored: Put[];
+  /** One for each that is stored. */
+  records: OutboxRecord[];
+  refused: Put[];
+}
+
+export function sortPuts({ puts, nowMs }: Batch, { firsts, refused }: CommitResult): Sorted {
+  const places = new Map<Lane, number>();
+  const sorted: Sorted = { stored: [], records: [], refused: [] };
+  let channels = 0;
+  for (const [i, put] of puts.entries()) {
+    let seq = places.get(put.lane);
+    if (seq === undefined) seq = firsts[channels++]!;
+    if (refused[sorted.refused.length] === i) sorted.refused.push(put);
+    else {
+      sorted.stored.push(put);
+      sorted.records.push({ ...put.event, seq: seq++, storedMs: nowMs, attempts: 0 });
+    }
+    places.set(put.lane, seq);
+  }
+  return sorted;
+}
