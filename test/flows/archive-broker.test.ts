@@ -75,6 +75,24 @@ test('what comes while the archiver is away is archived by the next one (archive
   assert.deepEqual(texts(await findEvents(data)), ['missed 1', 'missed 2', 'end']);
 });
 
+test('another URL of the broker that has the session is no gap, a broker that has none is one', async () => {
+  const { data, topic } = place();
+  const start = (broker: string) => startArchiver({ broker, data, args: ['--filter', `${topic}/#`] });
+  await (await start(mosquitto.url)).stop();
+  await publisher.deliver(`${topic}/a`, 'missed', { qos: 2 });
+  {
+    await using archiver = await start(mosquitto.url.replace('127.0.0.1', 'localhost'));
+    await archiver.recorded(`${topic}/a`);
+    assert.equal((await archiver.stop()).code, 0);
+  }
+  assert.deepEqual(texts(await findEvents(data)), ['missed']);
+  assert.deepEqual(await findEvents(data, '$hydrant/gap'), []);
+  await using other = await startMosquitto();
+  await using archiver = await start(other.url);
+  assert.equal((await archiver.logged((entry) => entry.event === 'gap', 'the gap')).broker, other.url);
+  await archiver.recorded('$hydrant/gap');
+});
+
 test('topics are left out by filter and by regular expression, and a reload changes which', async () => {
   const { data, topic } = place();
   const config = join(folder.path, `${topic}.yaml`);

@@ -121,26 +121,43 @@ test('a session that is lost leaves a gap to be told, which is over once the jou
   assert.equal(place.inbox.gap, undefined);
 });
 
-test('another client id or engine is another session: nothing is taken for known, and the time between is a gap', async () => {
-  for (const [urls, clientId] of [
-    [['mqtt://b'], 'archive-1'],
-    [['mqtt://a'], 'archive-2'],
-  ] as const) {
-    await using folder = await createTempFolder('hydrant-inbox');
-    {
-      await using place = await openPlace(folder.path);
-      await place.inbox.begin('i1');
-      await place.append({ inbound: 'i1:7' });
-    }
-    {
-      await using place = await openPlace(folder.path, [...urls], clientId);
-      assert.equal(place.inbox.incarnation, undefined);
-      assert.equal(place.inbox.has(7), false);
-      assert.equal(place.inbox.gap?.untilMs, 1_000_000);
-    }
-    await using back = await openPlace(folder.path);
-    assert.equal(back.inbox.has(7), false);
+test('another client id is another session: nothing is taken for known, and the time between is a gap', async () => {
+  await using folder = await createTempFolder('hydrant-inbox');
+  {
+    await using place = await openPlace(folder.path);
+    await place.inbox.begin('i1');
+    await place.append({ inbound: 'i1:7' });
   }
+  {
+    await using place = await openPlace(folder.path, ['mqtt://a'], 'archive-2');
+    assert.equal(place.inbox.incarnation, undefined);
+    assert.equal(place.inbox.has(7), false);
+    assert.equal(place.inbox.gap?.untilMs, 1_000_000);
+  }
+  await using back = await openPlace(folder.path);
+  assert.equal(back.inbox.has(7), false);
+});
+
+test('at another URL nothing is taken for known, and only when no session is there the time between is a gap', async () => {
+  await using folder = await createTempFolder('hydrant-inbox');
+  {
+    await using place = await openPlace(folder.path);
+    place.inbox.tick(true);
+    await place.inbox.begin('i1');
+    await place.append({ inbound: 'i1:7' });
+    await place.inbox.noteFilters(['a']);
+  }
+  let incarnation: string | undefined;
+  for (const start of ['first', 'again']) {
+    await using place = await openPlace(folder.path, ['mqtt://b']);
+    assert.match(place.inbox.incarnation!, /^[0-9a-f]{16}$/);
+    assert.equal(place.inbox.incarnation, incarnation ?? place.inbox.incarnation, start);
+    assert.deepEqual([place.inbox.has(7), place.inbox.filters, place.inbox.gap], [false, [], undefined]);
+    incarnation = place.inbox.incarnation;
+  }
+  await using lost = await openPlace(folder.path, ['mqtt://b']);
+  await lost.inbox.begin('i2');
+  assert.deepEqual(lost.inbox.gap, { reason: 'session-lost', fromMs: 1_000_000, untilMs: 1_000_000 });
 });
 
 test('one more broker in the list is no other session, nor is the first one left out later', async () => {

@@ -1,6 +1,7 @@
 import type { Gap, Inbox } from '../../bus/bus.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { crashPoint } from '../../core/crash-point.ts';
+import { createHexId } from '../../core/id.ts';
 import type { StateStore } from '../../core/state-store.ts';
 import type { Hold } from '../../journal/holds.ts';
 import type { Journal } from '../../journal/journal.ts';
@@ -155,7 +156,7 @@ export class JournalInbox implements Inbox {
       for (const { packetId, seq } of await this.#store.all('SELECT packetId, seq FROM inbound'))
         this.#stored.set(Number(packetId), Number(seq));
       this.#setMeta('owner', JSON.stringify(this.#owner));
-    } else await this.#changeOwner(meta.get('incarnation'));
+    } else await this.#changeOwner(meta.get('owner'), meta.get('incarnation'));
     await this.#replay();
     this.#hold.set(this.#notedSeq + 1);
   }
@@ -166,11 +167,19 @@ export class JournalInbox implements Inbox {
     return clientId === this.#owner.clientId && urls.some((url) => this.#owner.urls.includes(url));
   }
 
-  /** The session of before is another engine's or another client id's: what came there since is not here. */
-  async #changeOwner(before: string | undefined): Promise<void> {
-    if (before !== undefined) this.noteGap({ reason: 'session-lost', fromMs: this.#seenMs || undefined, untilMs: this.#clock.now() });
+  /**
+   * The session of before may be another engine's. Under the same client id the engine says whether it has one: if so nothing was missed, else
+   * that one counts as lost. What came for another client id since is not here.
+   */
+  async #changeOwner(owner: string | undefined, before: string | undefined): Promise<void> {
     this.#store.write('DELETE FROM inbound');
     this.#store.write("DELETE FROM meta WHERE key IN ('incarnation', 'filters')");
+    if (before !== undefined && owner !== undefined) {
+      if ((JSON.parse(owner) as InboxOwner).clientId === this.#owner.clientId) {
+        this.#incarnation = createHexId(8);
+        this.#setMeta('incarnation', this.#incarnation);
+      } else this.noteGap({ reason: 'session-lost', fromMs: this.#seenMs || undefined, untilMs: this.#clock.now() });
+    }
     this.#setMeta('owner', JSON.stringify(this.#owner));
     await this.#store.commit();
   }

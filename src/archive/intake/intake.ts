@@ -186,7 +186,7 @@ export class Intake {
       until: new Date(untilMs).toISOString(),
     };
     this.#counts.gaps++;
-    this.#log('warn', 'the broker had forgotten the archiver: what was published meanwhile is missing', { event: 'gap', ...gap });
+    this.#log('warn', 'the broker has no session of the archiver: what was published meanwhile is missing', { event: 'gap', ...gap });
     this.#line.append({ event: { ...gapEvent(gap, durable), seq: 0, ts: '' } });
   }
 
