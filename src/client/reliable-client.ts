@@ -1,32 +1,30 @@
 import type { Bus, Delivery } from '../bus/bus.ts';
 import { SYSTEM_TIMING } from '../bus/mqtt/steady-link.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
-import { createUlid } from '../core/id.ts';
 import type { Log } from '../core/log.ts';
 import type { StoredEvent } from '../wire/event.ts';
-import type { ChannelRequest } from './channels/channel-context.ts';
 import { Channels } from './channels/channels.ts';
 import { DATA, type DataChannel, type DataOptions } from './channels/data.ts';
 import type { StateChannel, StateOptions } from './channels/state.ts';
-import { checkRequest } from './check-request.ts';
 import type { Client } from './client.ts';
 import { Drain } from './drain/drain.ts';
 import { RateLimit } from './drain/rate-limit.ts';
 import { Endings } from './endings.ts';
 import { type Command, type Config, Inlets, type ReceiveOptions } from './inlets.ts';
+import { Leading } from './leading.ts';
 import type { ClientEvents, Listeners } from './listeners.ts';
 import { type ClientMetrics, Metrics } from './metrics.ts';
 import type { ClientOptions, Publication, PublishRequest } from './options.ts';
-import type { Outbox, OutboxEvent } from './outbox/outbox.ts';
+import type { Outbox } from './outbox/outbox.ts';
 import type { Profile } from './profiles/profile.ts';
 import { Publications } from './publications.ts';
+import { Publisher } from './publisher.ts';
 import { StatusReporter } from './status.ts';
 
 const MAX_ATTEMPTS = 3;
 const CLOSE_MS = 5_000;
-/** How soon an empty outbox is seen, and what another process has sent. */
+/** How soon an empty outbox is seen. */
 const LOOK_MS = 10;
-const POLL_MS = 200;
 const STATE = 'state';
 
 export interface ClientParts {
@@ -47,6 +45,7 @@ export class ReliableClient implements Client {
   readonly clientId: string;
   readonly #parts: ClientParts;
   readonly #publications: Publications;
+  readonly #publisher: Publisher;
   readonly #metrics: Metrics;
   readonly #drain: Drain;
   readonly #inlets: Inlets;
@@ -54,12 +53,8 @@ export class ReliableClient implements Client {
   readonly #status: StatusReporter | undefined;
   /** Nothing more comes in or is taken. */
   readonly #closing = new AbortController();
-  /** Nothing more goes out. */
-  readonly #ending = new AbortController();
-  readonly #leading = Promise.withResolvers<void>();
+  readonly #leading: Leading;
   readonly #onUp: (() => void)[] = [];
-  readonly #configured = new Set<string>();
-  #isLeading = false;
   #isUp: boolean;
   #connects = 0;
   #closed: Promise<{ remaining: number }> | undefined;
@@ -71,6 +66,8 @@ export class ReliableClient implements Client {
     this.clientId = clientId;
     this.#publications = new Publications(outbox);
     this.#metrics = new Metrics(outbox);
+    this.#publisher = new Publisher({ profile, outbox, bounds, publications: this.#publications, metrics: this.#metrics });
+    this.#leading = new Leading(outbox, this.#publications);
     const endings = new Endings({ publications: this.#publications, metrics: this.#metrics, listeners, log });
     this.#drain = new Drain({
       bus,
@@ -94,18 +91,18 @@ export class ReliableClient implements Client {
       if (channel !== '*') outbox.configure(channel, { ...bounds['*'], ...own });
       this.#drain.prioritize(channel, own.priority ?? bounds['*']?.priority ?? 0);
     }
-    this.#inlets = new Inlets({ bus, outbox, profile, clientId, leading: this.#leading.promise, signal: this.#closing.signal });
+    this.#inlets = new Inlets({ bus, outbox, profile, clientId, leading: this.#leading.begun, signal: this.#closing.signal });
     this.#channels = new Channels({
       profile,
       outbox,
       bounds,
       log,
-      publish: (request) => this.#storeRequest(request),
+      publish: (request) => this.#publisher.publishChecked(request),
       gatherWith: (channel, gatherer) => this.#drain.gatherWith(channel, gatherer),
       onUp: (listener) => void this.#onUp.push(listener),
       now: SYSTEM_TIMING.now,
     });
-    for (const channel of outbox.channels.keys()) this.#configure(channel);
+    for (const channel of outbox.channels.keys()) this.#publisher.bound(channel);
     if (status) {
       const more = status === true ? {} : status;
       this.#status = new StatusReporter({ bus, clientId, timing: SYSTEM_TIMING, log, metrics: () => this.metrics(), ...more });
@@ -114,7 +111,7 @@ export class ReliableClient implements Client {
     this.#isUp = options.bus !== undefined;
     this.#drain.setLink(this.#isUp);
     listeners.on('link', ({ kind, link }) => this.#onLink(kind === 'up', link.connects, link.receiveMaximum));
-    void this.#lead();
+    this.#leading.start(() => this.#onLeading());
   }
 
   get connected(): boolean {
@@ -122,18 +119,13 @@ export class ReliableClient implements Client {
   }
 
   publish(request: PublishRequest): Publication {
-    const { id = createUlid() } = request;
-    try {
-      return this.#store(checkRequest(request, id, this.#parts.profile, SYSTEM_TIMING.now()));
-    } catch (error) {
-      return this.#refuse(id, error as HydrantError);
-    }
+    return this.#publisher.publish(request);
   }
 
   channel(name: 'state', options?: StateOptions): StateChannel;
   channel(name: string, options?: DataOptions): DataChannel;
   channel(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
-    this.#configured.add(name === STATE ? STATE : DATA);
+    this.#publisher.exempt(name === STATE ? STATE : DATA);
     return name === STATE ? this.#channels.open(name, options) : this.#channels.open(name, options);
   }
 
@@ -186,9 +178,10 @@ export class ReliableClient implements Client {
 
   async #close(deadlineMs: number): Promise<{ remaining: number }> {
     const { outbox, leave } = this.#parts;
+    this.#publisher.close();
     this.#closing.abort();
     const flushed = await this.flush({ deadlineMs }).catch(() => ({ remaining: this.#remaining() }));
-    this.#ending.abort();
+    this.#leading.stop();
     this.#status?.stop();
     this.#drain.stop();
     await leave();
@@ -199,43 +192,15 @@ export class ReliableClient implements Client {
     return flushed;
   }
 
-  /** Of a channel, which has checked it. */
-  #storeRequest({ topic, payload, qos = 1, retain = false, channel, ttlMs, id = createUlid(), ...more }: ChannelRequest): Publication {
-    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-    const expiresMs = ttlMs === undefined ? undefined : SYSTEM_TIMING.now() + ttlMs;
-    return this.#store({ id, channel, topic, payload: bytes, qos, retain, expiresMs, ...more });
-  }
-
-  #store(event: OutboxEvent): Publication {
-    const { id, channel, topic } = event;
-    if (this.#closed) return this.#refuse(id, new HydrantError('HYD_CLOSED', `the client is closed: nothing was published to ${topic}`));
-    this.#configure(channel);
-    return this.#publications.track(id, this.#parts.outbox.put(event), this.#metrics);
-  }
-
-  #refuse(id: string, error: HydrantError): Publication {
-    this.#metrics.refused++;
-    return this.#publications.refuse(id, error);
-  }
-
   /** What another process has stored. */
   #onForeign(changed: ReadonlySet<string>): void {
-    for (const channel of changed) this.#configure(channel);
+    for (const channel of changed) this.#publisher.bound(channel);
     try {
       if (changed.has(STATE)) this.#channels.findState();
     } catch (error) {
       this.#parts.log('error', 'state that another process has stored is not gathered', { error: errorText(error) });
     }
     this.#drain.onForeign(changed);
-  }
-
-  /** Gives a channel that no bounds name those of all others, before its first event; `data` and `state`, once opened, have their own. */
-  #configure(channel: string): void {
-    if (this.#configured.has(channel)) return;
-    this.#configured.add(channel);
-    const { outbox, options } = this.#parts;
-    const { '*': all, [channel]: own } = options.channels ?? {};
-    if (all && !own) outbox.configure(channel, all);
   }
 
   #remaining(): number {
@@ -252,35 +217,10 @@ export class ReliableClient implements Client {
     if (isUp) for (const listener of this.#onUp) listener();
   }
 
-  /** Waits for the right to send; until then looks at what becomes of what was stored here. */
-  async #lead(): Promise<void> {
-    const { signal } = this.#ending;
-    void this.#watchOthers();
-    try {
-      await this.#parts.outbox.claim({ signal });
-    } catch {
-      return;
-    }
-    this.#isLeading = true;
+  #onLeading(): void {
     this.#drain.start();
-    this.#leading.resolve();
     this.#parts.listeners.tell('leading', undefined);
     if (this.#parts.options.bus) this.#onLink(true, 1);
-  }
-
-  /** Also once after the right is here: the other may have sent something just before it ended. */
-  async #watchOthers(): Promise<void> {
-    const { signal } = this.#ending;
-    for (;;) {
-      await SYSTEM_TIMING.sleep(POLL_MS, signal);
-      if (signal.aborted) return;
-      const wasLeading = this.#isLeading;
-      const hasLooked = await this.#publications.poll().then(
-        () => true,
-        () => false,
-      );
-      if (wasLeading && hasLooked) return;
-    }
   }
 }
 
