@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Child, type Exit } from './child.ts';
-import { HYDRANT_BIN, type LogEntry } from './hydrant-server.ts';
+import { Child } from './child.ts';
+import { HYDRANT_BIN } from './hydrant-server.ts';
+import { type LogEntry, parseReady, RunningHydrant } from './running-hydrant.ts';
 import { createTempFolder, type TempFolder } from './temp-folder.ts';
 
 export interface ArchiverOptions {
@@ -16,29 +17,17 @@ export interface ArchiverOptions {
 }
 
 /** A running `hydrant archive`. */
-export class HydrantArchiver implements AsyncDisposable {
-  readonly child: Child;
+export class HydrantArchiver extends RunningHydrant {
   readonly data: string;
-  readonly #folder: TempFolder;
 
   constructor(child: Child, data: string, folder: TempFolder) {
-    this.child = child;
+    super(child, folder);
     this.data = data;
-    this.#folder = folder;
   }
 
   /** Resolves with its ready line. */
   ready(timeoutMs = 20_000): Promise<LogEntry> {
-    return this.logged((entry) => entry.event === 'ready', 'the ready line', timeoutMs);
-  }
-
-  /** Resolves with the first log entry, past or to come, that `match` accepts. */
-  logged(match: (entry: LogEntry) => boolean, what: string, timeoutMs = 20_000): Promise<LogEntry> {
-    const look = (line: string): LogEntry | undefined => {
-      const entry = line.startsWith('{') ? (JSON.parse(line) as LogEntry) : undefined;
-      return entry && match(entry) ? entry : undefined;
-    };
-    return this.child.line(look, timeoutMs, what);
+    return this.child.line(parseReady, timeoutMs, 'the ready line');
   }
 
   /** Resolves when an event on this topic is in the open segment. */
@@ -52,21 +41,6 @@ export class HydrantArchiver implements AsyncDisposable {
       if (this.child.exit || performance.now() > untilMs) throw new Error(`no event on ${topic} was recorded\n${this.child.text()}`);
       await sleep(20);
     }
-  }
-
-  /** Ends it at once, as a crash would. */
-  kill(): Promise<Exit> {
-    return this.child.kill('SIGKILL');
-  }
-
-  /** SIGTERM, then its exit. */
-  stop(): Promise<Exit> {
-    return this.child.kill('SIGTERM');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.child[Symbol.asyncDispose]();
-    await this.#folder[Symbol.asyncDispose]();
   }
 }
 

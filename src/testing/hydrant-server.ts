@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { StoredEvent } from '../wire/event.ts';
 import { decodeLine } from '../wire/line.ts';
 import { Child, type Exit, type Output, run } from './child.ts';
+import { parseReady, RunningHydrant } from './running-hydrant.ts';
 import { createTempFolder, type TempFolder } from './temp-folder.ts';
 
 /** The command under test: `HYDRANT_BIN`, default `bin/hydrant` of this project. */
@@ -34,8 +35,7 @@ interface ReadyLine {
 }
 
 /** A running `hydrant up`. */
-export class HydrantServer implements AsyncDisposable {
-  readonly child: Child;
+export class HydrantServer extends RunningHydrant {
   readonly data: string;
   readonly mqttUrl: string;
   readonly wsUrl: string;
@@ -44,10 +44,9 @@ export class HydrantServer implements AsyncDisposable {
   readonly urls: ReadyLine['listeners'];
   readonly mqttPort: number;
   readonly httpPort: number;
-  readonly #folder: TempFolder;
 
   constructor(child: Child, data: string, ready: ReadyLine, folder: TempFolder) {
-    this.child = child;
+    super(child, folder);
     this.data = data;
     this.urls = ready.listeners;
     this.mqttUrl = ready.listeners.mqtt;
@@ -55,7 +54,6 @@ export class HydrantServer implements AsyncDisposable {
     this.httpUrl = ready.listeners.http;
     this.mqttPort = Number(new URL(this.mqttUrl).port);
     this.httpPort = Number(new URL(this.httpUrl).port);
-    this.#folder = folder;
   }
 
   get pid(): number {
@@ -66,42 +64,11 @@ export class HydrantServer implements AsyncDisposable {
     return this.child.exited;
   }
 
-  /** Everything it logged so far, parsed; lines that are not JSON are left out. */
-  get log(): LogEntry[] {
-    return this.child.lines.map(parseEntry).filter((entry) => entry !== undefined);
-  }
-
-  /** Resolves with the first log entry, past or to come, that `match` accepts. */
-  logged(match: (entry: LogEntry) => boolean, what: string, timeoutMs = 10_000): Promise<LogEntry> {
-    const look = (line: string): LogEntry | undefined => {
-      const entry = parseEntry(line);
-      return entry && match(entry) ? entry : undefined;
-    };
-    return this.child.line(look, timeoutMs, what);
-  }
-
-  /** Ends it at once, as a crash would. */
-  kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
-    return this.child.kill(signal);
-  }
-
-  /** SIGTERM, then its exit. */
-  stop(): Promise<Exit> {
-    return this.child.kill('SIGTERM');
-  }
-
   /** Prints its log when the test that used it has failed; for `t.after` or `afterEach`. */
   showLogIfFailed(t: { name: string; passed?: boolean }): void {
     if (t.passed === false) console.error(`--- log of the server in "${t.name}"\n${this.child.text()}\n---`);
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.child[Symbol.asyncDispose]();
-    await this.#folder[Symbol.asyncDispose]();
-  }
 }
-
-export type LogEntry = Record<string, unknown>;
 
 /** Starts `hydrant up` on free ports and resolves when it says that it is ready. */
 export async function startHydrant(options: HydrantOptions = {}): Promise<HydrantServer> {
@@ -117,7 +84,7 @@ export async function startHydrant(options: HydrantOptions = {}): Promise<Hydran
   const [command = HYDRANT_BIN, ...before] = [...(options.under ?? []), HYDRANT_BIN];
   const child = new Child(command, [...before, ...args], { env: options.env });
   try {
-    const ready = await child.line(parseReady, options.readyTimeoutMs ?? 20_000, 'its ready line');
+    const ready = (await child.line(parseReady, options.readyTimeoutMs ?? 20_000, 'its ready line')) as unknown as ReadyLine;
     return new HydrantServer(child, data, ready, folder);
   } catch (error) {
     await child[Symbol.asyncDispose]();
@@ -152,18 +119,4 @@ export async function find(args: string[], env?: Record<string, string>): Promis
 
 function setArguments(values: Record<string, string | number | boolean>): string[] {
   return Object.entries(values).flatMap(([path, value]) => ['--set', `${path}=${value}`]);
-}
-
-function parseEntry(line: string): LogEntry | undefined {
-  if (!line.startsWith('{')) return undefined;
-  try {
-    return JSON.parse(line) as LogEntry;
-  } catch {
-    return undefined;
-  }
-}
-
-function parseReady(line: string): ReadyLine | undefined {
-  const entry = parseEntry(line);
-  return entry?.event === 'ready' ? (entry as unknown as ReadyLine) : undefined;
 }

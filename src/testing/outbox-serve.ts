@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { Child, type Exit } from './child.ts';
-import { HYDRANT_BIN, type LogEntry } from './hydrant-server.ts';
+import { Child } from './child.ts';
+import { HYDRANT_BIN } from './hydrant-server.ts';
+import { type LogEntry, parseReady, RunningHydrant } from './running-hydrant.ts';
 
 export interface HttpAnswer {
   status: number;
@@ -10,12 +11,11 @@ export interface HttpAnswer {
 }
 
 /** A running `hydrant outbox serve`. */
-export class OutboxServe implements AsyncDisposable {
-  readonly child: Child;
+export class OutboxServe extends RunningHydrant {
   readonly ready: LogEntry;
 
   constructor(child: Child, ready: LogEntry) {
-    this.child = child;
+    super(child);
     this.ready = ready;
   }
 
@@ -25,19 +25,6 @@ export class OutboxServe implements AsyncDisposable {
 
   get(path: string): Promise<HttpAnswer> {
     return askAt(String(this.ready.listen), 'GET', path);
-  }
-
-  kill(): Promise<Exit> {
-    return this.child.kill('SIGKILL');
-  }
-
-  /** SIGTERM, then its exit. */
-  stop(): Promise<Exit> {
-    return this.child.kill('SIGTERM');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.child[Symbol.asyncDispose]();
   }
 }
 
@@ -50,11 +37,7 @@ export async function startOutboxServe(
 ): Promise<OutboxServe> {
   const child = new Child(HYDRANT_BIN, ['outbox', 'serve', '--outbox', outbox, '--url', url, ...args], { env });
   try {
-    const ready = await child.line(
-      (line) => (line.includes('"event":"ready"') ? (JSON.parse(line) as LogEntry) : undefined),
-      20_000,
-      'its ready line',
-    );
+    const ready = await child.line(parseReady, 20_000, 'its ready line');
     return new OutboxServe(child, ready);
   } catch (error) {
     await child[Symbol.asyncDispose]();

@@ -33,6 +33,19 @@ const FILTER = 'chaos/#';
 /** The user property that says under which id an event was published. */
 const ID_PROPERTY = 'hydrant-id';
 const PATIENCE_MS = 60_000;
+/** What every broker comes through that keeps what it has when it is stopped. */
+const KINDS_OF_ANY: readonly FaultKind[] = [
+  'stop the broker',
+  'freeze the broker',
+  'wipe the session',
+  'black hole',
+  'reset connections',
+  'cut what the client sends',
+  'cut what the broker sends',
+  'fill the disk',
+  'kill the client',
+  'set the clock',
+];
 
 /** Ours. What came stands in its journal, and in those of the data folders that it had before. */
 export async function createHydrantBroker(): Promise<ChaosBroker> {
@@ -50,21 +63,7 @@ export async function createHydrantBroker(): Promise<ChaosBroker> {
   let server: HydrantServer | undefined;
   return {
     name: 'Hydrant',
-    kinds: [
-      'kill the broker',
-      'stop the broker',
-      'freeze the broker',
-      'replace the data of the broker',
-      'wipe the session',
-      'black hole',
-      'reset connections',
-      'cut what the client sends',
-      'cut what the broker sends',
-      'fill the disk',
-      'kill the client',
-      'set the clock',
-      'refuse the login',
-    ],
+    kinds: [...KINDS_OF_ANY, 'kill the broker', 'replace the data of the broker', 'refuse the login'],
     port,
     url: `mqtt://127.0.0.1:${port}`,
     username,
@@ -101,18 +100,7 @@ export async function createMosquittoBroker(): Promise<ChaosBroker> {
   let witness: Witness | undefined;
   return {
     name: 'Mosquitto',
-    kinds: [
-      'stop the broker',
-      'freeze the broker',
-      'wipe the session',
-      'black hole',
-      'reset connections',
-      'cut what the client sends',
-      'cut what the broker sends',
-      'fill the disk',
-      'kill the client',
-      'set the clock',
-    ],
+    kinds: KINDS_OF_ANY,
     port,
     url,
     username: 'chaos',

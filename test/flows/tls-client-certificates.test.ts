@@ -7,8 +7,9 @@ import { after, afterEach, before, test } from 'node:test';
 import { type CertificateFiles, createTestAuthority, type TestAuthority } from '../../src/testing/certificates.ts';
 import { run } from '../../src/testing/child.ts';
 import { within } from '../../src/testing/deadline.ts';
-import { type HydrantServer, type LogEntry, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { type HydrantServer, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
+import type { LogEntry } from '../../src/testing/running-hydrant.ts';
 
 const NOT_AUTHORIZED = 0x87;
 

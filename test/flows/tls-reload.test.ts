@@ -7,8 +7,9 @@ import { after, afterEach, before, test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type CertificateFiles, createTestAuthority, type TestAuthority } from '../../src/testing/certificates.ts';
 import { within } from '../../src/testing/deadline.ts';
-import { type HydrantServer, type LogEntry, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { type HydrantServer, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
+import type { LogEntry } from '../../src/testing/running-hydrant.ts';
 import { createTempFolder, type TempFolder } from '../../src/testing/temp-folder.ts';
 
 let authority: TestAuthority;
