@@ -59,8 +59,10 @@ export interface Client extends AsyncDisposable {
   on<K extends keyof ClientEvents>(event: K, listener: (what: ClientEvents[K]) => void): () => void;
   metrics(): ClientMetrics;
   /**
-   * Takes no more, waits for acknowledgements up to `deadlineMs` (default 5 000), then ends. What is left stays in the outbox, and the next client
+   * Takes no more, waits for acknowledgements up to `deadlineMs` (default 5 000), then ends. The last fifth of it, one second at most, sends
+   * nothing more and waits for what is out, which the next process would send again. What is left stays in the outbox, and the next client
    * on the same folder sends it; its `acked` rejects with HYD_CLOSED. Twice is fine.
+   * @param options.flush false: sends nothing more and waits only for what is out; for who leaves the rest to another process. Default true
    */
-  close(options?: { deadlineMs?: number }): Promise<{ remaining: number }>;
+  close(options?: { deadlineMs?: number; flush?: boolean }): Promise<{ remaining: number }>;
 }

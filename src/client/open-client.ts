@@ -1,4 +1,3 @@
-import type { Bus } from '../bus/bus.ts';
 import { openMqttBus } from '../bus/mqtt/mqtt-bus.ts';
 import type { LinkChange, MqttBus } from '../bus/mqtt/options.ts';
 import { HydrantError } from '../core/errors.ts';
@@ -13,11 +12,9 @@ import { openOutbox } from './outbox/open-outbox.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import { generic } from './profiles/generic.ts';
 import type { Profile } from './profiles/profile.ts';
-import { ReliableClient } from './reliable-client.ts';
+import { type ClientParts, ReliableClient } from './reliable-client.ts';
 
 const MAX_IN_FLIGHT = 1000;
-/** For what is out when the deadline of `close` is over. */
-const LEAVE_MS = 100;
 const CLIENT_ID_NOTE = 'client-id';
 
 /**
@@ -39,7 +36,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
     const listeners = new Listeners();
     const maxInFlight = Math.min(options.maxInFlight ?? MAX_IN_FLIGHT, profile.limits.maxInFlight ?? MAX_IN_FLIGHT);
     const parts = { options, profile, outbox, clientId, listeners, maxInFlight, log };
-    if (options.bus) return new ReliableClient({ ...parts, bus: options.bus, leave: async () => {} });
+    if (options.bus) return new ReliableClient({ ...parts, bus: options.bus, withdraw() {}, leave: async () => {} });
     return new ReliableClient({ ...parts, ...(await openOwnBus(options, profile, clientId, maxInFlight, listeners)) });
   } catch (error) {
     await outbox.close();
@@ -63,7 +60,7 @@ async function openOwnBus(
   clientId: string,
   maxInFlight: number,
   listeners: Listeners,
-): Promise<{ bus: Bus; leave: () => Promise<void> }> {
+): Promise<Pick<ClientParts, 'bus' | 'withdraw' | 'leave'>> {
   const urls = url === undefined ? (profile.urls ?? []) : [url].flat();
   if (urls.length === 0)
     throw new HydrantError('HYD_USAGE', `the profile ${profile.name} knows no server`, { fix: "Give `url: 'mqtt://HOST'`." });
@@ -81,7 +78,7 @@ async function openOwnBus(
     keepAliveSeconds,
     maxBackoffMs,
     maxInFlight,
-    closeTimeoutMs: LEAVE_MS,
+    closeTimeoutMs: 0,
     tls,
     log,
   });
@@ -98,5 +95,5 @@ async function openOwnBus(
     detach?.();
     await bus.close();
   };
-  return { bus, leave };
+  return { bus, withdraw: () => bus.withdraw(), leave };
 }

@@ -23,6 +23,11 @@ import { StatusReporter } from './status.ts';
 
 const MAX_ATTEMPTS = 3;
 const CLOSE_MS = 5_000;
+/** Of the deadline of `close`, the end in which only acknowledgements of what is out come in: that much of it, and at most so long. */
+const REST_SHARE = 0.2;
+const MAX_REST_MS = 1_000;
+/** Also when the deadline is over: what is out is sent again by the next process, if its acknowledgement is not waited for. */
+const MIN_REST_MS = 100;
 /** How soon an empty outbox is seen. */
 const LOOK_MS = 10;
 const STATE = 'state';
@@ -32,6 +37,8 @@ export interface ClientParts {
   profile: Profile;
   outbox: Outbox;
   bus: Bus;
+  /** What the bus has not sent yet it sends no more. */
+  withdraw(): void;
   /** Ends what connects. */
   leave(): Promise<void>;
   clientId: string;
@@ -167,8 +174,8 @@ export class ReliableClient implements Client {
     }
   }
 
-  close({ deadlineMs = CLOSE_MS }: { deadlineMs?: number } = {}): Promise<{ remaining: number }> {
-    this.#closed ??= this.#close(deadlineMs);
+  close({ deadlineMs = CLOSE_MS, flush = true }: { deadlineMs?: number; flush?: boolean } = {}): Promise<{ remaining: number }> {
+    this.#closed ??= this.#close(deadlineMs, flush);
     return this.#closed;
   }
 
@@ -176,20 +183,28 @@ export class ReliableClient implements Client {
     await this.close();
   }
 
-  async #close(deadlineMs: number): Promise<{ remaining: number }> {
-    const { outbox, leave } = this.#parts;
+  async #close(deadlineMs: number, flushes: boolean): Promise<{ remaining: number }> {
+    const { outbox, withdraw, leave } = this.#parts;
+    const endMs = performance.now() + deadlineMs;
     this.#publisher.close();
     this.#closing.abort();
-    const flushed = await this.flush({ deadlineMs }).catch(() => ({ remaining: this.#remaining() }));
+    if (flushes) await this.flush({ deadlineMs: deadlineMs - Math.min(MAX_REST_MS, deadlineMs * REST_SHARE) }).catch(() => {});
     this.#leading.stop();
     this.#status?.stop();
     this.#drain.stop();
+    withdraw();
+    await this.#rest(Math.max(endMs, performance.now() + MIN_REST_MS));
     await leave();
     await outbox.close();
     this.#publications.close(
       new HydrantError('HYD_CLOSED', 'the client was closed; what is stored is sent by the next one on this outbox'),
     );
-    return flushed;
+    return { remaining: this.#remaining() };
+  }
+
+  /** Until nothing is out, or nothing can come of it. */
+  async #rest(endMs: number): Promise<void> {
+    while (this.#drain.out > 0 && this.#isUp && performance.now() < endMs) await SYSTEM_TIMING.sleep(LOOK_MS, neverAborts);
   }
 
   /** What another process has stored. */

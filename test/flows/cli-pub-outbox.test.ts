@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openOutbox } from '../../src/client/outbox/open-outbox.ts';
+import { createUlid } from '../../src/core/id.ts';
 import { Child, type Output, run } from '../../src/testing/child.ts';
 import { until } from '../../src/testing/deadline.ts';
 import { HYDRANT_BIN, runHydrant } from '../../src/testing/hydrant-server.ts';
@@ -94,6 +96,31 @@ test('of twenty at once on one folder each event arrives once', async () => {
   await witness.seen(20);
   assert.equal(witness.texts.length, 20, 'none twice');
   assert.equal(await waiting(folder.path), 0);
+});
+
+test('one that ends while another’s event is out waits for its acknowledgement, so that nobody sends it again', async () => {
+  await using folder = await createTempFolder();
+  const sent: string[] = [];
+  let isOwnOut = false;
+  await using server = await startScriptedServer((packet, connection) => {
+    if (packet.cmd === 'connect') connection.send({ cmd: 'connack', reasonCode: 0, sessionPresent: false });
+    if (packet.cmd !== 'publish') return;
+    sent.push(packet.payload.toString());
+    isOwnOut = true;
+    // Its own is acknowledged when the other one is out, which has to wait for that a while.
+    const ack = (messageId?: number): void => connection.sendAck('puback', messageId!);
+    if (sent.length === 1) return;
+    ack(packet.messageId! - 1);
+    setTimeout(() => ack(packet.messageId), 500);
+  });
+  await using outbox = await openOutbox(folder.path);
+  const ending = pub(['--outbox', folder.path, '--url', server.url, '-t', 'a', '-m', 'own']);
+  await until(() => isOwnOut, 'its own to be out');
+  const ownMs = Date.now();
+  await until(() => Date.now() > ownMs + 200, 'an event of now to be younger than what it waits for');
+  await outbox.put({ id: createUlid(), channel: 'events', topic: 'a', payload: Buffer.from('other'), qos: 1, retain: false });
+  assert.deepEqual(await ending, quiet);
+  assert.deepEqual([sent, await waiting(folder.path)], [['own', 'other'], 0]);
 });
 
 test('a signal while it waits, or while its pipe is silent, says what is left', async () => {

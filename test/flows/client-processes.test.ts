@@ -64,6 +64,35 @@ test('when the one that sends ends, another takes over with all that is left', a
   assert.deepEqual([witness.texts.length, door.connections], [100, 1]);
 });
 
+test('who closes without flushing waits for what is out and sends nothing more: the next process repeats nothing', async () => {
+  await using folder = await createTempFolder();
+  const engine = new HandEngine();
+  const client = await openClient({ outbox: folder.path, bus: engine, maxInFlight: 1 });
+  const [out, left] = ['out', 'left'].map((payload) => client.publish({ topic: 'a', payload }));
+  await Promise.all([out!.stored, left!.stored, within(engine.until(1), 10_000, 'the first to be sent')]);
+  const closed = client.close({ deadlineMs: 60_000, flush: false });
+  setTimeout(() => engine.ack(), 200);
+  assert.deepEqual(await within(closed, 10_000, 'it to close'), { remaining: 1 });
+  await out!.acked;
+  await assert.rejects(left!.acked, { code: 'HYD_CLOSED' });
+  const next = new HandEngine();
+  await using _second = await openClient({ outbox: folder.path, bus: next });
+  await within(next.until(1), 10_000, 'the other to be sent');
+  next.ack();
+  assert.deepEqual([engine.published, next.published], [['out'], ['left']]);
+});
+
+test('at the end of the deadline of close nothing is sent any more, and what is out is settled', async () => {
+  await using folder = await createTempFolder();
+  const engine = new HandEngine();
+  engine.onPublish = () => void setTimeout(() => engine.ack(), 40);
+  const client = await openClient({ outbox: folder.path, bus: engine, maxInFlight: 1 });
+  await Promise.all(Array.from({ length: 100 }, (_, i) => client.publish({ topic: 'a', payload: `${i}` }).stored));
+  const { remaining } = await client.close({ deadlineMs: 1_000 });
+  assert.ok(remaining > 0, `${remaining}`);
+  assert.deepEqual([engine.out, engine.published.length], [[], 100 - remaining]);
+});
+
 test('what another process has sent just before it ended is acknowledged for the one that stored it and takes over', async () => {
   await using folder = await createTempFolder();
   await using other = await openOutbox(folder.path);

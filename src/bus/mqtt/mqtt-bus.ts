@@ -116,6 +116,9 @@ export async function openMqttBus(options: MqttBusOptions): Promise<MqttBus> {
     async renew() {
       await Promise.all([...sessions.values()].map((session) => session.renew()));
     },
+    withdraw() {
+      for (const session of sessions.values()) session.withdraw();
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -115,6 +115,8 @@ export interface MqttBus extends Bus {
    * @throws HYD_CREDENTIALS, the connections then stay as they are
    */
   renew(): Promise<void>;
+  /** What was published and is not on its way yet, for want of a connection or of room in the server's window, rejects with HYD_ABORTED. */
+  withdraw(): void;
   /**
    * Resolves once the subscription stands, however long the server cannot be reached; `signal` ends the wait. A durable is a session of the
    * server under exactly that client id; each member of a group has a `durable` of its own, if any. The iterator throws HYD_TAKEN_OVER when

@@ -183,6 +183,25 @@ test('closing waits for what is out; what stays unacknowledged rejects, and so d
   assert.deepEqual(await settledAs([bus.publish(event('nowhere')), bus.close()]), ['HYD_CLOSED', 'ok']);
 });
 
+test('what is withdrawn before it was sent is never sent; what is out is settled', async () => {
+  await publishing({}, { maxInFlight: 1 }, async ({ session, bus }) => {
+    const [out, waits] = ['out', 'waits'].map((text) => bus.publish(event(text)));
+    await session.until('publish 1 out');
+    bus.withdraw();
+    const later = bus.publish(event('later'));
+    assert.deepEqual(await settledAs([waits!]), ['HYD_ABORTED']);
+    const { connection } = session.server;
+    connection.sendAck('puback', 1);
+    await session.until('publish 2 later');
+    connection.sendAck('puback', 2);
+    assert.deepEqual(await settledAs([out!, later]), ['ok', 'ok']);
+    assert.deepEqual(
+      session.seen.filter((line) => line.startsWith('publish')),
+      ['publish 1 out', 'publish 2 later'],
+    );
+  });
+});
+
 test('the session of a publisher ends with it: at once on MQTT 5, by a clean connect on 3.1.1', async () => {
   const answer = (packet: Packet, connection: Connection): boolean => {
     if (packet.cmd === 'publish') connection.sendAck('puback', packet.messageId!);

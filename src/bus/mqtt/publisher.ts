@@ -74,6 +74,14 @@ export class Publisher implements Sender {
     return this.#until(() => this.#waiting.length === 0 && this.#flights.size === 0, timeoutMs);
   }
 
+  /** What waits is not sent any more. */
+  withdraw(): void {
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      if (next.state === 'settled') continue;
+      settle(next, new HydrantError('HYD_ABORTED', `the event on ${next.packet.topic} was withdrawn before it was sent`));
+    }
+  }
+
   /** Sends nothing more on this connection. Resolves when nothing is out, or after the time. */
   rest(timeoutMs: number): Promise<void> {
     this.#isResting = true;

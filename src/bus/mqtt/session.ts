@@ -88,6 +88,10 @@ export class Session implements LinkOwner, ReceivingHost, ReadingHost {
     return this.#publisher.publish(packet, receipt, options);
   }
 
+  withdraw(): void {
+    this.#publisher.withdraw();
+  }
+
   /** A subscription of this session; it stands when its `standing` resolves. */
   read(filters: readonly string[], options: SubscribeOptions): Reading {
     const { group, retained = 'skip' } = options;

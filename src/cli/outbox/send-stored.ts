@@ -20,6 +20,8 @@ const WINDOW = 1000;
 const LOOK_MS = 10;
 /** Clocks and counters of one millisecond, read one after the other. */
 const MARGIN_MS = 50;
+/** For acknowledgements of what is out at the end: the process that sends next would repeat it. */
+const REST_MS = 5_000;
 
 /**
  * Stores events and waits until they, and all that was stored before, are acknowledged: by a connection of this process, or of another one
@@ -34,15 +36,18 @@ export async function sendStored(events: AsyncIterable<OutboxEvent>, options: Se
     // A pipe that is faster than the server is held back, for as long as anything moves.
     channels: { [channel]: { whenFull: 'wait', waitMs: timeoutMs } },
   });
+  let restMs = REST_MS;
   try {
     const watch = watchEnds(client);
     await storeAll(client, events);
     await drained(client, watch, options);
     watch.assertAllSent(outbox);
   } catch (error) {
+    // A server that was silent for so long is not waited for again.
+    if ((error as HydrantError).code === 'HYD_TIMEOUT') restMs = 0;
     throw signal.aborted ? leftBehind(client, 'HYD_ABORTED', 'interrupted', options) : error;
   } finally {
-    await client.close({ deadlineMs: 0 });
+    await client.close({ deadlineMs: restMs, flush: false });
   }
 }
 
