@@ -1,4 +1,5 @@
+import { launchpad } from './launchpad/launchpad.ts';
 import type { SourceKind } from './source.ts';
 
 /** Every kind of source, in the order of `hydrant source ls`. A new one is a folder beside this file and a line here. */
-export const SOURCES: readonly SourceKind[] = [];
+export const SOURCES: readonly SourceKind[] = [launchpad];
