@@ -1,5 +1,6 @@
+import { gerrit } from './gerrit/gerrit.ts';
 import { launchpad } from './launchpad/launchpad.ts';
 import type { SourceKind } from './source.ts';
 
 /** Every kind of source, in the order of `hydrant source ls`. A new one is a folder beside this file and a line here. */
-export const SOURCES: readonly SourceKind[] = [launchpad];
+export const SOURCES: readonly SourceKind[] = [gerrit, launchpad];

@@ -1,0 +1,133 @@
+import { HydrantError } from '../../core/errors.ts';
+import type { Published, SourceContext } from '../source.ts';
+import { type GerritEvent, idOf, isRefUpdatedMeta, readEvent, topicOf } from './gerrit-event.ts';
+import type { Position } from './position.ts';
+import { RecentIds } from './recent-ids.ts';
+import { SCHEMA_NAMES } from './schemas.ts';
+
+export interface IntakeOptions {
+  base: string;
+  /** Types that are wanted; none: all. The events log does not filter. */
+  type: readonly string[];
+  noRefUpdatedMeta: boolean;
+}
+
+/** What was published and is not known to be stored yet. */
+interface Batch {
+  last: Published | undefined;
+  newestS: number | undefined;
+  ids: string[];
+}
+
+/** Makes events of lines and publishes them, in order. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #context: SourceContext;
+  readonly #position: Position;
+  /** What the events log gave: the stream may bring it too. */
+  #filled = new RecentIds();
+  #batch: Batch = { last: undefined, newestS: undefined, ids: [] };
+  /** Told of `dropped-output`: the server's queue of this connection was full. */
+  onDropped: (event: GerritEvent) => Promise<void> = async () => {};
+
+  constructor(options: IntakeOptions, context: SourceContext, position: Position) {
+    this.#options = options;
+    this.#context = context;
+    this.#position = position;
+  }
+
+  /** @returns what it was, or undefined for a line that is no event */
+  async take(line: Buffer, origin: 'stream' | 'log'): Promise<GerritEvent | undefined> {
+    const event = readEvent(line);
+    if (!event) {
+      await this.#refuse(line);
+      return undefined;
+    }
+    if (event.hadPrefix) this.#context.refused(`the prefix )]}' in front of an event was left out`);
+    if (this.#isWanted(event)) await this.#publish(event, origin);
+    if (event.type === 'dropped-output' && origin === 'stream') await this.onDropped(event);
+    return event;
+  }
+
+  /** Once what was published so far is stored, the position moves there. */
+  commit(): void {
+    const { last, newestS, ids } = this.#batch;
+    if (!last) return;
+    this.#batch = { last: undefined, newestS: undefined, ids: [] };
+    last.stored.then(
+      () => this.#position.advance(newestS),
+      () => this.#position.recent.forget(ids),
+    );
+  }
+
+  /** The stream has caught up with the events log. */
+  endFilling(): void {
+    this.#filled = new RecentIds();
+  }
+
+  /** Nothing follows: what is not committed is not known to have been stored. */
+  abandon(): void {
+    this.#position.recent.forget(this.#batch.ids);
+  }
+
+  /** @param fromMs default: the position */
+  async lost(reason: string, detail: string, fromMs = (this.#position.completeS ?? Number.NaN) * 1000): Promise<void> {
+    const { base } = this.#options;
+    const from = Number.isNaN(fromMs) ? undefined : new Date(fromMs).toISOString();
+    await this.#context.gap({ base, reason, from, until: new Date(this.#context.now()).toISOString(), detail });
+  }
+
+  async #publish(event: GerritEvent, origin: 'stream' | 'log'): Promise<void> {
+    const { recent } = this.#position;
+    const id = idOf(event);
+    if (id !== undefined) {
+      if (origin === 'log' ? recent.has(id) : this.#filled.has(id)) return;
+      if (origin === 'log') this.#filled.add(id);
+      recent.add(id);
+      this.#batch.ids.push(id);
+    }
+    const { payload, data, type, createdS } = event;
+    const name = `gerrit.${type}`;
+    try {
+      this.#batch.last = await this.#context.publish({
+        topic: topicOf(event, this.#options.base),
+        payload,
+        data,
+        ...(SCHEMA_NAMES.has(name) && { schema: name }),
+        ...(id !== undefined && { id }),
+        ...(createdS !== undefined && { time: new Date(createdS * 1000).toISOString() }),
+      });
+    } catch (error) {
+      await this.#onRefused(error, payload);
+    }
+    const nowMs = this.#context.now();
+    // A clock of the server that runs ahead must not move the position beyond what has happened.
+    const seenS = Math.min(createdS ?? nowMs / 1000, nowMs / 1000);
+    this.#batch.newestS = Math.max(this.#batch.newestS ?? 0, Math.floor(seenS));
+    if (createdS !== undefined) this.#context.seen(nowMs - createdS * 1000);
+  }
+
+  #isWanted(event: GerritEvent): boolean {
+    const { type, noRefUpdatedMeta } = this.#options;
+    if (noRefUpdatedMeta && isRefUpdatedMeta(event)) return false;
+    return type.length === 0 || event.type === 'dropped-output' || (event.type !== undefined && type.includes(event.type));
+  }
+
+  /** One event that cannot be published does not hold up the rest. */
+  async #onRefused(error: unknown, payload: Buffer): Promise<void> {
+    const code = error instanceof HydrantError ? error.code : undefined;
+    if (code !== 'HYD_TOO_LARGE' && code !== 'HYD_SCHEMA') throw error;
+    this.#context.refused(code === 'HYD_SCHEMA' ? 'an event does not match its schema' : 'an event is too large', {
+      bytes: payload.length,
+    });
+    if (code === 'HYD_TOO_LARGE') await this.lost('too-large', `an event of ${payload.length} bytes is more than the bus takes`);
+  }
+
+  async #refuse(line: Buffer): Promise<void> {
+    const text = line.toString('utf8', 0, 200);
+    if (text.trim() === `)]}'`) return this.#context.refused(`a line with nothing but )]}' was left out`);
+    this.#context.refused('a line is no JSON object', { bytes: line.length, begins: text });
+    // Only what begins as an event can have been one.
+    if (text.trimStart().startsWith('{')) await this.lost('unreadable', `a line of ${line.length} bytes is no JSON`);
+  }
+}
