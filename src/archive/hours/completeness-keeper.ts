@@ -15,10 +15,14 @@ export interface KeeperOptions {
   /** Whose process this is. Another epoch follows when events were lost. */
   journal: { readonly id: string; readonly epoch: string };
   clock?: Clock;
+  /** Time that goes on only while the process may run, milliseconds from any moment. */
+  ranMs?: () => number;
   log?: Log;
 }
 
 const ALIVE_EVERY_MS = 60_000;
+/** What a clock may be corrected by. */
+const LEAST_PAUSE_MS = 30_000;
 
 /** Keeps the catalogue of hours of a process that archives: what is sealed, and that it runs. Its failures cost the archive nothing. */
 export class CompletenessKeeper implements Disposable {
@@ -28,6 +32,7 @@ export class CompletenessKeeper implements Disposable {
   readonly #timer: NodeJS.Timeout;
   #hours: HourCatalogue | undefined;
   #epoch = '';
+  #last: { aliveMs: number; ranMs: number } | undefined;
   #failed = false;
   #closed = false;
 
@@ -66,7 +71,20 @@ export class CompletenessKeeper implements Disposable {
     const nowMs = this.#clock.now();
     const isNew = epoch !== this.#epoch;
     this.#epoch = epoch;
+    this.#notePause(nowMs);
     this.#add({ hours: [], gaps: [], epochs: [{ journal, epoch, aliveMs: nowMs, ...(isNew && { openedMs: nowMs }) }] });
+  }
+
+  /** A clock that went on further than this process has run was set, or the machine slept. */
+  #notePause(nowMs: number): void {
+    const { journal, ranMs = () => performance.now() } = this.#options;
+    const last = this.#last;
+    this.#last = { aliveMs: nowMs, ranMs: ranMs() };
+    if (!last) return;
+    const untilMs = nowMs - (this.#last.ranMs - last.ranMs);
+    if (untilMs - last.aliveMs < LEAST_PAUSE_MS) return;
+    const pause = { journal: journal.id, epoch: journal.epoch, fromMs: Math.floor(last.aliveMs), untilMs: Math.floor(untilMs) };
+    this.#tried(() => this.#open().addPause(pause));
   }
 
   #add(facts: Facts): void {
@@ -96,6 +114,7 @@ export class CompletenessKeeper implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#alive();
     const { id: journal, epoch } = this.#options.journal;
     this.#add({ hours: [], gaps: [], epochs: [{ journal, epoch, closedMs: this.#clock.now() }] });
     this.#hours?.[Symbol.dispose]();

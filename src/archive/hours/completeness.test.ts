@@ -25,8 +25,10 @@ async function read(folder: ArchiveFolder, range: TimeRange = {}): Promise<Compl
 const short = ({ hours }: Completeness) => hours.map(({ hour, archiver, events }) => `${hour.slice(8)} ${archiver} ${events}`);
 const numbers = ({ events, excluded, damaged, missing, dup }: ArchivedHour) => ({ events, excluded, damaged, missing, dup });
 
-function keep(folder: ArchiveFolder): CompletenessKeeper {
-  return new CompletenessKeeper({ path: pathOf(folder), journal: folder.journal, clock: folder.clock, log: folder.log });
+/** @param skippedMs so much the clock has gone on by itself */
+function keep(folder: ArchiveFolder, skippedMs = () => 0): CompletenessKeeper {
+  const { journal, clock, log } = folder;
+  return new CompletenessKeeper({ path: pathOf(folder), journal, clock, ranMs: () => folder.nowMs - skippedMs(), log });
 }
 
 /**
@@ -172,6 +174,45 @@ test('days that the seed program wrote are named, not counted', async () => {
   const { hours, unknown } = await read(folder);
   assert.deepEqual(unknown, ['2022-06-30', '2022-07-01', '2022-07-02']);
   assert.equal(hours.length, 1);
+});
+
+test('hours that the clock skipped, because it was set forward or the machine slept, are not up', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  await using folder = await ArchiveFolder.create();
+  let skippedMs = 0;
+  const keeper = keep(folder, () => skippedMs);
+  const run = (ms: number): void => {
+    folder.nowMs += ms;
+    t.mock.timers.tick(MINUTE_MS);
+  };
+  const skip = (ms: number): void => {
+    skippedMs += ms;
+    folder.nowMs += ms;
+  };
+  await folder.append('a');
+  run(HOUR_MS);
+  skip(3 * HOUR_MS);
+  await folder.append('b');
+  run(30 * MINUTE_MS);
+  skip(2 * HOUR_MS);
+  run(10 * MINUTE_MS);
+  keeper.close();
+  await folder.close();
+  const expected = ['20T10 up 1', '20T11 down 0', '20T12 down 0', '20T13 down 0', '20T14 partly 1', '20T15 down 0', '20T16 partly 0'];
+  assert.deepEqual(short(await read(folder)), expected);
+});
+
+test('a start under a clock that is set right soon does not begin the hours', async () => {
+  await using folder = await ArchiveFolder.create('1970-01-01T00:00:10Z');
+  const beforeMs = folder.nowMs;
+  const keeper = keep(folder, () => folder.nowMs - beforeMs);
+  folder.nowMs = Date.parse('2026-11-20T10:00:00Z');
+  await folder.append('a');
+  keeper.close();
+  assert.deepEqual(
+    (await read(folder)).hours.map(({ hour, events }) => [hour, events]),
+    [['2026-11-20T10', 1]],
+  );
 });
 
 test('an archive without anything has no hours', async () => {

@@ -8,7 +8,7 @@ import { DAY_MS, HOUR_MS } from '../keys.ts';
 import { lookAhead } from '../look-ahead.ts';
 import { holdsAll, type SeqRange, SeqSet } from '../seq-set.ts';
 import type { HourCatalogue } from './hour-catalogue.ts';
-import { type EpochFact, type Facts, factsOfManifest, factsOfSegment, type GapFact, type HourFact } from './hour-facts.ts';
+import { type EpochFact, type Facts, factsOfManifest, factsOfSegment, type GapFact, type HourFact, type PauseFact } from './hour-facts.ts';
 
 /** What was archived of one hour of arrival. */
 export interface ArchivedHour {
@@ -58,7 +58,7 @@ export async function readCompleteness(
     if (typeof piece === 'string') unknown.add(piece);
     else for (const key of ['hours', 'epochs', 'gaps'] as const) (facts[key] as unknown[]).push(...piece[key]);
   }
-  return { hours: toHours(facts, range, nowMs), unknown: [...unknown].sort() };
+  return { hours: toHours(facts, known?.pauses() ?? [], { range, nowMs }), unknown: [...unknown].sort() };
 }
 
 type FactSource = Pick<Catalogue, 'manifest' | 'segments' | 'store'>;
@@ -127,9 +127,9 @@ async function wholeManifest(catalogue: FactSource, { manifest: file, objects }:
   return isWhole ? manifest : undefined;
 }
 
-function toHours(facts: Facts, range: TimeRange, nowMs: number): ArchivedHour[] {
+function toHours(facts: Facts, pauses: readonly PauseFact[], { range, nowMs }: { range: TimeRange; nowMs: number }): ArchivedHour[] {
   const runs = withoutContained(facts.hours);
-  const spans = lifetimes(facts.epochs, runs);
+  const spans = lifetimes(facts.epochs, runs, pauses);
   const moments = [...spans.map(([from]) => from), ...runs.map(({ minMs }) => minMs)];
   const ends = [...spans.map(([, until]) => until), ...runs.map(({ maxMs }) => maxMs + 1)];
   const fromMs = floorHour(Math.max(range.sinceMs ?? Number.NEGATIVE_INFINITY, least(moments)));
@@ -191,9 +191,11 @@ function missingBefore(runs: readonly HourFact[]): Map<HourFact, number> {
   return missing;
 }
 
-/** When somebody archived: from each start to its end, or to the last that is known of it. */
-function lifetimes(epochs: readonly EpochFact[], runs: readonly HourFact[]): [fromMs: number, untilMs: number][] {
-  const spans = new Map<string, [number, number]>();
+type Span = [fromMs: number, untilMs: number];
+
+/** When somebody archived: from each start to its end, or to the last that is known of it, without its pauses. */
+function lifetimes(epochs: readonly EpochFact[], runs: readonly HourFact[], pauses: readonly PauseFact[]): Span[] {
+  const spans = new Map<string, Span>();
   const extend = (journal: string, epoch: string, ...moments: (number | undefined)[]): void => {
     const known = moments.filter((ms) => ms !== undefined);
     if (known.length === 0) return;
@@ -202,11 +204,28 @@ function lifetimes(epochs: readonly EpochFact[], runs: readonly HourFact[]): [fr
   };
   for (const { journal, epoch, openedMs, aliveMs, closedMs } of epochs) extend(journal, epoch, openedMs, aliveMs, closedMs);
   for (const { journal, epoch, minMs, maxMs, events } of runs) if (events > 0) extend(journal, epoch, minMs, maxMs);
-  return [...spans.values()];
+  const paused = Map.groupBy(pauses, ({ journal, epoch }) => `${journal}-${epoch}`);
+  return [...spans].flatMap(([name, span]) => withoutPauses(span, paused.get(name) ?? []));
+}
+
+/** Beside a pause a moment is none: a start under a clock that is set right soon. */
+function withoutPauses(span: Span, pauses: readonly PauseFact[]): Span[] {
+  return pauses.reduce<Span[]>(
+    (spans, { fromMs, untilMs }) =>
+      spans.flatMap(([from, until]): Span[] => {
+        if (fromMs >= until || untilMs <= from) return [[from, until]];
+        const beside: Span[] = [
+          [from, fromMs],
+          [untilMs, until],
+        ];
+        return beside.filter(([begin, end]) => end - begin > SLACK_MS);
+      }),
+    [span],
+  );
 }
 
 /** How much of `[fromMs, untilMs)` the spans cover together. */
-function covered(spans: readonly [number, number][], fromMs: number, untilMs: number): number {
+function covered(spans: readonly Span[], fromMs: number, untilMs: number): number {
   let sum = 0;
   let at = fromMs;
   for (const [from, until] of spans.toSorted((a, b) => a[0] - b[0])) {

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { TimeRange } from '../../core/time-range.ts';
 import { HOUR_MS } from '../keys.ts';
-import type { EpochFact, Facts, GapFact, HourFact } from './hour-facts.ts';
+import type { EpochFact, Facts, GapFact, HourFact, PauseFact } from './hour-facts.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const TABLES = `
   CREATE TABLE hours (journal TEXT, epoch TEXT, first INTEGER, last INTEGER, hourMs INTEGER, events INTEGER, bytes INTEGER, excluded INTEGER,
     damaged INTEGER, dup INTEGER, minMs INTEGER, maxMs INTEGER, PRIMARY KEY (journal, epoch, first)) WITHOUT ROWID;
@@ -12,6 +12,7 @@ const TABLES = `
   CREATE TABLE epochs (journal TEXT, epoch TEXT, openedMs INTEGER, aliveMs INTEGER, closedMs INTEGER, PRIMARY KEY (journal, epoch)) WITHOUT ROWID;
   CREATE TABLE gaps (journal TEXT, epoch TEXT, seq INTEGER, reason TEXT, broker TEXT, "from" TEXT, "until" TEXT, PRIMARY KEY (journal, epoch, seq))
     WITHOUT ROWID;
+  CREATE TABLE pauses (journal TEXT, epoch TEXT, fromMs INTEGER, untilMs INTEGER, PRIMARY KEY (journal, epoch, fromMs)) WITHOUT ROWID;
   PRAGMA user_version = ${VERSION};`;
 const HOUR_FIELDS = [
   'journal',
@@ -102,6 +103,14 @@ export class HourCatalogue implements Disposable {
       openedMs = coalesce(min(openedMs, excluded.openedMs), openedMs, excluded.openedMs),
       aliveMs = coalesce(max(aliveMs, excluded.aliveMs), aliveMs, excluded.aliveMs), closedMs = coalesce(excluded.closedMs, closedMs)`;
     this.#run(sql, journal, epoch, openedMs ?? null, aliveMs ?? null, closedMs ?? null);
+  }
+
+  addPause({ journal, epoch, fromMs, untilMs }: PauseFact): void {
+    this.#run('INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)', journal, epoch, fromMs, untilMs);
+  }
+
+  pauses(): PauseFact[] {
+    return this.#all<PauseFact>('SELECT * FROM pauses');
   }
 
   /** What is known of the hours of a stretch of time; gaps and epochs all. */

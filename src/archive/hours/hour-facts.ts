@@ -38,6 +38,14 @@ export interface EpochFact {
   closedMs?: number;
 }
 
+/** Time that the clock passed and an epoch did not: somebody set it forward, or the machine slept. */
+export interface PauseFact {
+  journal: string;
+  epoch: string;
+  fromMs: number;
+  untilMs: number;
+}
+
 export interface GapFact extends ManifestGap {
   journal: string;
   epoch: string;

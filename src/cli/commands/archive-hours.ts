@@ -32,7 +32,7 @@ export const archiveHours = defineCommand<HoursOptions>({
   name: 'hours',
   summary: 'what was archived hour by hour, and where there are holes',
   notes: [
-    'Every hour (UTC) from the first that is known to the last. An hour without events in which the archiver was up is one in which nothing came; down means that nobody archived. BROKER GAPS are stretches of time in which the broker may have dropped events, because it had forgotten the archiver. Days that the Go program wrote are not counted by the hour; they are named on stderr.',
+    'Every hour (UTC) from the first that is known to the last. An hour without events in which the archiver was up is one in which nothing came; down means that nobody archived. Time that the clock went on by itself, because it was set forward or the machine slept, is not up; the data folder knows that to a minute, a store alone does not. BROKER GAPS are stretches of time in which the broker may have dropped events, because it had forgotten the archiver. Days that the Go program wrote are not counted by the hour; they are named on stderr.',
   ],
   examples: [
     ['hydrant archive hours --since 2d', 'the last two days'],
