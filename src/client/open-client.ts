@@ -3,6 +3,7 @@ import type { LinkChange, MqttBus } from '../bus/mqtt/options.ts';
 import { HydrantError } from '../core/errors.ts';
 import { createHexId } from '../core/id.ts';
 import { silentLog } from '../core/log.ts';
+import { checkProvider } from './check-credentials.ts';
 import { checkOptions } from './check-options.ts';
 import type { Client } from './client.ts';
 import { isSource } from './credentials/credential-source.ts';
@@ -70,7 +71,7 @@ async function openOwnBus(
   const bus: MqttBus = await openMqttBus({
     urls,
     clientId,
-    credentials: provider ?? fixed,
+    credentials: provider ? checkProvider(provider) : fixed,
     persistentSession: profile.persistentSession,
     neverGiveUp: true,
     onLink: (change: LinkChange) => listeners.tell('link', change),

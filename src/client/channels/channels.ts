@@ -1,6 +1,6 @@
 import type { ChannelContext } from './channel-context.ts';
 import { DATA, DATA_BOUNDS, DataChannel, type DataOptions } from './data.ts';
-import { assertKnown } from './known-options.ts';
+import { assertBounds } from './known-options.ts';
 import { STATE_OPTIONS, StateChannel, type StateOptions } from './state.ts';
 import { STATE } from './state-memory.ts';
 
@@ -29,7 +29,7 @@ export class Channels {
   open(name: 'state', options?: StateOptions): StateChannel;
   open(name: string, options?: DataOptions): DataChannel;
   open(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
-    assertKnown(name, options, name === STATE ? STATE_OPTIONS : []);
+    assertBounds(name, options, name === STATE ? STATE_OPTIONS : []);
     if (name === STATE) {
       const state = this.#openState();
       state.configure(options);

@@ -1,5 +1,4 @@
-import { HydrantError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
+import { assertKeys, assertNumber, shown, usage } from '../checks.ts';
 import type { ChannelBounds, FullPolicy } from '../outbox/outbox.ts';
 
 /** Bounds as a channel takes them; its priority is an option of `openClient`. */
@@ -9,17 +8,19 @@ const BOUNDS: readonly (keyof OwnBounds)[] = ['maxEvents', 'maxBytes', 'maxAgeMs
 
 const POLICIES: readonly FullPolicy[] = ['reject', 'wait', 'drop-oldest'];
 
-/** @throws HYD_USAGE, naming the option at fault */
-export function assertKnown(channel: string, options: object, own: readonly string[] = []): void {
-  const known = [...own, ...BOUNDS];
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    const meant = nearest(key, known);
-    const fix =
-      key === 'priority' ? `Give it to openClient: { channels: { ${channel}: { priority: 1 } } }.` : meant && `Did you mean ${meant}?`;
-    throw new HydrantError('HYD_USAGE', `the channel ${channel} has no option ${key}`, { fix: fix ?? `Options are ${known.join(', ')}.` });
-  }
-  const { whenFull } = options as OwnBounds;
+/**
+ * @param own options that this one has beside its bounds
+ * @throws HYD_USAGE, naming the option at fault
+ */
+export function assertBounds(channel: string, options: object, own: readonly string[] = []): void {
+  const of = `the channel ${channel}`;
+  assertKeys(of, options, [...own, ...BOUNDS], { priority: `Give it to openClient: { channels: { ${channel}: { priority: 1 } } }.` });
+  const { maxEvents, maxBytes, maxAgeMs, whenFull, waitMs, priority } = options as ChannelBounds;
+  assertNumber(`maxEvents of ${of}`, maxEvents, { above: 0 });
+  assertNumber(`maxBytes of ${of}`, maxBytes, { above: 0 });
+  assertNumber(`maxAgeMs of ${of}`, maxAgeMs, { above: 0 });
+  assertNumber(`waitMs of ${of}`, waitMs, { min: 0 });
+  assertNumber(`priority of ${of}`, priority, {});
   if (whenFull === undefined || POLICIES.includes(whenFull)) return;
-  throw new HydrantError('HYD_USAGE', `whenFull of the channel ${channel}: ${String(whenFull)}`, { fix: `Give ${POLICIES.join(', ')}.` });
+  throw usage(`whenFull of ${of}: ${shown(whenFull)}`, `Give ${POLICIES.join(', ')}.`);
 }

@@ -34,8 +34,8 @@ export interface JwtOptions extends KeyOptions {
  * @throws HYD_USAGE, HYD_CREDENTIALS for a key that is given itself and cannot sign; one in a file is read when the client connects
  */
 export function jwt(options: JwtOptions, { clock = systemClock }: { clock?: Clock } = {}): CredentialSource {
-  const { lifeSeconds = 3600, username = 'unused', as = 'password', audience, claims, keyId } = options;
   assertOptions('jwt()', options, KNOWN, ['key']);
+  const { lifeSeconds = 3600, username = 'unused', as = 'password', audience, claims, keyId } = options;
   assertLife(lifeSeconds);
   const owners = new Owners();
   const skew = new ClockSkew(owners, clock);

@@ -26,8 +26,8 @@ export interface SasOptions {
  * @throws HYD_USAGE, HYD_CREDENTIALS when the key is not base64
  */
 export function sas(options: SasOptions, { clock = systemClock }: { clock?: Clock } = {}): CredentialSource {
-  const { device, policy, lifeSeconds = 3600 } = options;
   assertOptions('sas()', options, ['hub', 'device', 'key', 'policy', 'lifeSeconds'], ['hub', 'device', 'key']);
+  const { device, policy, lifeSeconds = 3600 } = options;
   assertLife(lifeSeconds);
   if (!BASE64.test(options.key)) {
     throw new HydrantError('HYD_CREDENTIALS', `the key of the device ${device} is not base64`, {

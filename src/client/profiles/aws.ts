@@ -1,5 +1,6 @@
 import type { CredentialProvider } from '../../bus/mqtt/options.ts';
 import { HydrantError } from '../../core/errors.ts';
+import { assertKeys } from '../checks.ts';
 import { channelLevels } from './channel-name.ts';
 import { assertNames, refuseTopic } from './names.ts';
 import type { Profile } from './profile.ts';
@@ -28,6 +29,7 @@ const MAX_SLASHES = 7;
  * @throws HYD_USAGE for a name that is missing
  */
 export function aws(options: AwsOptions): Profile {
+  assertKeys('aws()', options, ['thing', 'endpoint', 'application', 'shadow', 'credentials']);
   const { thing, endpoint, application, shadow, credentials } = options;
   assertNames('aws', { thing, ...(application === undefined ? {} : { application }), ...(shadow === undefined ? {} : { shadow }) });
   if (!endpoint) throw new HydrantError('HYD_USAGE', 'aws({ endpoint }) is missing', { fix: "Give the account's data endpoint." });

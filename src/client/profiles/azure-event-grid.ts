@@ -1,5 +1,6 @@
 import type { CredentialProvider } from '../../bus/mqtt/options.ts';
 import { HydrantError } from '../../core/errors.ts';
+import { assertKeys } from '../checks.ts';
 import { type JwtOptions, jwt } from '../credentials/jwt.ts';
 import { channelLevels } from './channel-name.ts';
 import { assertNames, refuseTopic } from './names.ts';
@@ -28,7 +29,9 @@ const MAX_SLASHES = 7;
  * may be unacknowledged the broker says itself.
  * @throws HYD_USAGE for a name that is missing
  */
-export function azureEventGrid({ host, device, key, audience, credentials }: AzureEventGridOptions): Profile {
+export function azureEventGrid(options: AzureEventGridOptions): Profile {
+  assertKeys('azureEventGrid()', options, ['host', 'device', 'key', 'audience', 'credentials']);
+  const { host, device, key, audience, credentials } = options;
   assertNames('azureEventGrid', { device });
   if (!host) throw new HydrantError('HYD_USAGE', 'azureEventGrid({ host }) is missing', { fix: "Give the namespace's MQTT host name." });
   const base = `devices/${device}`;

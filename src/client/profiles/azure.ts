@@ -1,4 +1,5 @@
 import type { CredentialProvider } from '../../bus/mqtt/options.ts';
+import { assertKeys } from '../checks.ts';
 import { sas } from '../credentials/sas.ts';
 import { channelLevels } from './channel-name.ts';
 import { assertNames, refuseTopic } from './names.ts';
@@ -27,6 +28,7 @@ export interface AzureOptions {
  * @throws HYD_USAGE for a name that is missing, HYD_CREDENTIALS when the key is not base64
  */
 export function azure(options: AzureOptions): Profile {
+  assertKeys('azure()', options, ['hub', 'device', 'key', 'credentials', 'url', 'eventsPerSecond']);
   const { hub, device, key, eventsPerSecond } = options;
   assertNames('azure', { hub, device });
   const host = hub.includes('.') ? hub : `${hub}.azure-devices.net`;

@@ -1,4 +1,5 @@
 import type { CredentialProvider } from '../../bus/mqtt/options.ts';
+import { assertKeys } from '../checks.ts';
 import { type JwtOptions, jwt } from '../credentials/jwt.ts';
 import { channelLevels } from './channel-name.ts';
 import { assertNames, refuseTopic } from './names.ts';
@@ -25,6 +26,7 @@ export interface ClearbladeOptions {
  * @throws HYD_USAGE for a name that is missing
  */
 export function clearblade(options: ClearbladeOptions): Profile {
+  assertKeys('clearblade()', options, ['project', 'region', 'registry', 'device', 'key', 'credentials', 'url']);
   const { project, region, registry, device, key } = options;
   assertNames('clearblade', { project, region, registry, device });
   const base = `/devices/${device}`;

@@ -1,5 +1,7 @@
 import { HydrantError } from '../../core/errors.ts';
+import { assertKeys, assertNumber } from '../checks.ts';
 import { channelLevels } from './channel-name.ts';
+import { assertNames } from './names.ts';
 import type { Profile } from './profile.ts';
 
 export interface GenericOptions {
@@ -21,9 +23,16 @@ const LONGEST_PAYLOAD = 268_435_455 - 65_537;
 /**
  * Any MQTT broker: QoS 0 to 2, retain, a session that the server keeps. Channels are `data`, on `/devices/<device>/data[/sub]`, and `state`, on
  * `/devices/<device>/state`; configuration comes on `/devices/<device>/config`, commands on `/devices/<device>/commands/#`.
+ * @throws HYD_USAGE for an option that there is not, or a device that is no level of a topic
  */
 export function generic(options: GenericOptions = {}): Profile {
+  assertKeys('generic()', options, ['device', 'maxEventBytes', 'maxStateBytes', 'stateIntervalMs', 'eventsPerSecond']);
   const { device, maxEventBytes = LONGEST_PAYLOAD, maxStateBytes = 65_536, stateIntervalMs = 1_000, eventsPerSecond } = options;
+  if (device !== undefined) assertNames('generic', { device });
+  assertNumber('maxEventBytes of generic()', maxEventBytes, { above: 0 });
+  assertNumber('maxStateBytes of generic()', maxStateBytes, { above: 0 });
+  assertNumber('stateIntervalMs of generic()', stateIntervalMs, { min: 0 });
+  assertNumber('eventsPerSecond of generic()', eventsPerSecond, { above: 0 });
   const base = device === undefined ? undefined : `/devices/${device}`;
   return {
     name: 'generic',
