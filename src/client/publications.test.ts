@@ -17,8 +17,7 @@ interface World extends AsyncDisposable {
 
 async function openWorld(): Promise<World> {
   const outbox = await openOutbox(':memory:');
-  const publications = new Publications(outbox);
-  const metrics = new Metrics(outbox);
+  const publications = new Publications(outbox, new Metrics(outbox));
   const records: OutboxRecord[] = [];
   outbox.onStored = (stored) => void records.push(...stored);
   return {
@@ -27,8 +26,7 @@ async function openWorld(): Promise<World> {
     records,
     publish() {
       const id = createUlid();
-      const event = { id, channel: 'data', topic: 'a', payload: Buffer.from('x'), qos: 1 as const, retain: false };
-      return publications.track(id, outbox.put(event), metrics);
+      return publications.store({ id, channel: 'data', topic: 'a', payload: Buffer.from('x'), qos: 1, retain: false });
     },
     [Symbol.asyncDispose]: () => outbox.close(),
   };

@@ -2,7 +2,7 @@ import type { Receipt } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Metrics } from './metrics.ts';
 import type { Publication } from './options.ts';
-import type { Outbox, OutboxRecord } from './outbox/outbox.ts';
+import type { Outbox, OutboxEvent, OutboxRecord, Storer } from './outbox/outbox.ts';
 
 /** So many are told what became of them without having been asked for; of more the outbox is asked when somebody asks. */
 const MAX_UNASKED = 2_000;
@@ -10,9 +10,13 @@ const MAX_UNASKED = 2_000;
 const MAX_ENDINGS = 10_000;
 const ONE = { maxEvents: 1, maxBytes: 1 };
 
-/** One publish of this process. Its promises are made when somebody asks for them, so that none is left unhandled and a backlog costs little. */
-class Tracked implements Publication {
+/**
+ * One publish of this process. Its promises are made when somebody asks for them: a backlog costs little, and what nobody asks for is never
+ * rejected unheard.
+ */
+class Tracked implements Publication, Storer {
   readonly id: string;
+  readonly sinceMs = performance.now();
   readonly #publications: Publications;
   #storing: PromiseWithResolvers<void> | undefined;
   #acking: PromiseWithResolvers<Receipt> | undefined;
@@ -30,9 +34,8 @@ class Tracked implements Publication {
   get stored(): Promise<void> {
     if (!this.#storing) {
       this.#storing = Promise.withResolvers<void>();
-      this.#storing.promise.catch(() => {});
       if (this.seq > 0) this.#storing.resolve();
-      else if (this.#error) this.#storing.reject(this.#error);
+      else if (this.#error) refuse(this.#storing, this.#error);
     }
     return this.#storing.promise;
   }
@@ -40,9 +43,8 @@ class Tracked implements Publication {
   get acked(): Promise<Receipt> {
     if (!this.#acking) {
       this.#acking = Promise.withResolvers<Receipt>();
-      this.#acking.promise.catch(() => {});
       if (this.#receipt) this.#acking.resolve(this.#receipt);
-      else if (this.#error) this.#acking.reject(this.#error);
+      else if (this.#error) refuse(this.#acking, this.#error);
       else if (this.seq > 0) this.#publications.ask(this);
     }
     return this.#acking.promise;
@@ -60,6 +62,11 @@ class Tracked implements Publication {
     this.#publications.onStored(this);
   }
 
+  onRefused(error: HydrantError): void {
+    this.#publications.onRefused();
+    this.fail(error);
+  }
+
   onAcked(receipt: Receipt): void {
     this.#receipt = receipt;
     this.#acking?.resolve(receipt);
@@ -67,14 +74,21 @@ class Tracked implements Publication {
 
   fail(error: HydrantError): void {
     this.#error = error;
-    if (this.seq === 0) this.#storing?.reject(error);
-    this.#acking?.reject(error);
+    if (this.seq === 0 && this.#storing) refuse(this.#storing, error);
+    if (this.#acking) refuse(this.#acking, error);
   }
+}
+
+/** Nobody has to listen to it. */
+function refuse({ promise, reject }: Pick<PromiseWithResolvers<unknown>, 'promise' | 'reject'>, error: HydrantError): void {
+  promise.catch(() => {});
+  reject(error);
 }
 
 /** What this process has published and has not seen the end of, by place in the outbox. */
 export class Publications {
-  readonly #outbox: Pick<Outbox, 'read' | 'quarantined'>;
+  readonly #outbox: Pick<Outbox, 'store' | 'read' | 'quarantined'>;
+  readonly #metrics: Metrics;
   readonly #waiting = new Map<number, Tracked>();
   readonly #endings = new Map<number, HydrantError>();
   /** The first of these was forgotten: what became of who asks late is known no more. */
@@ -83,8 +97,9 @@ export class Publications {
   /** Puts that are not on disk yet. */
   storing = 0;
 
-  constructor(outbox: Pick<Outbox, 'read' | 'quarantined'>) {
+  constructor(outbox: Pick<Outbox, 'store' | 'read' | 'quarantined'>, metrics: Metrics) {
     this.#outbox = outbox;
+    this.#metrics = metrics;
   }
 
   /** Publishes somebody waits for. */
@@ -92,43 +107,38 @@ export class Publications {
     return this.#waiting.size;
   }
 
-  /** One that `putting` stores. */
-  track(id: string, putting: Promise<OutboxRecord>, metrics: Metrics): Publication {
-    const tracked = new Tracked(id, this);
-    const sinceMs = performance.now();
+  store(event: OutboxEvent): Publication {
+    const tracked = new Tracked(event.id, this);
     this.storing++;
-    putting.then(
-      (record) => {
-        const nowMs = performance.now();
-        this.storing--;
-        metrics.stored++;
-        metrics.commit.add(nowMs - sinceMs, nowMs);
-        tracked.onStored(record);
-      },
-      (error: HydrantError) => {
-        this.storing--;
-        metrics.refused++;
-        tracked.fail(error);
-      },
-    );
+    this.#outbox.store(event, tracked);
     return tracked;
   }
 
   /** One that is not stored at all. */
   refuse(id: string, error: HydrantError): Publication {
     const tracked = new Tracked(id, this);
+    this.#metrics.refused++;
     tracked.fail(error);
     return tracked;
   }
 
   onStored(tracked: Tracked): void {
-    const { seq } = tracked;
+    const { seq, sinceMs } = tracked;
+    const nowMs = performance.now();
+    this.storing--;
+    this.#metrics.stored++;
+    this.#metrics.commit.add(nowMs - sinceMs, nowMs);
     const ending = this.#endings.size > 0 ? this.#endings.get(seq) : undefined;
     if (ending) {
       this.#endings.delete(seq);
       tracked.fail(ending);
     } else if (this.#closed) tracked.fail(this.#closed);
     else if (tracked.isAsked || this.#waiting.size < MAX_UNASKED) this.#waiting.set(seq, tracked);
+  }
+
+  onRefused(): void {
+    this.storing--;
+    this.#metrics.refused++;
   }
 
   onAcked({ seq }: OutboxRecord, receipt: Receipt): void {

@@ -3,7 +3,6 @@ import { HydrantError } from '../core/errors.ts';
 import { createUlid } from '../core/id.ts';
 import type { ChannelRequest } from './channels/channel-context.ts';
 import { checkRequest } from './check-request.ts';
-import type { Metrics } from './metrics.ts';
 import type { Publication, PublishRequest } from './options.ts';
 import type { ChannelBounds, Outbox, OutboxEvent } from './outbox/outbox.ts';
 import type { Profile } from './profiles/profile.ts';
@@ -11,11 +10,10 @@ import type { Publications } from './publications.ts';
 
 export interface PublisherParts {
   profile: Profile;
-  outbox: Pick<Outbox, 'configure' | 'put'>;
+  outbox: Pick<Outbox, 'configure'>;
   /** As given to `openClient`, by channel; `*` for all others. */
   bounds: Readonly<Record<string, ChannelBounds>>;
   publications: Publications;
-  metrics: Metrics;
 }
 
 /** Puts what is published into the outbox, each channel under its bounds. */
@@ -34,7 +32,7 @@ export class Publisher {
     try {
       return this.#store(checkRequest(request, id, this.#parts.profile, SYSTEM_TIMING.now()));
     } catch (error) {
-      return this.#refuse(id, error as HydrantError);
+      return this.#parts.publications.refuse(id, error as HydrantError);
     }
   }
 
@@ -65,14 +63,10 @@ export class Publisher {
 
   #store(event: OutboxEvent): Publication {
     const { id, channel, topic } = event;
-    if (this.#isClosed) return this.#refuse(id, new HydrantError('HYD_CLOSED', `the client is closed: nothing was published to ${topic}`));
+    const { publications } = this.#parts;
+    if (this.#isClosed)
+      return publications.refuse(id, new HydrantError('HYD_CLOSED', `the client is closed: nothing was published to ${topic}`));
     this.bound(channel);
-    const { outbox, publications, metrics } = this.#parts;
-    return publications.track(id, outbox.put(event), metrics);
-  }
-
-  #refuse(id: string, error: HydrantError): Publication {
-    this.#parts.metrics.refused++;
-    return this.#parts.publications.refuse(id, error);
+    return publications.store(event);
   }
 }

@@ -71,9 +71,9 @@ export class ReliableClient implements Client {
     const { options, profile, outbox, bus, clientId, listeners, maxInFlight, log } = parts;
     const { rate, maxAttempts = MAX_ATTEMPTS, channels: bounds = {}, status } = options;
     this.clientId = clientId;
-    this.#publications = new Publications(outbox);
     this.#metrics = new Metrics(outbox);
-    this.#publisher = new Publisher({ profile, outbox, bounds, publications: this.#publications, metrics: this.#metrics });
+    this.#publications = new Publications(outbox, this.#metrics);
+    this.#publisher = new Publisher({ profile, outbox, bounds, publications: this.#publications });
     this.#leading = new Leading(outbox, this.#publications);
     const endings = new Endings({ publications: this.#publications, metrics: this.#metrics, listeners, log });
     this.#drain = new Drain({

@@ -21,9 +21,28 @@ function publish(bytes: number, subscriptionIdentifier: number): Packet {
   };
 }
 
-test('packets of many lengths leave nothing behind', async () => {
-  encodePacket(publish(1, 1), 5);
+async function passTurns(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await nextTurn();
+}
+
+test('a client, which sends packets of few lengths, has no table of all', async () => {
+  const connect: Packet = { cmd: 'connect', clientId: 'a', clean: true, protocolId: 'MQTT', protocolVersion: 5, keepalive: 60 };
+  const ping: Packet = { cmd: 'pingreq' };
+  encodePacket(connect, 5);
+  await passTurns();
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  encodePacket(connect, 5);
+  for (let minute = 0; minute < 100; minute++) encodePacket(ping, 5);
+  await passTurns();
+  collect();
+  const added = process.memoryUsage().heapUsed - before;
+  assert.ok(added < 1024 * 1024, `${added} bytes more`);
+});
+
+test('packets of many lengths leave nothing behind', async () => {
+  encodePacket({ cmd: 'connack', sessionPresent: false, reasonCode: 0 }, 5);
+  await passTurns();
   collect();
   const before = process.memoryUsage().arrayBuffers;
   for (let length = 100; length < 2000; length++) {

@@ -11,7 +11,10 @@ const OPTIONS = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { pro
 const head = new PublishHead();
 const KEPT_LENGTHS = 16_384;
 const LENGTHS_PER_TURN = 256;
+/** So many packets that are no CONNACK: a client's, whose lengths are few. */
+const FEW = 20;
 let keptLengths = 0;
+let written = 0;
 
 export type AckCommand = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp';
 
@@ -43,7 +46,7 @@ class Pieces {
  * @throws HYD_USAGE when a value does not fit its field
  */
 export function encodePieces(packet: Packet, version: Version): (string | Uint8Array)[] {
-  if (keptLengths === 0) keepLengths();
+  if (keptLengths === 0 && (packet.cmd === 'connack' || (packet.cmd !== 'pingreq' && ++written > FEW))) keepLengths();
   const pieces = new Pieces();
   try {
     const done = writeToStream(toPlain(packet), pieces as unknown as NodeJS.WritableStream, OPTIONS[version]);
@@ -68,7 +71,7 @@ export function encodePacket(packet: Packet, version: Version): Buffer {
 
 /**
  * mqtt-packet keeps the bytes of each length that it ever wrote, and with them the 64 KiB of the buffer pool in which they happen to lie: a
- * gigabyte for all of them in the end. Written one after the other, once, they share a few.
+ * gigabyte for all of them in the end. Written one after the other, once, they share a few; that takes 2 MB, which a client need not have.
  */
 function keepLengths(): void {
   const subscriptionIdentifier = Array.from({ length: LENGTHS_PER_TURN }, () => ++keptLengths) as unknown as number;

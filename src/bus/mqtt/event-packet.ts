@@ -10,15 +10,13 @@ const TIME = 'hydrant-time';
 
 /** An event as a PUBLISH, without packet identifier; on MQTT 3.1.1 properties stay behind. */
 export function toPublish(event: Event): PublishPacket {
-  const { topic, payload, qos, retain } = event;
-  const packet: PublishPacket = { cmd: 'publish', topic, payload: payload as Buffer, qos, retain, dup: false };
-  packet.properties = publishProperties(event);
-  const own: UserProperties = [];
-  if (event.id !== undefined) own.push([ID, event.id]);
-  if (event.source !== undefined) own.push([SOURCE, event.source]);
-  if (event.props?.time !== undefined) own.push([TIME, event.props.time]);
-  packet.userProperties = [...own, ...(event.props?.user ?? [])];
-  return packet;
+  const { topic, payload, qos, retain, id, source, props, contentType } = event;
+  const properties = props || contentType !== undefined ? publishProperties(event) : undefined;
+  const userProperties: UserProperties = id === undefined ? [] : [[ID, id]];
+  if (source !== undefined) userProperties.push([SOURCE, source]);
+  if (props?.time !== undefined) userProperties.push([TIME, props.time]);
+  if (props?.user) userProperties.push(...props.user);
+  return { cmd: 'publish', topic, payload: payload as Buffer, qos, retain, dup: false, messageId: undefined, properties, userProperties };
 }
 
 /** A PUBLISH as an event that no journal has yet, in the shape of a record: one takes it as it is. */

@@ -1,6 +1,7 @@
 import type { Lane, Put } from './lane.ts';
 import type { Change, ChangeResult, CommitResult } from './messages.ts';
 import type { OutboxRecord } from './outbox.ts';
+import { placeRecord } from './record.ts';
 
 export interface PendingChange {
   change: Change;
@@ -36,15 +37,15 @@ export function sortPuts({ puts, nowMs }: Batch, { firsts, refused }: CommitResu
   const places = new Map<Lane, number>();
   const sorted: Sorted = { stored: [], records: [], refused: [] };
   let channels = 0;
-  for (const [i, put] of puts.entries()) {
+  puts.forEach((put, i) => {
     let seq = places.get(put.lane);
     if (seq === undefined) seq = firsts[channels++]!;
     if (refused[sorted.refused.length] === i) sorted.refused.push(put);
     else {
       sorted.stored.push(put);
-      sorted.records.push({ ...put.event, seq: seq++, storedMs: nowMs, attempts: 0 });
+      sorted.records.push(placeRecord(put.event, seq++, nowMs));
     }
     places.set(put.lane, seq);
-  }
+  });
   return sorted;
 }

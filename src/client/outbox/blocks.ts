@@ -74,9 +74,9 @@ export function unpackRecords(block: RecordBlock, channelOf: (index: number) => 
   let at = 0;
   const records = block.seqs.map((seq, index): OutboxRecord => {
     const end = at + block.lengths[index]!;
-    const event = decodeRecord(bytes.subarray(at, end));
+    const record = decodeRecord(bytes.subarray(at, end), channelOf(index), seq, block.storedMs[index]!, block.attempts[index]!);
     at = end;
-    return { ...event, channel: channelOf(index), seq, storedMs: block.storedMs[index]!, attempts: block.attempts[index]! };
+    return record;
   });
   for (const { index, expiresMs, key } of block.extras) {
     if (expiresMs !== undefined) records[index]!.expiresMs = expiresMs;

@@ -185,7 +185,7 @@ export class Commits {
       else lanes.settle(put, put.lane.fullError());
     }
     if (records.length > 0) onStored(records);
-    for (const [i, put] of stored.entries()) lanes.settle(put, records[i]!);
+    for (let i = 0; i < stored.length; i++) lanes.settle(stored[i]!, records[i]!);
     for (const { resolve } of batch.settling) resolve();
     for (const changed of result.changes) {
       if (typeof changed === 'object' && 'block' in changed) onStored(unpackRecords(changed.block, () => changed.channel));

@@ -5,7 +5,7 @@ import { Commits } from './commits.ts';
 import { Drops } from './drops.ts';
 import { Lanes } from './lanes.ts';
 import type { Brief, ChannelReport, QuarantineBlock, RecordBlock, Reply } from './messages.ts';
-import type { ChannelBounds, DropReason, Outbox, OutboxEvent, OutboxRecord, Quarantined } from './outbox.ts';
+import type { ChannelBounds, DropReason, Outbox, OutboxEvent, OutboxRecord, Quarantined, Storer } from './outbox.ts';
 import { Pending } from './pending.ts';
 import { RoomMaker } from './room-maker.ts';
 import { SendRight } from './send-right.ts';
@@ -87,10 +87,12 @@ export class DiskOutbox implements Outbox {
   }
 
   put(event: OutboxEvent, options: { signal?: AbortSignal } = {}): Promise<OutboxRecord> {
-    return new Promise((resolve, reject) => {
-      const put = this.#lanes.admit(event, options.signal, resolve, reject);
-      if (put) this.#pending.put(put);
-    });
+    return new Promise((resolve, reject) => this.store(event, { onStored: resolve, onRefused: reject }, options));
+  }
+
+  store(event: OutboxEvent, storer: Storer, { signal }: { signal?: AbortSignal } = {}): void {
+    const put = this.#lanes.admit(event, storer, signal);
+    if (put) this.#pending.put(put);
   }
 
   async read(channel: string, afterSeq: number, bounds: { maxEvents: number; maxBytes: number }): Promise<OutboxRecord[]> {

@@ -1,17 +1,16 @@
 import { HydrantError } from '../../core/errors.ts';
-import type { ChannelBounds, ChannelState, FullPolicy, OutboxEvent, OutboxRecord } from './outbox.ts';
+import type { ChannelBounds, ChannelState, FullPolicy, OutboxEvent, Storer } from './outbox.ts';
 
 const STANDARD = { maxEvents: 1_000_000, maxBytes: 1 << 30, whenFull: 'reject', waitMs: 100 } as const;
 
-/** One event that its caller waits for. */
+/** One event on its way in. */
 export interface Put {
   readonly event: OutboxEvent;
   readonly lane: Lane;
   /** Later ones have a higher one. */
   readonly order: number;
   readonly sinceMs: number;
-  readonly resolve: (record: OutboxRecord) => void;
-  readonly reject: (error: unknown) => void;
+  readonly storer: Storer;
   /** As a record; 0 before it was one. */
   bytes: number;
   /** With the worker: it can no longer be taken back. */

@@ -1,7 +1,7 @@
 import { HydrantError } from '../../core/errors.ts';
 import { abortError, closedError } from './failure.ts';
 import { Lane, type Put } from './lane.ts';
-import type { OutboxEvent, OutboxRecord } from './outbox.ts';
+import type { OutboxEvent, OutboxRecord, Storer } from './outbox.ts';
 import { fitsRecord } from './record.ts';
 
 /** Payload bytes that wait for the disk. */
@@ -44,12 +44,12 @@ export class Lanes {
     return this.#lanes.values();
   }
 
-  /** @returns undefined when the event is refused; its caller knows then */
-  admit(event: OutboxEvent, signal: AbortSignal | undefined, resolve: Put['resolve'], reject: Put['reject']): Put | undefined {
+  /** @returns undefined when the event is refused; its storer knows then */
+  admit(event: OutboxEvent, storer: Storer, signal: AbortSignal | undefined): Put | undefined {
     const lane = this.of(event.channel);
     const refusal = signal?.aborted ? abortError(signal) : this.#refusal(event, lane);
     if (refusal) {
-      reject(refusal);
+      storer.onRefused(refusal);
       return undefined;
     }
     const put: Put = {
@@ -57,8 +57,7 @@ export class Lanes {
       lane,
       order: this.#order++,
       sinceMs: lane.keepsOrder ? performance.now() : 0,
-      resolve,
-      reject,
+      storer,
       bytes: 0,
       sent: false,
       settled: false,
@@ -69,14 +68,14 @@ export class Lanes {
     return put;
   }
 
-  /** Tells the caller of a put, once. */
-  settle(put: Put, outcome: OutboxRecord | Error): void {
+  /** Tells the storer of a put, once. */
+  settle(put: Put, outcome: OutboxRecord | HydrantError): void {
     if (put.settled) return;
     put.settled = true;
     put.unlisten?.();
     this.#waitingBytes -= put.event.payload.byteLength;
-    if (outcome instanceof Error) put.reject(outcome);
-    else put.resolve(outcome);
+    if (outcome instanceof HydrantError) put.storer.onRefused(outcome);
+    else put.storer.onStored(outcome);
   }
 
   /** Lets a put wait in its lane. */

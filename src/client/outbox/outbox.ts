@@ -1,3 +1,4 @@
+import type { HydrantError } from '../../core/errors.ts';
 import type { Event } from '../../wire/event.ts';
 
 /** An event on its way into the outbox. */
@@ -19,6 +20,14 @@ export interface OutboxRecord extends OutboxEvent {
   storedMs: number;
   /** Times that the connection ended while it alone was out. */
   attempts: number;
+}
+
+/** Who stores an event: told once. */
+export interface Storer {
+  /** It is on disk. */
+  onStored(record: OutboxRecord): void;
+  /** It is not. */
+  onRefused(error: HydrantError): void;
 }
 
 /** What happens when a channel is at its bound. */
@@ -79,6 +88,8 @@ export interface Outbox extends AsyncDisposable {
    * @throws HYD_OUTBOX_FULL (retryable) at the bound, HYD_OUTBOX (retryable; the disk is full or failing), HYD_TOO_LARGE, HYD_CLOSED
    */
   put(event: OutboxEvent, options?: { signal?: AbortSignal }): Promise<OutboxRecord>;
+  /** The same for who stores tens of thousands a second, and for each of them would rather be called than have a promise. */
+  store(event: OutboxEvent, storer: Storer, options?: { signal?: AbortSignal }): void;
   /** What is in a channel after `afterSeq`, in order, bounded. @throws HYD_OUTBOX */
   read(channel: string, afterSeq: number, bounds: { maxEvents: number; maxBytes: number }): Promise<OutboxRecord[]>;
   /** Notes that they are out, or no more, so that a bound or a key does not drop them meanwhile. In memory. */

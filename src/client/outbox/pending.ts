@@ -1,3 +1,4 @@
+import type { HydrantError } from '../../core/errors.ts';
 import type { Batch, PendingChange, Settling } from './batch.ts';
 import { closedError } from './failure.ts';
 import type { Put } from './lane.ts';
@@ -113,7 +114,7 @@ export class Pending {
   }
 
   /** Who waits is told. */
-  close(error: Error): void {
+  close(error: HydrantError): void {
     this.#isClosed = true;
     this.unschedule();
     for (const put of this.puts.splice(0)) this.#lanes.settle(put, error);

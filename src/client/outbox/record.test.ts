@@ -22,7 +22,7 @@ test('records are these bytes, for as long as format 1 is read', () => {
 
 test('what was encoded is what is decoded', () => {
   for (const event of [plain, full]) {
-    const { channel: _, ...expected } = event;
-    assert.deepEqual({ ...decodeRecord(encode(event)) }, { ...expected, payload: Buffer.from([0, 255]) });
+    const decoded = decodeRecord(encode(event), event.channel, 7, 8, 9);
+    assert.deepEqual(decoded, { ...event, payload: Buffer.from([0, 255]), seq: 7, storedMs: 8, attempts: 9 });
   }
 });

@@ -1,5 +1,5 @@
 import type { Event, QoS } from '../../wire/event.ts';
-import type { OutboxEvent } from './outbox.ts';
+import type { OutboxEvent, OutboxRecord } from './outbox.ts';
 
 /**
  * An event as bytes, as the outbox keeps it: flags (bits 0-1 QoS, bit 2 retained, bit 3 more follows as JSON), length of the id, of the
@@ -11,10 +11,6 @@ const MAX_ID_BYTES = 255;
 
 /** What few events have. */
 type More = Pick<Event, 'contentType' | 'source' | 'props'>;
-
-export interface StoredRecord extends Event {
-  id: string;
-}
 
 /** What of an event is kept as JSON; undefined when it is as plain as most. */
 export function moreOf({ contentType, source, props }: OutboxEvent): string | undefined {
@@ -46,21 +42,38 @@ export function encodeRecord(event: OutboxEvent, more: string | undefined, into:
   return end + event.payload.byteLength;
 }
 
-export function decodeRecord(bytes: Buffer): StoredRecord {
+/** @param channel with the others, what is not in the bytes */
+export function decodeRecord(bytes: Buffer, channel = '', seq = 0, storedMs = 0, attempts = 0): OutboxRecord {
   const flags = bytes[0]!;
   const hasMore = (flags & MORE) !== 0;
   const start = hasMore ? 8 : 4;
   const topicAt = start + bytes[1]!;
   const moreAt = topicAt + bytes.readUInt16LE(2);
   const payloadAt = moreAt + (hasMore ? bytes.readUInt32LE(4) : 0);
-  const record: StoredRecord = {
+  const record: OutboxRecord = {
     id: bytes.toString('utf8', start, topicAt),
+    channel,
     topic: bytes.toString('utf8', topicAt, moreAt),
     payload: bytes.subarray(payloadAt),
     qos: (flags & 3) as QoS,
     retain: (flags & RETAIN) !== 0,
+    seq,
+    storedMs,
+    attempts,
   };
   return hasMore ? Object.assign(record, JSON.parse(bytes.toString('utf8', moreAt, payloadAt)) as More) : record;
+}
+
+/** An event that has its place. Without a spread, which costs as much as storing it. */
+export function placeRecord(event: OutboxEvent, seq: number, storedMs: number): OutboxRecord {
+  const { id, channel, topic, payload, qos, retain, expiresMs, key, contentType, source, props } = event;
+  const record: OutboxRecord = { id, channel, topic, payload, qos, retain, seq, storedMs, attempts: 0 };
+  if (expiresMs !== undefined) record.expiresMs = expiresMs;
+  if (key !== undefined) record.key = key;
+  if (contentType !== undefined) record.contentType = contentType;
+  if (source !== undefined) record.source = source;
+  if (props !== undefined) record.props = props;
+  return record;
 }
 
 /** Whether its id and topic can be kept. */
