@@ -7,7 +7,7 @@ import { errorsPage } from './errors-page.ts';
 
 // Writes the generated pages of docs/.
 writeFileSync(new URL('../docs/reference/errors.md', import.meta.url), errorsPage());
-writeFileSync(new URL('../docs/reference/cli.md', import.meta.url), cliPage());
+writeFileSync(new URL('../docs/reference/cli.md', import.meta.url), await cliPage());
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configPage());
 writeFileSync(new URL('../docs/reference/mqtt-conformance.md', import.meta.url), conformancePage());
 writeFileSync(new URL('../docs/reference/client.md', import.meta.url), clientPage());

@@ -83,6 +83,19 @@ export function outboxBanner(ready: { version: string; outbox: string; url: stri
 `;
 }
 
+/** What a person at a terminal sees when a source runs. */
+export function sourceBanner(ready: { version: string; name: string; url: string; folder: string }): string {
+  return `
+  Hydrant ${ready.version} runs the source ${ready.name}
+
+    publishes   ${ready.url}
+    keeps       ${ready.folder}
+
+  Ctrl-C stops it.
+
+`;
+}
+
 function urls(...given: readonly (string | undefined)[]): string {
   return given.filter((url) => url !== undefined).join('  ');
 }

@@ -11,6 +11,9 @@ const RESERVED = new Set(
   ['DATA', 'CONFIG', 'URL', 'USER', 'PASSWORD', 'PASSWORD_FILE', 'CRASH', 'DEBUG', 'BIN'].map((name) => `HYDRANT_${name}`),
 );
 
+/** Secrets of `hydrant source NAME`. */
+const OF_SOURCES = /^HYDRANT_SOURCE_/;
+
 /** What Kubernetes sets in every pod beside a service called hydrant. */
 const KUBERNETES = /^HYDRANT_(?:SERVICE_(?:HOST|PORT\w*)|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)$/;
 
@@ -19,7 +22,7 @@ export function readConfigEnv(env: NodeJS.ProcessEnv, known: ConfigKeys): { entr
   const entries: ConfigEntry[] = [];
   const faults: ConfigFault[] = [];
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('HYDRANT_') || !text || RESERVED.has(name) || KUBERNETES.test(name)) continue;
+    if (!name.startsWith('HYDRANT_') || !text || RESERVED.has(name) || OF_SOURCES.test(name) || KUBERNETES.test(name)) continue;
     const origin: Origin = { from: 'env', name };
     const key = known.byEnv.get(name);
     const fileKey = name.endsWith('_FILE') ? known.byEnv.get(name.slice(0, -'_FILE'.length)) : undefined;

@@ -91,6 +91,16 @@ export const configSchema = z.strictObject({
   limits: limitOptions.prefault({}),
   clients: clientOptions.prefault({}),
   sys: sysOptions.prefault({}),
+  sources: z
+    .record(
+      z.string().regex(/^[\w.-]+$/, { error: 'expected names of letters, digits, ., - and _' }),
+      z.looseObject({
+        kind: z.string().optional().describe('What it is, such as gerrit; `hydrant source ls`. Default: its name.'),
+        strict: z.boolean().optional().describe('Refuse events that do not match their schema. Default: publish and count them.'),
+      }),
+    )
+    .default({})
+    .describe('Sources that `hydrant up` runs, by name, each with the options of its kind: docs/reference/sources.md.'),
   health: z
     .strictObject({
       minFreeBytes: byteSize()

@@ -9,7 +9,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Log } from '../core/log.ts';
 import { StateStore } from '../core/state-store.ts';
 import { type HttpServer, openHttpServer } from '../http/http-server.ts';
-import { createMetrics } from '../http/metrics.ts';
+import { createMetrics, type Sample } from '../http/metrics.ts';
 import { webSocketTransport } from '../mqtt/transport.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
@@ -32,6 +32,8 @@ export interface ServerOptions {
   command: string;
   /** Of the package. */
   version: string;
+  /** More for /metrics, of roles that run on the bus of this server. */
+  samples?: () => Sample[];
   log: Log;
 }
 
@@ -134,7 +136,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     onRefused: ({ user, address }, reason, what) => broker.refusals.note({ clientId: `http:${user}`, user, remote: address }, reason, what),
     readiness: () => readinessFaults({ dataDir, minFreeBytes: config.health.minFreeBytes, journal, store }),
     notes: () => readinessNotes(archive.uploader?.statistics),
-    metrics: createMetrics(() => serverSamples({ journal, broker, archive, http, tls })),
+    metrics: createMetrics(() => [...serverSamples({ journal, broker, archive, http, tls }), ...(options.samples?.() ?? [])]),
     maxBodyBytes: limits.packetBytes,
     log,
   });

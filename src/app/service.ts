@@ -30,6 +30,8 @@ export interface RunningRole {
   readonly ready: Promise<void>;
   /** Rejects when it cannot go on by itself. */
   readonly failed: Promise<never>;
+  /** Resolves when it has done all there was to do. Default: never. */
+  readonly ended?: Promise<void>;
   /** What is said when it is ready: to people, and as fields of the ready line to programs. */
   sayReady(): { banner: string; facts: Record<string, unknown> };
   /** Called after that. */
@@ -98,7 +100,8 @@ class Service {
 
   /** Resolves when somebody wants it to stop; rejects when it cannot go on. */
   get stopped(): Promise<void> {
-    return Promise.race([this.#stopWanted.promise, this.#role!.failed]);
+    const { failed, ended } = this.#role!;
+    return Promise.race([this.#stopWanted.promise, failed, ...(ended ? [ended] : [])]);
   }
 
   /** Resolves when it is ready, or is to stop before it is. */

@@ -1,3 +1,4 @@
+import type { Log } from '../core/log.ts';
 import { readyBanner } from './banner.ts';
 import type { LoadedConfig } from './config.ts';
 import { exposedListeners } from './config-rules.ts';
@@ -5,6 +6,8 @@ import { type Demo, startDemo } from './demo.ts';
 import { liveKeys, type Server, startServer } from './server.ts';
 import { isOpen, loadAccess, usersPath } from './server-access.ts';
 import { type RunningRole, runService, type ServiceOptions } from './service.ts';
+import { readSourceSpecs, type SourceSpec } from './source-specs.ts';
+import type { Sources } from './sources.ts';
 
 export interface UpOptions extends ServiceOptions {
   /** Publish believable events. */
@@ -26,8 +29,12 @@ export function runUp(options: UpOptions): Promise<number> {
         });
       }
       const { command, version } = options;
-      const server = await startServer({ dataDir, config, access, command, version, log });
+      const specs = await readSourceSpecs(loaded);
+      let sources: Sources | undefined;
+      const samples = () => sources?.samples() ?? [];
+      const server = await startServer({ dataDir, config, access, command, version, samples, log });
       await server.announce({ users: usersPath(loaded) });
+      if (specs.length > 0) sources = await startOn(server, specs, log);
       let demo: Demo | undefined;
       return {
         ...serverRole(server, loaded, options),
@@ -35,12 +42,23 @@ export function runUp(options: UpOptions): Promise<number> {
           if (options.demo) demo = startDemo(server.bus, { seed: Date.now() % 2 ** 31, log });
         },
         async close(closing) {
+          await sources?.close(closing);
           await demo?.close();
           await server.close(closing);
         },
       };
     },
   });
+}
+
+async function startOn(server: Server, specs: SourceSpec[], log: Log): Promise<Sources> {
+  try {
+    const { startSources } = await import('./sources.ts');
+    return await startSources(specs, { dataDir: server.dataDir, bus: server.bus, log });
+  } catch (error) {
+    await server.close({ deadlineMs: 0 });
+    throw error;
+  }
 }
 
 function serverRole(

@@ -1,3 +1,4 @@
+import { loadCommands } from './commands.ts';
 import { printError } from './error-text.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -22,7 +23,7 @@ export async function runCli(args: string[], io: Io, watchSignals?: () => void):
     code = (await definition.run!({ args: given, options, io })) ?? EXIT.ok;
   };
   try {
-    await buildProgram(io, run).parseAsync(args, { from: 'user' });
+    await buildProgram(await loadCommands(args), io, run).parseAsync(args, { from: 'user' });
     return io.signal.aborted ? endOf(io, name, io.signal.reason) : code;
   } catch (error) {
     if (isPrinted(error)) return EXIT.ok;

@@ -18,6 +18,8 @@ export interface CommandDefinition<Options = unknown> {
   /** Adds arguments and options to commander's command. */
   define?(command: Command): void;
   readonly commands?: readonly CommandDefinition[];
+  /** More of them, loaded only when the command is asked for: what they stand for is heavy. */
+  load?(): Promise<readonly CommandDefinition[]>;
   /** The command deals with SIGINT and SIGTERM itself. */
   readonly ownSignals?: boolean;
   /** Resolves with the exit code, 0 when it says nothing. */

@@ -15,6 +15,7 @@ import { query } from './commands/query.ts';
 import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
 import { retained } from './commands/retained.ts';
+import { source } from './commands/source.ts';
 import { sub } from './commands/sub.ts';
 import { tls } from './commands/tls.ts';
 import { up } from './commands/up.ts';
@@ -33,6 +34,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   retained,
   clients,
   outbox,
+  source,
   user,
   backup,
   restore,
@@ -44,3 +46,16 @@ export const COMMANDS: readonly CommandDefinition[] = [
   completion,
   version,
 ];
+
+/**
+ * Every command, with the subcommands that are loaded only when somebody asks for them.
+ * @param words of the command line that may name one. Default: all are loaded
+ */
+export function loadCommands(words?: readonly string[]): Promise<readonly CommandDefinition[]> {
+  return Promise.all(
+    COMMANDS.map(async (definition) => {
+      if (!definition.load || (words && !words.includes(definition.name))) return definition;
+      return { ...definition, commands: [...(definition.commands ?? []), ...(await definition.load())] };
+    }),
+  );
+}

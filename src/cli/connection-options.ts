@@ -98,14 +98,16 @@ export function parseQos(text: string): QoS {
 
 /**
  * Where to connect and as whom. A path in an mqtt:// URL is a topic, as mosquitto's `-L` has it; in a ws:// URL it is the path.
+ * @param tlsPrefix of the TLS options, where a command has others of these names
  * @throws HYD_USAGE
  */
 export function resolveConnection(
   options: ConnectionOptions,
   env: NodeJS.ProcessEnv,
   defaultVersion: 4 | 5 = 4,
+  tlsPrefix = '--',
 ): Connecting & { topic?: string } {
-  const url = parseUrl(options, env);
+  const url = parseUrl(options, env, tlsPrefix);
   const isMqtt = url.protocol === 'mqtt:' || url.protocol === 'mqtts:';
   const topic = isMqtt && url.pathname.length > 1 ? decodeURIComponent(url.pathname.slice(1)) : undefined;
   const username = options.username ?? (decodeURIComponent(url.username) || env.HYDRANT_USER);
@@ -122,19 +124,19 @@ export function resolveConnection(
     keepAliveS: options.keepalive,
     connectTimeoutMs: options.connectTimeout,
     sessionExpiryS: options.sessionExpiry,
-    tls: readTlsOptions(options),
+    tls: readTlsOptions(options, tlsPrefix),
     will: willOf(options),
     topic,
   };
 }
 
-function parseUrl(options: ConnectionOptions, env: NodeJS.ProcessEnv): URL {
+function parseUrl(options: ConnectionOptions, env: NodeJS.ProcessEnv, tlsPrefix: string): URL {
   if (options.url !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw new HydrantError('HYD_USAGE', '--url and --host or --port exclude each other', {
       fix: 'Put host and port into the URL: mqtt://HOST:PORT.',
     });
   }
-  const flag = tlsFlag(options);
+  const flag = tlsFlag(options, tlsPrefix);
   const given = options.url ?? (options.host === undefined && options.port === undefined ? env.HYDRANT_URL || undefined : undefined);
   const host = options.host?.includes(':') ? `[${options.host}]` : (options.host ?? '127.0.0.1');
   const text = given ?? (flag ? `mqtts://${host}:${options.port ?? 8883}` : `mqtt://${host}:${options.port ?? 1883}`);

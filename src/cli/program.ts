@@ -3,7 +3,6 @@ import { HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { packageVersion } from '../core/version.ts';
 import type { CommandDefinition } from './command.ts';
-import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
@@ -14,7 +13,7 @@ export type OnRun = (definition: CommandDefinition, path: string, args: string[]
  * The whole command tree on commander. `run` of a command goes through `onRun`, so that a reader of the tree
  * (completion, the reference page) can build it without running anything.
  */
-export function buildProgram(io: Pick<Io, 'stdout'>, onRun: OnRun): Command {
+export function buildProgram(commands: readonly CommandDefinition[], io: Pick<Io, 'stdout'>, onRun: OnRun): Command {
   const program = new Command('hydrant')
     .description('An event bus that never loses an event it has acknowledged.')
     .version(packageVersion(), '--version', 'print the version')
@@ -22,7 +21,7 @@ export function buildProgram(io: Pick<Io, 'stdout'>, onRun: OnRun): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', '\nExit codes: 0 ok · 1 failed · 2 usage · 3 partial · 4 connect or account · 5 timeout · 130 interrupted');
   prepare(program, io);
-  for (const definition of COMMANDS) add(program, definition, io, onRun);
+  for (const definition of commands) add(program, definition, io, onRun);
   return program;
 }
 

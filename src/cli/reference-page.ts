@@ -1,18 +1,19 @@
 import type { Command, Option } from 'commander';
 import type { CommandDefinition } from './command.ts';
-import { COMMANDS } from './commands.ts';
+import { loadCommands } from './commands.ts';
 import { buildProgram } from './program.ts';
 import { WHERE_VARIABLES } from './where.ts';
 
 /** docs/reference/cli.md, from the command tree. */
-export function cliPage(): string {
-  const program = buildProgram({ stdout: process.stdout }, async () => {});
-  const sections = COMMANDS.flatMap((definition) =>
+export async function cliPage(): Promise<string> {
+  const commands = await loadCommands();
+  const program = buildProgram(commands, { stdout: process.stdout }, async () => {});
+  const sections = commands.flatMap((definition) =>
     describe(definition, program.commands.find((command) => command.name() === definition.name)!, 'hydrant'),
   );
   return `# The command line
 
-${COMMANDS.map((definition) => `- [\`hydrant ${definition.name}\`](#hydrant-${definition.name}): ${definition.summary}`).join('\n')}
+${commands.map((definition) => `- [\`hydrant ${definition.name}\`](#hydrant-${definition.name}): ${definition.summary}`).join('\n')}
 
 **What is printed.** A table on a terminal, NDJSON in a pipe; \`-o\` says otherwise. On a terminal, control characters in topics and
 payloads are shown as escapes. Progress goes to stderr, and only to a terminal. \`NO_COLOR\` turns colours off.

@@ -18,32 +18,35 @@ export interface TlsFiles {
 }
 
 /** The option that asks for TLS, `--cafile` for one; undefined when none does. */
-export function tlsFlag({ cafile, cert, key, insecure }: TlsOptions): string | undefined {
-  if (cafile) return '--cafile';
-  if (cert) return '--cert';
-  if (key) return '--key';
-  return insecure ? '--insecure' : undefined;
+export function tlsFlag({ cafile, cert, key, insecure }: TlsOptions, prefix = '--'): string | undefined {
+  if (cafile) return `${prefix}cafile`;
+  if (cert) return `${prefix}cert`;
+  if (key) return `${prefix}key`;
+  return insecure ? `${prefix}insecure` : undefined;
 }
 
-/** @throws HYD_USAGE naming the file that cannot be read or used */
-export function readTlsOptions(options: TlsOptions): TlsFiles | undefined {
+/**
+ * @param prefix of the options, where a command has others of these names
+ * @throws HYD_USAGE naming the file that cannot be read or used
+ */
+export function readTlsOptions(options: TlsOptions, prefix = '--'): TlsFiles | undefined {
   if (!tlsFlag(options)) return undefined;
   const { cafile, cert, key, insecure } = options;
   if ((cert === undefined) !== (key === undefined)) {
-    throw new HydrantError('HYD_USAGE', `${cert ? `--cert ${cert}` : `--key ${key}`} is of no use alone`, {
-      fix: 'Give --cert FILE and --key FILE together.',
+    throw new HydrantError('HYD_USAGE', `${prefix}${cert ? `cert ${cert}` : `key ${key}`} is of no use alone`, {
+      fix: `Give ${prefix}cert FILE and ${prefix}key FILE together.`,
     });
   }
   const files = {
-    ca: cafile ? readGiven('--cafile', cafile) : undefined,
-    cert: cert ? readGiven('--cert', cert) : undefined,
-    key: key ? readGiven('--key', key) : undefined,
+    ca: cafile ? readGiven(`${prefix}cafile`, cafile) : undefined,
+    cert: cert ? readGiven(`${prefix}cert`, cert) : undefined,
+    key: key ? readGiven(`${prefix}key`, key) : undefined,
   };
-  if (files.ca && !files.ca.includes('-----BEGIN')) throw notPem(`--cafile ${cafile}: there is no certificate in it`);
+  if (files.ca && !files.ca.includes('-----BEGIN')) throw notPem(`${prefix}cafile ${cafile}: there is no certificate in it`);
   try {
     createSecureContext(files);
   } catch (error) {
-    throw notPem(`--cert ${cert} and --key ${key} cannot be used: ${errorText(error)}`, error);
+    throw notPem(`${prefix}cert ${cert} and ${prefix}key ${key} cannot be used: ${errorText(error)}`, error);
   }
   return { ...files, rejectUnauthorized: !insecure };
 }

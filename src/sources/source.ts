@@ -11,6 +11,12 @@ export interface SourceKind<Options = unknown> {
   readonly options: z.ZodType<Options>;
   /** Of what it publishes. */
   readonly schemas: readonly EventSchema[];
+  /** Words behind `hydrant source NAME`, and what they do. */
+  readonly examples: readonly (readonly [words: string, what: string])[];
+  /** Key of a list that the words behind the options fill: `exec -- COMMAND ARG`. */
+  readonly positional?: string;
+  /** Whether it writes to standard output itself; log lines go elsewhere then. */
+  writesStdout?(options: Options): boolean;
   /** What happens at the bound of the outbox: `wait` (default) reads no further; `reject` tells whoever sent the event. */
   readonly whenFull?: 'wait' | 'reject';
   /** Loads what is heavy, and only then. @throws HYD_CONFIG, HYD_USAGE for options that cannot work (a key that cannot be read) */

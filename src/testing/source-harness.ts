@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '../core/log.ts';
 import type { EventCheck } from '../sources/catalogue/event-check.ts';
 import { type OpenSource, openSource } from '../sources/run/open-source.ts';
+import { testSource as stepsOf } from '../sources/run/test-source.ts';
 import type { SourceKind, TestStep } from '../sources/source.ts';
 import type { Event } from '../wire/event.ts';
 import { MemoryBus } from './memory-bus.ts';
@@ -39,8 +40,7 @@ export class SourceHarness<Options> implements AsyncDisposable {
 
   async start(): Promise<void> {
     const log: Log = (level, message, fields = {}) => void this.logged.push({ level, message, fields });
-    this.#abort = new AbortController();
-    this.#source = await openSource({
+    const source = await openSource({
       kind: this.#kind,
       options: this.#options,
       name: this.#kind.name,
@@ -49,7 +49,9 @@ export class SourceHarness<Options> implements AsyncDisposable {
       check: this.#check,
       log,
     });
-    this.running = this.#source.run(this.#abort.signal);
+    this.#source = source;
+    this.#abort = new AbortController();
+    this.running = source.run(this.#abort.signal);
     this.running.catch(() => {});
   }
 
@@ -86,17 +88,8 @@ export async function startSource<Options>(
 
 /** The steps of `hydrant source test`. */
 export async function testSource<Options>(kind: SourceKind<Options>, options: unknown): Promise<TestStep[]> {
-  await using folder = await createTempFolder();
-  await using source = await openSource({
-    kind,
-    options: kind.options.parse(options),
-    name: kind.name,
-    folder: join(folder.path, 'source'),
-    bus: { bus: new MemoryBus() },
-    check: () => undefined,
-    log: () => {},
-  });
   const steps: TestStep[] = [];
-  for await (const step of source.test(new AbortController().signal)) steps.push(step);
+  for await (const step of stepsOf({ kind, options: kind.options.parse(options), name: kind.name }, new AbortController().signal))
+    steps.push(step);
   return steps;
 }

@@ -13,12 +13,13 @@ export const completion = defineCommand({
   ],
   define: (command) => void command.addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(SHELLS)),
   async run({ args, io }: Call<unknown>) {
-    const { buildProgram } = await import('../program.ts');
+    const [{ buildProgram }, { loadCommands }] = await Promise.all([import('../program.ts'), import('../commands.ts')]);
+    const commands = await loadCommands();
     await write(
       io.stdout,
       completionScript(
         args[0] as Shell,
-        buildProgram(io, async () => {}),
+        buildProgram(commands, io, async () => {}),
       ),
     );
     return undefined;

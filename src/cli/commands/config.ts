@@ -28,13 +28,15 @@ const check = defineCommand<ConfigOptions>({
   ],
   define: addConfigOptions,
   async run({ options, io }) {
-    const [{ loadConfig }, { loadAccess }, { openTls }] = await Promise.all([
+    const [{ loadConfig }, { loadAccess }, { openTls }, { readSourceSpecs }] = await Promise.all([
       import('../../app/config.ts'),
       import('../../app/server-access.ts'),
       import('../../app/listeners.ts'),
+      import('../../app/source-specs.ts'),
     ]);
     const loaded = loadConfig({ env: io.env, file: options.config, data: options.data, sets: options.set });
     loadAccess(loaded);
+    await readSourceSpecs(loaded);
     await openTls(loaded.config, (level, message) => void io.stderr.write(`${level}: ${message}\n`));
     await write(io.stdout, `ok: ${loaded.file ?? 'no file; defaults and environment'} (data folder ${loaded.dataDir})\n`);
     return undefined;

@@ -7,7 +7,7 @@ import { HydrantError } from '../../core/errors.ts';
 import { lockFile } from '../../core/file-lock.ts';
 import type { Log } from '../../core/log.ts';
 import type { EventCheck } from '../catalogue/event-check.ts';
-import type { SourceKind, TestStep } from '../source.ts';
+import type { SourceKind } from '../source.ts';
 import { Context } from './context.ts';
 import { openCursorFile } from './cursor-file.ts';
 import { Publishing } from './publishing.ts';
@@ -40,7 +40,6 @@ export interface OpenSource extends AsyncDisposable {
   status(): SourceStatus;
   /** Runs until aborted, or until the upstream has ended for good. @throws HYD_USAGE, HYD_CONFIG */
   run(signal: AbortSignal): Promise<void>;
-  test(signal: AbortSignal): AsyncIterable<TestStep>;
   /** Sends what it can until the deadline; the rest stays in the outbox. Twice is fine. */
   close(options: { deadlineMs: number }): Promise<{ remaining: number }>;
 }
@@ -76,7 +75,6 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
     client,
     status: () => counts.read(now()),
     run: (signal) => runSource(source, { context, counts, publishing }, signal),
-    test: (signal) => source.test(signal),
     async close({ deadlineMs }) {
       const { remaining } = await client.close({ deadlineMs });
       await opened.disposeAsync();

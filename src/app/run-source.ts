@@ -1,0 +1,94 @@
+import type { Log } from '../core/log.ts';
+import { keepHeapSmall } from '../core/start-up.ts';
+import { createHealthServer } from '../http/health-server.ts';
+import { createMetrics } from '../http/metrics.ts';
+import type { OpenSource, OpenSourceOptions } from '../sources/run/open-source.ts';
+import { sourceBanner } from './banner.ts';
+import type { Config } from './config-schema.ts';
+import { listen, listenerUrl } from './listen.ts';
+import { runService, type ServiceOptions } from './service.ts';
+import { sourceSamples } from './source-metrics.ts';
+import type { SourceSpec } from './source-specs.ts';
+import { openSpec, sourceFolder } from './sources.ts';
+
+export interface RunSourceOptions extends ServiceOptions {
+  spec: SourceSpec;
+  /** Where it publishes. */
+  bus: OpenSourceOptions<unknown>['bus'] & { url: string };
+}
+
+/**
+ * Runs one source, see `runService`. When its upstream has ended for good (a file, a pipe), it waits until all is acknowledged, and ends with 0.
+ * @throws what `loadConfig` and `openSource` throw; HYD_USAGE, HYD_CONFIG of the source
+ */
+export function runSourceService(options: RunSourceOptions): Promise<number> {
+  const { spec, bus, version } = options;
+  return runService(options, {
+    async start({ config, dataDir }, log) {
+      keepHeapSmall();
+      await using opening = new AsyncDisposableStack();
+      const source = opening.use(await openSpec(spec, { dataDir, bus, log }));
+      const health = await openHealth(config, source, opening);
+      const opened = opening.move();
+      const stop = new AbortController();
+      const run = source.run(stop.signal);
+      const facts = {
+        source: spec.name,
+        kind: spec.kind.name,
+        data: dataDir,
+        url: bus.url,
+        ...(health && { listeners: { http: health } }),
+      };
+      return {
+        ready: Promise.resolve(),
+        failed: run.then(() => new Promise<never>(() => {})),
+        ended: run.then(() => (stop.signal.aborted ? new Promise<never>(() => {}) : finish(source, log))),
+        status: `${spec.kind.name} for ${bus.url}`,
+        sayReady: () => ({
+          banner: sourceBanner({ version, name: spec.name, url: bus.url, folder: sourceFolder(dataDir, spec.name) }),
+          facts,
+        }),
+        liveKeys: () => ['log.level', 'shutdown'],
+        apply: () => ({}),
+        announce: async () => {},
+        async close({ deadlineMs }) {
+          stop.abort();
+          await run.catch(() => {});
+          const { remaining } = await source.close({ deadlineMs: source.client.connected ? deadlineMs : 0 });
+          if (remaining > 0) log('info', 'events stay in the outbox', { source: spec.name, remaining });
+          await opened.disposeAsync();
+        },
+      };
+    },
+  });
+}
+
+async function finish({ name, client }: OpenSource, log: Log): Promise<void> {
+  log('info', 'the source has ended; waiting for the bus to acknowledge', { source: name });
+  await client.flush();
+}
+
+async function openHealth({ health }: Config, source: OpenSource, closing: AsyncDisposableStack): Promise<string | undefined> {
+  const { host, port } = health;
+  if (port === undefined) return undefined;
+  const server = createHealthServer({
+    readiness: async () => faults(source),
+    notes: () => [],
+    metrics: createMetrics(() => sourceSamples([source])),
+  });
+  closing.defer(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return listenerUrl('http', host, await listen(server, { key: 'health', host, port }));
+}
+
+/** Why a source does not do its work now, a sentence each. */
+function faults(source: OpenSource): string[] {
+  const { up, lastError } = source.status();
+  const { connected, depth } = source.client.metrics();
+  return [
+    ...(up ? [] : [`the upstream is not connected${lastError === undefined ? '' : `: ${lastError}`}`]),
+    ...(connected || depth === 0 ? [] : [`the bus is not connected; ${depth} events wait`]),
+  ];
+}

@@ -1,0 +1,38 @@
+import type { Sample } from '../http/metrics.ts';
+import type { OpenSource } from '../sources/run/open-source.ts';
+import type { SourceStatus } from '../sources/run/source-status.ts';
+
+/** What /metrics says of sources, by name. What is not known yet is left out. */
+export function sourceSamples(sources: readonly Pick<OpenSource, 'name' | 'status' | 'client'>[]): Sample[] {
+  const states = sources.map((source) => [source.name, source.status()] as const);
+  const sample = (type: Sample['type'], name: string, help: string, read: (status: SourceStatus) => number | undefined): Sample[] => {
+    const known = states.flatMap(([source, status]) => {
+      const value = read(status);
+      return value === undefined ? [] : [[source, value]];
+    });
+    return known.length === 0
+      ? []
+      : [{ name: `hydrant_source_${name}`, help, type, value: { label: 'source', values: Object.fromEntries(known) } }];
+  };
+  const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
+  const waiting = sources.map(({ name, client }) => [name, client.metrics().depth]);
+  return [
+    ...sample('gauge', 'up', '1 while the upstream is connected and read.', ({ up }) => (up ? 1 : 0)),
+    ...sample('counter', 'published_total', 'Events published, gaps included.', ({ published }) => published),
+    ...sample('counter', 'mismatched_total', 'Of these, events that did not match their schema.', ({ mismatched }) => mismatched),
+    ...sample('counter', 'refused_total', 'Input that was not taken as it came.', ({ refused }) =>
+      Object.values(refused).reduce((a, b) => a + b, 0),
+    ),
+    ...sample('counter', 'gaps_total', 'Stretches that the upstream could not give again.', ({ gaps }) => gaps),
+    ...sample('counter', 'errors_total', 'Times that it broke off.', ({ errors }) => errors),
+    ...sample('gauge', 'silent_seconds', 'Since the last sign of life of the upstream.', ({ silentMs }) => seconds(silentMs)),
+    ...sample('gauge', 'last_event_age_seconds', 'Since the last event.', ({ lastEventAgeMs }) => seconds(lastEventAgeMs)),
+    ...sample('gauge', 'lag_seconds', 'How old the last event was when it was read.', ({ lagMs }) => seconds(lagMs)),
+    {
+      name: 'hydrant_source_outbox_events',
+      help: 'Events that wait for the bus.',
+      type: 'gauge',
+      value: { label: 'source', values: Object.fromEntries(waiting) },
+    },
+  ];
+}

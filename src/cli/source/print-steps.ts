@@ -1,0 +1,29 @@
+import { formatDuration } from '../../core/units.ts';
+import type { TestStep } from '../../sources/source.ts';
+import { escapeText } from '../escape.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type Io, write } from '../io.ts';
+
+const SHOWN_BYTES = 500;
+
+/** Prints the steps of a test as they come. @returns the exit code: 0 when no step failed */
+export async function printSteps(io: Io, steps: AsyncIterable<TestStep>, timeoutMs: number): Promise<number> {
+  let failed = false;
+  let events = 0;
+  for await (const step of steps) {
+    if ('event' in step) {
+      const text = Buffer.from(step.event.payload).toString('utf8', 0, SHOWN_BYTES);
+      await write(
+        io.stdout,
+        `event  ${escapeText(step.event.topic)}  ${escapeText(text)}${step.event.payload.length > SHOWN_BYTES ? '…' : ''}\n`,
+      );
+      events++;
+    } else if (step.ok) await write(io.stdout, `ok     ${escapeText(step.what)}\n`);
+    else {
+      failed = true;
+      await write(io.stdout, `FAILED ${escapeText(step.what)}: ${escapeText(step.why)}\n       fix: ${escapeText(step.fix)}\n`);
+    }
+  }
+  if (!failed && events === 0) await write(io.stdout, `ok     all of it works; no event came within ${formatDuration(timeoutMs)}\n`);
+  return failed ? EXIT.failed : EXIT.ok;
+}
