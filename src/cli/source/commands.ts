@@ -55,20 +55,20 @@ function runCommand(kind: SourceKind): CommandDefinition {
 
 function testCommand(kind: SourceKind): CommandDefinition {
   const flags = kindFlags(kind);
-  return defineCommand<SpecOptions & { timeout: number }>({
+  return defineCommand<SpecOptions & { wait: number }>({
     name: kind.name,
     summary: `try ${kind.name}: ${kind.summary}`,
     examples: kind.examples.slice(0, 1).map(([line, what]) => [`hydrant source test ${kind.name} ${line}`, what]),
     define: (command) =>
       void addSpecOptions(command, kind, flags).addOption(
-        new Option('--timeout <time>', 'wait so long for events').argParser(durationMs).default(30_000, '30s'),
+        new Option('--wait <time>', 'wait so long for events').argParser(durationMs).default(30_000, '30s'),
       ),
     async run({ args, options, io }) {
       const [{ testSource }, { spec }] = await Promise.all([
         import('../../sources/run/test-source.ts'),
         readSpec(kind, flags, { args, options, env: io.env }),
       ]);
-      return printSteps(io, testSource(spec, AbortSignal.any([io.signal, AbortSignal.timeout(options.timeout)])), options.timeout);
+      return printSteps(io, testSource(spec, AbortSignal.any([io.signal, AbortSignal.timeout(options.wait)])), options.wait);
     },
   });
 }

@@ -70,20 +70,30 @@ function flagOf(path: readonly string[], node: Node): KindFlag[] {
       ...((before as unknown[] | undefined) ?? []),
       readValue(text, node.items ?? {}),
     ];
-    return [{ path, option: new Option(`${flags} <value>`, `${description}; repeatable`).argParser(parse) }];
+    return [{ path, option: new Option(`${flags} <${metavar(node.items ?? {})}>`, `${description}; repeatable`).argParser(parse) }];
   }
   if (isBoolean && node.type === 'boolean')
     return [{ path, option: new Option(node.default === true ? `--no-${name.slice(2)}` : flags, description).default(undefined) }];
-  const option = new Option(`${flags} ${isBoolean ? '[value]' : '<value>'}`, description);
+  const option = new Option(isBoolean ? `${flags} [${metavar(node)}]` : `${flags} <${metavar(node)}>`, description);
   if (node.enum) option.choices(node.enum.map(String));
   else option.argParser((text) => readValue(text, node));
   return [{ path, option }];
 }
 
+/** What stands for the value in the help. */
+function metavar(node: Node): string {
+  if (node.path) return 'file';
+  if (node.enum) return 'name';
+  if (node.type === 'integer' || node.type === 'number') return 'number';
+  const [example] = node.examples ?? [];
+  return example === '250ms' ? 'time' : example === '64KiB' ? 'size' : 'value';
+}
+
 function describe({ description = '', default: standard }: Node): string {
   const text = description.replace(/\.$/, '');
   const said = /default/i.test(text) || standard === undefined || typeof standard === 'object' || standard === false || standard === '';
-  return `${text.charAt(0).toLowerCase()}${text.slice(1)}${said ? '' : ` (default: ${standard})`}`;
+  const isWord = /^[A-Z][a-z ]/.test(text);
+  return `${isWord ? text.charAt(0).toLowerCase() : text.charAt(0)}${text.slice(1)}${said ? '' : ` (default: ${standard})`}`;
 }
 
 /** Text stays text where the option takes text; else a number, or true and false. The schema has the last word. */

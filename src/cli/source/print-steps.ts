@@ -7,7 +7,7 @@ import { type Io, write } from '../io.ts';
 const SHOWN_BYTES = 500;
 
 /** Prints the steps of a test as they come. @returns the exit code: 0 when no step failed */
-export async function printSteps(io: Io, steps: AsyncIterable<TestStep>, timeoutMs: number): Promise<number> {
+export async function printSteps(io: Io, steps: AsyncIterable<TestStep>, waitMs: number): Promise<number> {
   let failed = false;
   let events = 0;
   for await (const step of steps) {
@@ -24,6 +24,6 @@ export async function printSteps(io: Io, steps: AsyncIterable<TestStep>, timeout
       await write(io.stdout, `FAILED ${escapeText(step.what)}: ${escapeText(step.why)}\n       fix: ${escapeText(step.fix)}\n`);
     }
   }
-  if (!failed && events === 0) await write(io.stdout, `ok     all of it works; no event came within ${formatDuration(timeoutMs)}\n`);
+  if (!failed && events === 0) await write(io.stdout, `ok     all of it works; no event came within ${formatDuration(waitMs)}\n`);
   return failed ? EXIT.failed : EXIT.ok;
 }

@@ -17,6 +17,7 @@ export const launchpad: SourceKind<LaunchpadOptions> = {
   summary: 'Notifications of Launchpad, from an IMAP mailbox',
   options: launchpadOptions,
   schemas: SCHEMAS,
+  examples: [['--host imap.example.org --user bugs --password-file /run/secrets/bugs', 'the mailbox that gets the bug mail']],
   async open(options, context) {
     return new LaunchpadSource(options, context, await readAuthority(options.ca));
   },
