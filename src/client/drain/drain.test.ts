@@ -1,70 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HydrantError } from '../../core/errors.ts';
 import { createUlid } from '../../core/id.ts';
 import { until } from '../../testing/deadline.ts';
-import { HandEngine } from '../../testing/hand-engine.ts';
-import { HandTiming, turns } from '../../testing/hand-timing.ts';
-import { openOutbox } from '../outbox/open-outbox.ts';
+import { type HandDrainOptions, openHandDrain } from '../../testing/hand-drain.ts';
 import type { OutboxEvent } from '../outbox/outbox.ts';
-import { Drain } from './drain.ts';
-import type { DrainOptions } from './drain-options.ts';
-import { type Rate, RateLimit } from './rate-limit.ts';
 
-type Settings = Partial<Pick<DrainOptions, 'maxInFlight' | 'maxAttempts'>> & { rate?: Rate };
-
-/** A drain whose engine, time and chance are in the hands of the test. */
-async function openWorld({ rate = {}, ...settings }: Settings = {}) {
-  const outbox = await openOutbox(':memory:');
-  const engine = new HandEngine();
-  const timing = new HandTiming();
-  const logged: string[] = [];
-  const acked: string[] = [];
-  const expired: string[] = [];
-  const quarantined: [text: string, code: string][] = [];
-  const text = ({ payload }: { payload: Uint8Array }): string => Buffer.from(payload).toString();
-  const drain = new Drain({
-    bus: engine,
-    outbox,
-    maxInFlight: 100,
-    maxAttempts: 3,
-    ...settings,
-    rate: new RateLimit(rate, timing.now()),
-    timing,
-    log: (_level, message) => void logged.push(message),
-    onAcked: (record) => void acked.push(text(record)),
-    onExpired: (record) => void expired.push(text(record)),
-    onQuarantined: (record, error: HydrantError) => void quarantined.push([text(record), error.code]),
-  });
-  outbox.onStored = (records) => drain.onStored(records);
-  outbox.onForeign = (channels) => drain.onForeign(channels);
-  outbox.onDropped = (records) => drain.onDropped(records);
-  const put = (channel: string, ...texts: string[]): Promise<unknown> => Promise.all(texts.map((each) => outbox.put(event(channel, each))));
-  const depth = (channel: string): number => outbox.channels.get(channel)?.events ?? 0;
-  return {
-    outbox,
-    engine,
-    timing,
-    drain,
-    logged,
-    acked,
-    expired,
-    quarantined,
-    put,
-    depth,
-    /** Resolves when nothing more happens by itself. */
-    async quiet() {
-      await outbox.settled();
-      await turns();
-      await outbox.read('-', 0, { maxEvents: 1, maxBytes: 1 });
-      await turns();
-    },
-    async [Symbol.asyncDispose]() {
-      drain.stop();
-      await engine.close();
-      await outbox.close();
-    },
-  };
+async function openWorld(options?: HandDrainOptions) {
+  const world = await openHandDrain(options);
+  const put = (channel: string, ...texts: string[]): Promise<unknown> =>
+    Promise.all(texts.map((each) => world.outbox.put(event(channel, each))));
+  return { ...world, put };
 }
 
 function event(channel: string, text: string, more: Partial<OutboxEvent> = {}): OutboxEvent {

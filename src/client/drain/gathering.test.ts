@@ -2,17 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HydrantError } from '../../core/errors.ts';
 import { createUlid } from '../../core/id.ts';
-import { silentLog } from '../../core/log.ts';
 import { until } from '../../testing/deadline.ts';
-import { HandEngine } from '../../testing/hand-engine.ts';
-import { HandTiming, turns } from '../../testing/hand-timing.ts';
+import { openHandDrain, textOf } from '../../testing/hand-drain.ts';
 import type { Gatherer } from '../channels/gatherer.ts';
-import { openOutbox } from '../outbox/open-outbox.ts';
 import type { OutboxRecord } from '../outbox/outbox.ts';
-import { Drain } from './drain.ts';
-import { RateLimit } from './rate-limit.ts';
-
-const text = ({ payload }: { payload: Uint8Array }): string => Buffer.from(payload).toString();
 
 /** Puts together what waits, three at most, when it is due; what is called `huge` can never be sent. */
 class Joiner implements Gatherer {
@@ -26,61 +19,21 @@ class Joiner implements Gatherer {
 
   gather(records: readonly OutboxRecord[]) {
     const some = records.slice(0, 3);
-    if (text(some[0]!) === 'huge') throw new HydrantError('HYD_TOO_LARGE', 'huge is too large');
+    if (textOf(some[0]!) === 'huge') throw new HydrantError('HYD_TOO_LARGE', 'huge is too large');
     const { id, topic } = some.at(-1)!;
-    return { count: some.length, event: { id, topic, payload: Buffer.from(some.map(text).join('+')), qos: 1 as const, retain: false } };
+    return { count: some.length, event: { id, topic, payload: Buffer.from(some.map(textOf).join('+')), qos: 1 as const, retain: false } };
   }
 }
 
 async function openWorld() {
-  const outbox = await openOutbox(':memory:');
-  const engine = new HandEngine();
-  const timing = new HandTiming();
+  const world = await openHandDrain({ maxInFlight: 10 });
   const joiner = new Joiner();
-  const acked: string[] = [];
-  const quarantined: string[] = [];
-  const drain = new Drain({
-    bus: engine,
-    outbox,
-    maxInFlight: 10,
-    maxAttempts: 3,
-    rate: new RateLimit({}, timing.now()),
-    timing,
-    log: silentLog,
-    onAcked: (record) => void acked.push(text(record)),
-    onExpired: () => {},
-    onQuarantined: (record) => void quarantined.push(text(record)),
-  });
-  outbox.onStored = (records) => drain.onStored(records);
-  outbox.onDropped = (records) => drain.onDropped(records);
-  drain.gatherWith('state', joiner);
-  drain.start();
-  return {
-    outbox,
-    engine,
-    timing,
-    joiner,
-    acked,
-    quarantined,
-    put: (...texts: string[]) =>
-      Promise.all(
-        texts.map((each) =>
-          outbox.put({ id: createUlid(), channel: 'state', topic: 's', payload: Buffer.from(each), qos: 1, retain: false }),
-        ),
-      ),
-    async quiet() {
-      for (let i = 0; i < 3; i++) {
-        await outbox.settled();
-        await outbox.read('-', 0, { maxEvents: 1, maxBytes: 1 });
-        await turns();
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      drain.stop();
-      await engine.close();
-      await outbox.close();
-    },
-  };
+  world.drain.gatherWith('state', joiner);
+  world.drain.start();
+  const event = { channel: 'state', topic: 's', qos: 1, retain: false } as const;
+  const put = (...texts: string[]) =>
+    Promise.all(texts.map((each) => world.outbox.put({ ...event, id: createUlid(), payload: Buffer.from(each) })));
+  return { ...world, joiner, put };
 }
 
 test('what a channel gathers goes as one publish, one at a time, and all of it leaves the outbox with its acknowledgement', async () => {
@@ -136,7 +89,7 @@ test('what can never be sent is set aside, and the rest goes on; so is all that 
   await using world = await openWorld();
   await world.put('huge', 'a', 'b');
   await world.engine.until(1);
-  assert.deepEqual([world.engine.out, world.quarantined], [['a+b'], ['huge']]);
+  assert.deepEqual([world.engine.out, world.quarantined], [['a+b'], [['huge', 'HYD_TOO_LARGE']]]);
   world.engine.refuse('HYD_REFUSED');
   await until(() => world.quarantined.length === 3, 'both to be set aside');
   await world.put('c');
