@@ -85,6 +85,15 @@ export class ArchiveFolder implements AsyncDisposable {
     return topics;
   }
 
+  /** Three closed segments of one event each, and one in the open segment. */
+  async appendThreeAndOpen(): Promise<void> {
+    for (const topic of ['a', 'b', 'c']) {
+      await this.append(topic);
+      await this.journal.rotate();
+    }
+    await this.append('open');
+  }
+
   async appendAll(events: Event[]): Promise<number[]> {
     const sequences = events.map((event) => this.journal.append({ ...event, seq: 0, ts: '', arrivalMs: 0 }));
     const last = sequences.at(-1) ?? 0;

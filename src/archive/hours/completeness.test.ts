@@ -222,11 +222,7 @@ test('an archive without anything has no hours', async () => {
 
 test('a segment that is sealed and removed while it is looked at counts as the object that it became', async () => {
   await using folder = await ArchiveFolder.create();
-  for (let i = 0; i < 3; i++) {
-    await folder.append('a');
-    await folder.journal.rotate();
-  }
-  await folder.append('open');
+  await folder.appendThreeAndOpen();
   const catalogue = folder.catalogue();
   const { store } = catalogue;
   const list = store.list.bind(store);

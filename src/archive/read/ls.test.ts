@@ -117,11 +117,7 @@ test('gaps of the broker that the events of an object tell of are counted, those
 
 test('a segment that is sealed and removed while it is listed is listed as the object that it became', async () => {
   await using folder = await ArchiveFolder.create();
-  for (let i = 0; i < 3; i++) {
-    await folder.append('a');
-    await folder.journal.rotate();
-  }
-  await folder.append('open');
+  await folder.appendThreeAndOpen();
   const catalogue = folder.catalogue();
   const list = catalogue.list.bind(catalogue);
   let looks = 0;
