@@ -8,6 +8,13 @@ export const gerrit: SourceKind<GerritOptions> = {
   summary: 'The events of a Gerrit server, from its stream over SSH.',
   options: OPTIONS,
   schemas: SCHEMAS,
+  examples: [
+    ['--host review.example.org --user hydrant --key /etc/hydrant/gerrit_key', 'everything the account may see'],
+    [
+      '--host review.example.org --user hydrant --key key --events-log-url https://review.example.org --events-log-password-file http_password',
+      'and what was missed, from the events-log plugin',
+    ],
+  ],
   async open(options, context) {
     const { GerritSource } = await import('./gerrit-source.ts');
     return GerritSource.open(options, context);
