@@ -1,17 +1,10 @@
 import type { Bus, Delivery, SubscribeOptions, Subscription } from '../bus/bus.ts';
 import type { Event, StoredEvent } from '../wire/event.ts';
+import { PLAIN } from './plain-engine.ts';
 
 /** A bus in the hands of the test: it gives the one subscriber what the test gives, and notes what is acknowledged. */
 export class HandBus implements Bus {
-  readonly capabilities = Object.freeze({
-    nakDelay: false,
-    startAt: false,
-    outOfOrderAck: true,
-    group: false,
-    handOver: false,
-    properties: true,
-    exactlyOnce: true,
-  });
+  readonly capabilities = Object.freeze({ ...PLAIN, exactlyOnce: true });
   readonly asked = Promise.withResolvers<{ filters: string[]; options: SubscribeOptions }>();
   /** Payloads in the order in which they were acknowledged. */
   readonly acknowledged: string[] = [];

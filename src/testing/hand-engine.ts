@@ -1,6 +1,7 @@
 import type { Bus, PublishOptions, Receipt, Subscription } from '../bus/bus.ts';
 import { type ErrorCode, HydrantError } from '../core/errors.ts';
 import type { Event } from '../wire/event.ts';
+import { PLAIN } from './plain-engine.ts';
 
 interface Sent {
   readonly event: Event;
@@ -12,15 +13,7 @@ interface Sent {
 
 /** An engine in the hands of the test: it notes what is published, and acknowledges, refuses or hangs up as it is told. */
 export class HandEngine implements Bus {
-  readonly capabilities = Object.freeze({
-    nakDelay: false,
-    startAt: false,
-    outOfOrderAck: true,
-    group: false,
-    handOver: false,
-    properties: true,
-    exactlyOnce: false,
-  });
+  readonly capabilities = PLAIN;
   /** Payloads of all that was published, in order. */
   readonly published: string[] = [];
   readonly events: Event[] = [];

@@ -1,17 +1,10 @@
 import type { Bus, Receipt, Subscription } from '../bus/bus.ts';
 import type { Event } from '../wire/event.ts';
+import { PLAIN } from './plain-engine.ts';
 
 /** A bus that keeps what is published in an array. */
 export class MemoryBus implements Bus {
-  readonly capabilities = Object.freeze({
-    nakDelay: false,
-    startAt: false,
-    outOfOrderAck: true,
-    group: false,
-    handOver: false,
-    properties: true,
-    exactlyOnce: false,
-  });
+  readonly capabilities = PLAIN;
   readonly events: Event[] = [];
   /** While set, publishes wait: the bus is away. */
   held: PromiseWithResolvers<void> | undefined;
