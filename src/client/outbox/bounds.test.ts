@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HydrantError } from '../../core/errors.ts';
 import { until, within } from '../../testing/deadline.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
@@ -61,6 +62,23 @@ test('reject by bytes: a smaller one that still fits is taken', async () => {
   outbox.configure('events', { maxBytes: 1000 });
   const puts = [put(outbox, 'a'.repeat(600)), put(outbox, 'b'.repeat(600)), put(outbox, 'c'.repeat(100))];
   assert.deepEqual(await outcomes(puts), ['ok', 'HYD_OUTBOX_FULL', 'ok']);
+});
+
+test('what is on its way behind a commit that left something out keeps its order', async () => {
+  await using outbox = await openOutbox(':memory:');
+  outbox.configure('events', { maxEvents: 1, whenFull: 'wait', waitMs: MINUTE });
+  const first = await put(outbox, 'first');
+  const held = put(outbox, 'held');
+  const texts = Array.from({ length: 20 }, (_, i) => String(i));
+  const puts: Promise<OutboxRecord>[] = [];
+  for (const text of texts) {
+    await nextTurn();
+    puts.push(put(outbox, text, { channel: 'other' }));
+  }
+  await Promise.all(puts);
+  assert.deepEqual(await textsOf(outbox, 'other'), texts);
+  outbox.remove(first.seq);
+  await held;
 });
 
 test('wait: goes in as soon as there is room, in the order of the calls (pain 4)', async () => {
