@@ -1,0 +1,51 @@
+import { open } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import { errorText, HydrantError } from '../../core/errors.ts';
+import { hostOf } from '../gearman/options.ts';
+import type { Source, SourceContext, SourceEvent, TestStep } from '../source.ts';
+import { fillTemplate } from '../topic.ts';
+import { Follower } from './follower.ts';
+import { LineSplitter } from './line-splitter.ts';
+import type { LogsOptions } from './logs.ts';
+
+const SHOWN = 3;
+const SHOWN_BYTES = 64 * 1024;
+
+/** The lines of a file that grows and is rotated. */
+export function openFile(options: LogsOptions & { file: string }, context: SourceContext): Source {
+  const { file, maxLine, fromEnd } = options;
+  const levels: Record<string, string> = { file: basename(file), path: file, host: hostOf(options) };
+  const topic = fillTemplate(options.topic, (name) => levels[name]);
+  const follower = new Follower({ path: file, topic, maxLine, fromEnd, toEvent: (line) => lineEvent(topic, line) }, context);
+  return {
+    run: (signal) => follower.run(signal),
+    test: () => testFile(file, topic, maxLine),
+  };
+}
+
+/** A line that is a JSON object is passed as one, byte for byte. */
+function lineEvent(topic: string, line: Buffer): SourceEvent {
+  const event = { topic, payload: line, schema: 'logs.line' };
+  if (line[0] === 0x7b) {
+    try {
+      return { ...event, data: JSON.parse(line.toString()) };
+    } catch {
+      // A line of text after all.
+    }
+  }
+  return { ...event, data: line.toString(), contentType: 'text/plain' };
+}
+
+async function* testFile(path: string, topic: string, maxLine: number): AsyncGenerator<TestStep> {
+  try {
+    await using file = await open(path);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(SHOWN_BYTES), 0, SHOWN_BYTES, 0);
+    yield { ok: true, what: `${path} can be read on ${hostname()}` };
+    const lines = new LineSplitter(maxLine).push(buffer.subarray(0, bytesRead));
+    for (const line of lines.slice(0, SHOWN)) yield { event: lineEvent(topic, line.bytes) };
+  } catch (error) {
+    const fix = error instanceof HydrantError ? error.fix : `Give the path of a file that user ${process.getuid?.() ?? ''} may read.`;
+    yield { ok: false, what: path, why: errorText(error), fix };
+  }
+}
