@@ -5,7 +5,7 @@ export interface EventsLogOptions {
   /** Where Gerrit's pages are: `https://review.example.com`. */
   url: string;
   user: string;
-  password: string | undefined;
+  password?: string | undefined;
   /** IANA name of the zone in which the server reads times. */
   timeZone: string;
   maxLine: number;
@@ -59,7 +59,7 @@ export class EventsLog {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       throw new HydrantError('HYD_SOURCE', `the events log at ${url} does not answer: ${errorText(cause)}`, {
         cause: error,
-        fix: 'Check `eventsLogUrl` and that this machine reaches it: it is where a browser finds Gerrit.',
+        fix: 'Check `eventsLog.url` and that this machine reaches it: it is where a browser finds Gerrit.',
       });
     }
   }
@@ -90,12 +90,12 @@ export class EventsLog {
   #refusal(status: number): HydrantError {
     const { url, user } = this.#options;
     const fixes: Record<number, string> = {
-      401: `Give the HTTP password of ${user}, made in Gerrit under Settings, HTTP Credentials, in \`eventsLogPassword\`.`,
+      401: `Give the HTTP password of ${user}, made in Gerrit under Settings, HTTP Credentials, in \`eventsLog.password\`.`,
       403: `Let ${user} read the events in Gerrit.`,
-      404: 'Install the events-log plugin in Gerrit, or correct `eventsLogUrl`; without the plugin leave it out.',
+      404: 'Install the events-log plugin in Gerrit, or correct `eventsLog.url`; without the plugin leave it out.',
       503: 'The database of the events-log plugin is away; it is asked again.',
     };
-    const fix = fixes[status] ?? 'Check `eventsLogUrl`: it is where a browser finds Gerrit, without a redirect.';
+    const fix = fixes[status] ?? 'Check `eventsLog.url`: it is where a browser finds Gerrit, without a redirect.';
     return new HydrantError('HYD_SOURCE', `the events log at ${url} answers ${status}`, { fix });
   }
 }

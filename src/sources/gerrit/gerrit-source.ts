@@ -28,14 +28,8 @@ export class GerritSource implements Source {
     this.#context = context;
     this.#identity = identity;
     this.#position = new Position(context.cursor);
-    const {
-      eventsLogUrl: url,
-      eventsLogUser: user = options.user,
-      eventsLogPassword: password,
-      eventsLogTimeZone: timeZone,
-      maxLine,
-    } = options;
-    if (url !== undefined) this.#log = new EventsLog({ url, user, password, timeZone, maxLine });
+    const { eventsLog, user, maxLine } = options;
+    if (eventsLog) this.#log = new EventsLog({ user, ...eventsLog, maxLine });
   }
 
   static async open(options: GerritOptions, context: SourceContext): Promise<GerritSource> {
@@ -122,7 +116,7 @@ export class GerritSource implements Source {
       else await intake.lost('disconnected', 'there is no events log to read them from', Math.max(completeS * 1000, aliveMs));
       return;
     }
-    const filling = new Filling({ log, intake, position: this.#position, context: this.#context, delayMs: this.#options.eventsLogDelay });
+    const filling = new Filling({ log, intake, position: this.#position, context: this.#context, delayMs: this.#options.eventsLog!.delay });
     filling.onFirst = async () => {
       await held.release();
       intake.commit();

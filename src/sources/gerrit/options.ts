@@ -34,22 +34,25 @@ export const OPTIONS = z.strictObject({
     .prefault('95s')
     .describe('Without an event and without an answer for so long the connection is made anew.'),
   maxLine: byteSize({ min: 1024 }).prefault('32MiB').describe('The longest event that is taken; a longer one is a gap.'),
-  eventsLogUrl: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .describe(
-      "Where Gerrit's pages are, when it has the events-log plugin: what is missed is read from there. Without it each interruption is a gap.",
-    ),
-  eventsLogUser: z.string().min(1).optional().describe('Account to read the events log with. Default: that of `user`.'),
-  eventsLogPassword: z.string().min(1).optional().meta({ secret: true }).describe('Its HTTP password.'),
-  eventsLogTimeZone: z
-    .string()
-    .default('UTC')
-    .refine(isTimeZone, { error: 'expected a time zone such as UTC or Europe/Berlin' })
-    .describe('Time zone of the Gerrit server: the events log reads times in it.'),
-  eventsLogDelay: duration()
-    .prefault('10s')
-    .describe('The events log gets events a little after the stream: so long after it was read it is read once more.'),
+  eventsLog: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/ })
+        .describe(
+          "Where Gerrit's pages are: what was missed is read from its events-log plugin there. Without it each interruption is a gap.",
+        ),
+      user: z.string().min(1).optional().describe('Account to read it with. Default: that of the stream.'),
+      password: z.string().min(1).optional().meta({ secret: true }).describe('HTTP password of that account.'),
+      timeZone: z
+        .string()
+        .default('UTC')
+        .refine(isTimeZone, { error: 'expected a time zone such as UTC or Europe/Berlin' })
+        .describe('Time zone of the Gerrit server: the plugin reads times in it.'),
+      delay: duration()
+        .prefault('10s')
+        .describe('The plugin gets events a little after the stream: so long after it was read it is read once more.'),
+    })
+    .optional(),
 });
 
 export type GerritOptions = z.infer<typeof OPTIONS>;
