@@ -1,4 +1,4 @@
-import type { ImapFlow } from 'imapflow';
+import type { ImapFlow, SearchObject } from 'imapflow';
 import { HydrantError } from '../../core/errors.ts';
 import { mailFault } from './faults.ts';
 import { compact } from './ledger.ts';
@@ -105,6 +105,11 @@ export class Mailbox {
     return uids.length === 0 ? [] : this.#search(compact(uids));
   }
 
+  /** Whether a mail has a header with this text in it, as the server sees it: also where there are too many to be fetched. */
+  async hasHeader(uid: number, name: string, text: string): Promise<boolean> {
+    return (await this.#search(`${uid}`, { header: { [name]: text } })).length > 0;
+  }
+
   async heads(uids: readonly number[]): Promise<MailHead[]> {
     const bodyParts = [{ key: 'HEADER', maxLength: MAX_HEADER_BYTES + 1 }];
     const query = { uid: true, flags: true, size: true, internalDate: true, bodyParts };
@@ -159,8 +164,8 @@ export class Mailbox {
     this.close();
   }
 
-  async #search(uids: string): Promise<number[]> {
-    const found = await this.#ask(() => this.#client.search({ uid: uids }, { uid: true }));
+  async #search(uids: string, more: SearchObject = {}): Promise<number[]> {
+    const found = await this.#ask(() => this.#client.search({ uid: uids, ...more }, { uid: true }));
     if (!found) throw this.#refusal('does not list its mails');
     return found;
   }
@@ -205,7 +210,8 @@ export async function createMailbox(options: LaunchpadOptions, ca: Buffer | unde
     logger: false,
     disableAutoIdle: true,
     connectionTimeout: timeout,
-    greetingTimeout: timeout,
+    // Before the silence is noticed that is no greeting's.
+    greetingTimeout: Math.floor(timeout * 0.9),
     socketTimeout: timeout,
     maxLiteralSize: Math.max(maxMail, MAX_HEADER_BYTES) + 1,
     maxLineLength: MOST_LINE_BYTES,

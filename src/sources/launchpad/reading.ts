@@ -71,9 +71,10 @@ export class Reading {
 
   async #isToBePublished(head: MailHead, headers: MailHeaders): Promise<boolean> {
     const { uid, flags, receivedMs } = head;
-    if (!isFromLaunchpad(headers)) return false;
+    const isCut = head.headers.length > MAX_HEADER_BYTES;
+    if (!isFromLaunchpad(headers) && !(isCut && (await this.#mailbox.hasHeader(uid, 'X-Generated-By', 'Launchpad')))) return false;
     if (flags.has(PUBLISHED) || this.#ledger.isOld(uid, flags.has('\\Seen'), receivedMs)) return false;
-    if (head.headers.length > MAX_HEADER_BYTES) {
+    if (isCut) {
       await this.#giveUp('a mail has more headers than can be read', head);
       return false;
     }
