@@ -49,7 +49,7 @@ export interface Archive {
 
 /**
  * A remote store that cannot be reached is no error: what is sealed waits in the data folder.
- * @throws HYD_CONFIG for options that do not go together, and for a folder that nothing can be uploaded to
+ * @throws HYD_CONFIG for options that do not go together
  */
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const { dataDir, config, journal, log } = options;
@@ -121,7 +121,7 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   };
 }
 
-/** @throws HYD_CONFIG for a folder that objects cannot go to */
+/** @throws HYD_CONFIG when it would be the local archive itself */
 async function openRemote(to: string, localDir: string, { config, journal, log }: ArchiveOptions): Promise<ObjectStore> {
   const location = parseStoreUrl(to);
   if (location.kind === 'file') await prepareRemoteFolder(location.path, { to, localDir, log });

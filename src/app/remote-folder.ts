@@ -1,17 +1,14 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { errorFix, errorText, HydrantError, systemCode } from '../core/errors.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
 import { makeFolder } from '../core/files.ts';
 import type { Log } from '../core/log.ts';
 
-/** What is so the next time too; anything else may be a mount that is not there yet. */
-const WRONG = new Set(['ENOTDIR', 'EEXIST', 'EACCES', 'EPERM', 'ENAMETOOLONG', 'ELOOP']);
-
 /**
- * Makes the folder that `archive.to` names, and says at once what keeps objects from going there, not when the first is sealed. A fault that
- * may pass is logged: uploads wait for it.
+ * Makes the folder that `archive.to` names, and says at once what keeps objects from going there, not when the first is sealed. That is
+ * logged and keeps nobody from starting: uploads wait, the archive stays in the data folder.
  * @param localDir the archive of the data folder; made when it is missing
- * @throws HYD_CONFIG when it is no folder, or none that this account may write to, or the local archive itself: what is uploaded is removed there
+ * @throws HYD_CONFIG when it is the local archive itself: what is uploaded is removed there
  */
 export async function prepareRemoteFolder(path: string, { to, localDir, log }: { to: string; localDir: string; log: Log }): Promise<void> {
   await makeFolder(localDir);
@@ -19,12 +16,10 @@ export async function prepareRemoteFolder(path: string, { to, localDir, log }: {
     await makeFolder(path);
     await access(path, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    const error = new HydrantError('HYD_CONFIG', `archive.to is ${to}: ${errorText(cause)}`, {
-      cause,
+    log('error', 'nothing can be uploaded now; it is tried again by itself', {
+      error: `archive.to is ${to}: ${errorText(cause)}`,
       fix: 'Name a folder that this account may write to, or leave archive.to out to keep the archive in the data folder.',
     });
-    if (WRONG.has(systemCode(cause) ?? '')) throw error;
-    log('error', 'nothing can be uploaded now; it is tried again by itself', { error: errorText(error), fix: errorFix(error) });
     return;
   }
   const [here, there] = await Promise.all([stat(localDir, { bigint: true }), stat(path, { bigint: true })]);
