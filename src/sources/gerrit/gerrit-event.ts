@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { eventId } from '../event-id.ts';
 import { escapeLevel, escapeLevels, joinTopic } from '../topic.ts';
 
@@ -13,6 +14,8 @@ export interface GerritEvent {
   /** `eventCreatedOn`, seconds since 1970, where it says so and that can be a time. */
   createdS: number | undefined;
   hadPrefix: boolean;
+  /** Else the payload is published as it came, and read with U+FFFD for what is none. */
+  isUtf8: boolean;
 }
 
 /** What an event without a type has for the last level of its topic. */
@@ -43,6 +46,7 @@ export function readEvent(line: Buffer): GerritEvent | undefined {
     type: typeof type === 'string' && type !== '' ? type : undefined,
     createdS: isTime ? Math.floor(eventCreatedOn) : undefined,
     hadPrefix,
+    isUtf8: isUtf8(payload),
   };
 }
 

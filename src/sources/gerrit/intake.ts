@@ -44,6 +44,7 @@ export class Intake {
       return undefined;
     }
     if (event.hadPrefix) this.#context.refused(`the prefix )]}' in front of an event was left out`);
+    if (!event.isUtf8) this.#context.refused('a line is not UTF-8', { type: event.type });
     if (this.#isWanted(event)) await this.#publish(event, origin);
     if (event.type === 'dropped-output' && origin === 'stream') await this.onDropped(event);
     return event;
