@@ -36,7 +36,8 @@ export interface Client extends AsyncDisposable {
   subscribe(filters: string | readonly string[], options?: ReceiveOptions): AsyncGenerator<Delivery>;
   /**
    * Configurations from the service. The last one is kept in the outbox and comes first after a restart (`stored`), so a device that starts
-   * without a connection has it at once. One with the same version or the same content as the one before is not given again.
+   * without a connection has it at once. One with the same version or the same content as the one before is not given again. One that the disk
+   * does not take now is given all the same, told by the event `warning`, and tried again.
    * @throws by the iterator: HYD_UNSUPPORTED when the profile has none
    */
   config(): AsyncGenerator<Config>;

@@ -1,11 +1,14 @@
 import type { Bus, Delivery, SubscribeOptions } from '../bus/bus.ts';
-import { HydrantError } from '../core/errors.ts';
+import { SYSTEM_TIMING } from '../bus/mqtt/steady-link.ts';
+import { errorText, HydrantError } from '../core/errors.ts';
 import type { StoredEvent } from '../wire/event.ts';
 import { decodeNote, encodeNote, type KeptConfig } from './config-note.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { Profile } from './profiles/profile.ts';
 
 const CONFIG_NOTE = 'config';
+/** After a note that could not be written. */
+const KEEP_AGAIN_MS = 1_000;
 
 export interface ReceiveOptions {
   /** What the server retains when the subscription is made. Default `keep`. */
@@ -47,11 +50,14 @@ export interface InletsHost {
   /** Resolves when this process has the right to connect. */
   leading: Promise<void>;
   signal: AbortSignal;
+  warn(error: HydrantError): void;
 }
 
 /** What comes from the bus, as iterators that last over any number of connections and end when the client closes. */
 export class Inlets {
   readonly #host: InletsHost;
+  /** The configuration that is to be kept. */
+  #newest: KeptConfig | undefined;
 
   constructor(host: InletsHost) {
     this.#host = host;
@@ -97,9 +103,35 @@ export class Inlets {
       const version = event.props?.user?.find(([name]) => name === 'version')?.[1];
       const next: KeptConfig = { payload: event.payload, version };
       if (last && isSame(last, next)) continue;
-      await outbox.setNote(CONFIG_NOTE, encodeNote(next));
+      await this.#keep(next);
       last = next;
       yield { ...next, stored: false };
+    }
+  }
+
+  /** Resolves when it is on disk, or cannot be now: then it is tried again for as long as it is the newest. */
+  async #keep(config: KeptConfig): Promise<void> {
+    const { outbox, warn, signal } = this.#host;
+    this.#newest = config;
+    try {
+      await outbox.setNote(CONFIG_NOTE, encodeNote(config));
+    } catch (cause) {
+      if (signal.aborted) return;
+      warn(new HydrantError('HYD_OUTBOX', `the configuration is not kept yet, and is tried again: ${errorText(cause)}`, { cause }));
+      void this.#keepLater(config);
+    }
+  }
+
+  async #keepLater(config: KeptConfig): Promise<void> {
+    const { outbox, signal } = this.#host;
+    for (;;) {
+      await SYSTEM_TIMING.sleep(KEEP_AGAIN_MS, signal);
+      if (signal.aborted || config !== this.#newest) return;
+      const isKept = await outbox.setNote(CONFIG_NOTE, encodeNote(config)).then(
+        () => true,
+        () => false,
+      );
+      if (isKept) return;
     }
   }
 

@@ -19,6 +19,8 @@ export interface ClientEvents {
   dropped: { reason: DropReason; events: readonly EventName[] };
   /** The bus refused it for good, or the server hung up on it again and again: it is kept for `hydrant outbox show|retry|drop`. */
   quarantined: EventName & { error: HydrantError };
+  /** Something failed, is tried again, and holds up nothing. */
+  warning: { error: HydrantError };
   /** The server's clock less this machine's, milliseconds. */
   'clock-skew': { skewMs: number };
 }

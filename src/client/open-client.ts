@@ -49,9 +49,8 @@ export async function openClient(options: ClientOptions): Promise<Client> {
 async function keptClientId(outbox: Outbox): Promise<string> {
   const note = await outbox.getNote(CLIENT_ID_NOTE);
   if (note) return Buffer.from(note).toString();
-  const clientId = `hydrant-${createHexId(6)}`;
-  await outbox.setNote(CLIENT_ID_NOTE, Buffer.from(clientId));
-  return clientId;
+  const kept = await outbox.keepNote(CLIENT_ID_NOTE, Buffer.from(`hydrant-${createHexId(6)}`));
+  return Buffer.from(kept).toString();
 }
 
 /** @throws HYD_USAGE */

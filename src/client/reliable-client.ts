@@ -1,6 +1,6 @@
 import type { Bus, Delivery } from '../bus/bus.ts';
 import { SYSTEM_TIMING } from '../bus/mqtt/steady-link.ts';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { StoredEvent } from '../wire/event.ts';
 import { Channels } from './channels/channels.ts';
@@ -98,7 +98,15 @@ export class ReliableClient implements Client {
       if (channel !== '*') outbox.configure(channel, { ...bounds['*'], ...own });
       this.#drain.prioritize(channel, own.priority ?? bounds['*']?.priority ?? 0);
     }
-    this.#inlets = new Inlets({ bus, outbox, profile, clientId, leading: this.#leading.begun, signal: this.#closing.signal });
+    this.#inlets = new Inlets({
+      bus,
+      outbox,
+      profile,
+      clientId,
+      leading: this.#leading.begun,
+      signal: this.#closing.signal,
+      warn: (error) => this.#warn(error),
+    });
     this.#channels = new Channels({
       profile,
       outbox,
@@ -210,11 +218,7 @@ export class ReliableClient implements Client {
   /** What another process has stored. */
   #onForeign(changed: ReadonlySet<string>): void {
     for (const channel of changed) this.#publisher.bound(channel);
-    try {
-      if (changed.has(STATE)) this.#channels.findState();
-    } catch (error) {
-      this.#parts.log('error', 'state that another process has stored is not gathered', { error: errorText(error) });
-    }
+    if (changed.has(STATE)) this.#channels.findState();
     this.#drain.onForeign(changed);
   }
 
@@ -230,6 +234,11 @@ export class ReliableClient implements Client {
     this.#drain.setLink(isUp, receiveMaximum);
     this.#status?.setLink(isUp);
     if (isUp) for (const listener of this.#onUp) listener();
+  }
+
+  #warn(error: HydrantError): void {
+    this.#parts.log('warn', error.message);
+    this.#parts.listeners.tell('warning', { error });
   }
 
   #onLeading(): void {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Client, generic, openClient } from '../../src/client/index.ts';
+import { openOutbox } from '../../src/client/outbox/open-outbox.ts';
+import type { HydrantError } from '../../src/core/errors.ts';
 import { startBreakingProxy } from '../../src/testing/breaking-proxy.ts';
-import { within } from '../../src/testing/deadline.ts';
+import { until, within } from '../../src/testing/deadline.ts';
 import { freePort, startMosquitto } from '../../src/testing/mosquitto.ts';
+import { mountSmallDisk } from '../../src/testing/small-disk.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 const profile = generic({ device: 'd1' });
@@ -65,6 +69,31 @@ test('a configuration with the same version is not given again', async () => {
   await put('b', '2');
   const { value } = await within(later, WAIT_MS, 'the next one');
   assert.deepEqual([Buffer.from(value!.payload).toString(), value!.version, value!.stored], ['b', '2', false]);
+});
+
+test('a configuration that a full disk does not take is given all the same, with a warning, and kept once there is room', async () => {
+  await using server = await startMosquitto();
+  await using service = await openService(server.url);
+  await using disk = await mountSmallDisk(32 << 20);
+  const outbox = join(disk.path, 'box');
+  await using client = await openClient({ outbox, profile, url: server.url });
+  const warned = new Promise<HydrantError>((resolve) => client.on('warning', ({ error }) => resolve(error)));
+  const configs = client.config();
+  const large = configs.next();
+  await within(up(client), WAIT_MS, 'the connection');
+  // More than is kept back for deleting.
+  await disk.fill(26 << 20);
+  const put = (payload: string) => service.publish({ topic: '/devices/d1/config', payload, retain: true }).acked;
+  await put('x'.repeat(6 << 20));
+  assert.equal((await within(large, WAIT_MS, 'the configuration')).value!.payload.length, 6 << 20);
+  const { code, message } = await within(warned, WAIT_MS, 'the warning');
+  assert.deepEqual([code, /configuration is not kept yet.*full/.test(message)], ['HYD_OUTBOX', true], message);
+  await disk.free();
+  await using reader = await openOutbox(outbox);
+  await until(async () => (await reader.getNote('config')) !== undefined, 'it to be kept');
+  const small = next(configs, 'the next one');
+  await put('small');
+  assert.equal(await small, 'small');
 });
 
 test('a command is acknowledged after its handler: what was under way when the process ended comes again', async () => {

@@ -64,6 +64,34 @@ test('when the one that sends ends, another takes over with all that is left', a
   assert.deepEqual([witness.texts.length, door.connections], [100, 1]);
 });
 
+test('clients that open a new folder at the same moment have one client id', async () => {
+  await using folder = await createTempFolder();
+  const options = { outbox: folder.path, url: `mqtt://127.0.0.1:${await freePort()}` };
+  const clients = await Promise.all(Array.from({ length: 4 }, () => openClient(options)));
+  const ids = new Set(clients.map(({ clientId }) => clientId));
+  await Promise.all(clients.map((client) => client.close({ deadlineMs: 0 })));
+  assert.equal(ids.size, 1, [...ids].join(' '));
+});
+
+test('state that an earlier run left is sent also by a client that has no device', async () => {
+  await using folder = await createTempFolder();
+  const before = await openClient({
+    outbox: folder.path,
+    bus: new HandEngine(),
+    profile: generic({ device: 'd', stateIntervalMs: 60_000 }),
+  });
+  const state = before.channel('state', { mode: 'merge' });
+  await Promise.all([{ celsius: 21 }, { open: true }].map((update) => state.update(update).stored));
+  await before.close({ deadlineMs: 0 });
+  const engine = new HandEngine();
+  await using client = await openClient({ outbox: folder.path, bus: engine, profile: generic({ stateIntervalMs: 0 }) });
+  await within(engine.until(1), 10_000, 'the state to be sent');
+  assert.deepEqual([engine.published, engine.events[0]!.topic], [['[{"celsius":21,"open":true}]'], '/devices/d/state']);
+  assert.throws(() => client.channel('state'), { code: 'HYD_USAGE', message: /knows no device/ });
+  engine.ack();
+  assert.deepEqual(await client.flush(), { remaining: 0 });
+});
+
 test('who closes without flushing waits for what is out and sends nothing more: the next process repeats nothing', async () => {
   await using folder = await createTempFolder();
   const engine = new HandEngine();

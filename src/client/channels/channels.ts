@@ -16,7 +16,7 @@ export class Channels {
     this.findState();
   }
 
-  /** Updates that another process has stored are gathered here, also where nobody asks for the channel. */
+  /** Updates that another process has stored are gathered here, also where nobody asks for the channel, or the profile has none: each knows its topic. */
   findState(): void {
     if (this.#context.outbox.channels.has(STATE)) this.#openState();
   }
@@ -31,6 +31,7 @@ export class Channels {
   open(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
     assertBounds(name, options, name === STATE ? STATE_OPTIONS : []);
     if (name === STATE) {
+      this.#context.profile.topicOf(STATE);
       const state = this.#openState();
       state.configure(options);
       return state;
@@ -47,7 +48,7 @@ export class Channels {
   }
 
   #openState(): StateChannel {
-    this.#state ??= new StateChannel(this.#context, this.#context.profile.topicOf(STATE));
+    this.#state ??= new StateChannel(this.#context);
     return this.#state;
   }
 }

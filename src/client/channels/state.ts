@@ -43,7 +43,6 @@ export class StateChannel {
   readonly #context: ChannelContext;
   readonly #memory: StateMemory;
   readonly #gatherer: StateGatherer;
-  readonly #topic: string;
   /** Updates of another process have other keys, so that none takes the place of another's. */
   readonly #process = createHexId(4);
   readonly #bounds: OwnBounds = {};
@@ -54,9 +53,8 @@ export class StateChannel {
   #keys = 0;
   #newest: Newest | undefined;
 
-  constructor(context: ChannelContext, topic: string) {
+  constructor(context: ChannelContext) {
     this.#context = context;
-    this.#topic = topic;
     this.#mode = context.profile.state.modes[0]!;
     this.#memory = new StateMemory(context);
     this.#gatherer = new StateGatherer(context, this.#memory);
@@ -118,6 +116,10 @@ export class StateChannel {
     } finally {
       this.#gatherer.calm(newest.id);
     }
+  }
+
+  get #topic(): string {
+    return this.#context.profile.topicOf(STATE);
   }
 
   #collect(id: string, { text, value }: StateUpdate): Update {
@@ -200,12 +202,13 @@ export class StateChannel {
     await this.#memory.load();
     const { lastId, settings } = this.#memory;
     if (lastId === undefined || settings.mode === 'collect' || !settings.resend) return;
+    const topic = this.#topic;
     // What waits will have the document sent anyway.
     const waiting = await this.#context.outbox.read(STATE, 0, { maxEvents: 1, maxBytes: 1 });
     if (waiting.length > 0) return;
     this.#context.publish({
       id: lastId,
-      topic: this.#topic,
+      topic,
       payload: WHOLE,
       qos: 1,
       contentType: 'application/json',

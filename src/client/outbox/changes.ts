@@ -33,6 +33,8 @@ export class Changes {
         if (change.value === undefined) this.#sql.of('DELETE FROM notes WHERE name = ?').run(change.name);
         else this.#sql.of('INSERT OR REPLACE INTO notes VALUES (?, ?)').run(change.name, change.value);
         return true;
+      case 'first-note':
+        return this.#sql.of('INSERT OR IGNORE INTO notes VALUES (?, ?)').run(change.name, change.value).changes > 0;
       case 'want': {
         const channel = this.#channels.open(change.channel);
         if (channel.events < change.seen) return false;

@@ -159,6 +159,11 @@ export class DiskOutbox implements Outbox {
     await this.#pending.change({ kind: 'note', name, value });
   }
 
+  async keepNote(name: string, value: Uint8Array): Promise<Uint8Array> {
+    await this.#pending.change({ kind: 'first-note', name, value });
+    return (await this.getNote(name)) ?? value;
+  }
+
   claim(options: { signal?: AbortSignal } = {}): Promise<void> {
     return this.#right.claim(options.signal);
   }

@@ -50,6 +50,8 @@ export type Change =
   | { kind: 'retry'; seq: number }
   | { kind: 'drop'; seq: number }
   | { kind: 'note'; name: string; value: Uint8Array | undefined }
+  /** Unless there is one. */
+  | { kind: 'first-note'; name: string; value: Uint8Array }
   /** Asks who sends to make room in a channel, unless it holds less by now than was `seen`. */
   | { kind: 'want'; channel: string; events: number; bytes: number; seen: number };
 

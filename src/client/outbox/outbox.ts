@@ -110,6 +110,8 @@ export interface Outbox extends AsyncDisposable {
   /** A small value of the client's own that survives restarts (a state document, the last configuration). */
   getNote(name: string): Promise<Uint8Array | undefined>;
   setNote(name: string, value: Uint8Array | undefined): Promise<void>;
+  /** Sets it unless there is one: of several processes the first one does. Resolves with what it is now. @throws HYD_OUTBOX */
+  keepNote(name: string, value: Uint8Array): Promise<Uint8Array>;
   /** The right to send from this folder: resolves when no other process has it. @throws HYD_ABORTED */
   claim(options?: { signal?: AbortSignal }): Promise<void>;
   /** Commits what is under way. Twice is fine. */

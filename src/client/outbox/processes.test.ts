@@ -61,6 +61,18 @@ test('what another process stores and removes is told by channel', async () => {
   assert.ok(!told.includes('events'), 'its own is not foreign');
 });
 
+test('a note that is kept is that of the process that was first', async () => {
+  await using folder = await createTempFolder();
+  await using one = await openOutbox(folder.path);
+  await using other = await openOutbox(folder.path);
+  const kept = [one, other].map((outbox, i) => outbox.keepNote('name', Buffer.from(`${i}`)));
+  const [first, second] = (await Promise.all(kept)).map((note) => Buffer.from(note).toString());
+  assert.equal(first, second);
+  assert.equal(Buffer.from(await one.keepNote('name', Buffer.from('later'))).toString(), first);
+  await one.setNote('name', Buffer.from('set'));
+  assert.equal(Buffer.from(await other.keepNote('name', Buffer.from('later'))).toString(), 'set');
+});
+
 test('one at a time may send; the next takes over when it closes', async () => {
   await using folder = await createTempFolder();
   const one = await openOutbox(folder.path);
