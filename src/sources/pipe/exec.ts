@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { HydrantError, systemCode } from '../../core/errors.ts';
+import type { SourceContext, SourceKind } from '../source.ts';
+import { LineEvents, linesOf } from './line-events.ts';
+import { type ExecOptions, execOptions } from './options.ts';
+
+/** Between SIGTERM and SIGKILL, for the command and all that it started. */
+const GRACE_MS = 5000;
+const SHOWN_EVENTS = 3;
+const MAX_LOG_LINE = 4096;
+
+type Running = ChildProcess & { stdout: Readable; stderr: Readable };
+
+/** Lines that a command prints. */
+export const exec: SourceKind<ExecOptions> = {
+  name: 'exec',
+  summary: 'lines that a command prints; it is run again when it ends',
+  options: execOptions,
+  positional: 'command',
+  schemas: [],
+  examples: [['-t kernel/log --url mqtt://mq -- journalctl -f -k -o json', 'everything behind -- is the command']],
+  async open(options, context) {
+    const events = new LineEvents(options, context);
+    return {
+      async run(signal) {
+        await events.publishAgain();
+        const child = await start(options);
+        context.up();
+        const stop = (): void => end(child);
+        signal.addEventListener('abort', stop, { once: true });
+        try {
+          const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+          await Promise.all([events.publishFrom(child.stdout), logLines(child.stderr, context)]);
+          const [code, killed] = await closed;
+          if (!signal.aborted) settle(options, code, killed);
+        } finally {
+          signal.removeEventListener('abort', stop);
+          end(child);
+        }
+      },
+      async *test(signal) {
+        const child = await start(options);
+        yield { ok: true, what: `started ${options.command.join(' ')}` };
+        const stop = (): void => end(child);
+        signal.addEventListener('abort', stop, { once: true });
+        child.stderr.resume();
+        let shown = 0;
+        for await (const line of linesOf(child.stdout, options.maxLine, () => {})) {
+          const event = events.eventOf(line);
+          if (event) yield { event };
+          if (++shown === SHOWN_EVENTS) break;
+        }
+        end(child);
+      },
+    };
+  },
+};
+
+/** In a process group of its own, so that what it starts ends with it. @throws HYD_CONFIG when there is no such program */
+async function start({ command, cwd }: ExecOptions): Promise<Running> {
+  const [program, ...args] = command;
+  const child = spawn(program!, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    const why =
+      systemCode(error) === 'ENOENT'
+        ? cwd === undefined
+          ? 'there is no such program'
+          : 'there is no such program, or no such folder to run it in'
+        : String(error);
+    throw new HydrantError('HYD_CONFIG', `${program} cannot be run: ${why}`, {
+      cause: error,
+      fix: 'Give a program that is in PATH, or its whole path, behind --.',
+    });
+  }
+  return child;
+}
+
+function end(child: ChildProcess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  signalGroup(child, 'SIGTERM');
+  const last = setTimeout(() => signalGroup(child, 'SIGKILL'), GRACE_MS);
+  child.once('close', () => clearTimeout(last));
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-child.pid!, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Whether its end is the end of the source. @throws HYD_SOURCE: again; HYD_USAGE: it failed, and is not to be run again */
+function settle({ command, restart }: ExecOptions, code: number | null, signal: NodeJS.Signals | null): void {
+  const failed = code !== 0;
+  const what = `${command[0]} ended ${signal ? `by ${signal}` : `with exit code ${code}`}`;
+  if (restart === 'always' || (restart === 'on-failure' && failed))
+    throw new HydrantError('HYD_SOURCE', what, { fix: 'Run the command by hand to see why it ends; --restart says when it is run again.' });
+  if (failed)
+    throw new HydrantError('HYD_USAGE', what, { fix: 'Run the command by hand to see why it fails, or give --restart on-failure.' });
+}
+
+async function logLines(stream: Readable, context: SourceContext): Promise<void> {
+  for await (const line of linesOf(stream, MAX_LOG_LINE, () => {})) context.log('info', line.toString(), { stream: 'stderr' });
+}

@@ -1,0 +1,87 @@
+import type { Readable } from 'node:stream';
+import { createUlid } from '../../core/id.ts';
+import { topicFault } from '../../wire/topic.ts';
+import { LineSplitter } from '../gerrit/line-splitter.ts';
+import type { SourceContext, SourceEvent } from '../source.ts';
+import type { LineOptions } from './options.ts';
+
+const SHOWN = 200;
+
+/** Makes events of the lines of streams that nobody can read twice: what could not be stored is kept and published again, under the same id. */
+export class LineEvents {
+  readonly #options: LineOptions;
+  readonly #context: SourceContext;
+  /** Published, and not known to be on disk, each with what tells when it is. */
+  readonly #unstored = new Map<SourceEvent, Promise<void>>();
+
+  constructor(options: LineOptions, context: SourceContext) {
+    this.#options = options;
+    this.#context = context;
+  }
+
+  /** What an earlier run could not store. */
+  async publishAgain(): Promise<void> {
+    for (const event of [...this.#unstored.keys()]) await this.#publish(event);
+  }
+
+  /** Resolves once the stream has ended, or was destroyed, and its lines are on disk. */
+  async publishFrom(stream: Readable): Promise<void> {
+    for await (const line of linesOf(stream, this.#options.maxLine, (bytes) => this.#leaveOut(bytes))) {
+      const event = this.eventOf(line);
+      if (event) await this.#publish(event);
+    }
+    await Promise.all(this.#unstored.values());
+  }
+
+  /** The event of a line; undefined, and counted, when there is no topic for it. */
+  eventOf(line: Buffer): SourceEvent | undefined {
+    const { topic, format, topicField, contentType } = this.#options;
+    const id = createUlid();
+    if (format === 'line') return { topic, payload: line, id, contentType: contentType ?? 'text/plain' };
+    const data = parseObject(line);
+    if (!data) {
+      this.#context.refused('a line is no JSON object; it is published as text', { line: line.toString('utf8', 0, SHOWN) });
+      return { topic, payload: line, id, contentType: 'text/plain' };
+    }
+    const named = data[topicField] ?? topic;
+    const fault = typeof named === 'string' ? topicFault(named) : 'it is no text';
+    if (fault) this.#context.refused('a line names no topic that can be; it is published on the standard one', { topic: named, fault });
+    return { topic: fault ? topic : (named as string), payload: line, data, id, contentType: contentType ?? 'application/json' };
+  }
+
+  async #publish(event: SourceEvent): Promise<void> {
+    this.#unstored.set(event, Promise.resolve());
+    const { stored } = await this.#context.publish(event);
+    const noted = stored.then(() => void this.#unstored.delete(event));
+    noted.catch(() => {});
+    this.#unstored.set(event, noted);
+  }
+
+  #leaveOut(bytes: number): void {
+    const until = new Date(this.#context.now()).toISOString();
+    const detail = `a line of ${bytes} bytes`;
+    this.#context.refused('a line is too long', { bytes });
+    void this.#context.gap({ base: this.#options.topic, reason: 'too-large', until, detail }).catch(() => {});
+  }
+}
+
+/** The lines of a stream, the last one also without a newline. */
+export async function* linesOf(stream: Readable, maxBytes: number, onTooLong: (bytes: number) => void): AsyncGenerator<Buffer> {
+  const splitter = new LineSplitter(maxBytes, onTooLong);
+  try {
+    for await (const chunk of stream) yield* splitter.push(chunk as Buffer);
+  } catch (error) {
+    if (!stream.destroyed) throw error;
+  }
+  const rest = splitter.end();
+  if (rest) yield rest;
+}
+
+function parseObject(line: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line.toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

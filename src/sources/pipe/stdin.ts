@@ -1,0 +1,40 @@
+import type { z } from 'zod';
+import type { SourceKind } from '../source.ts';
+import { LineEvents, linesOf } from './line-events.ts';
+import { stdinOptions } from './options.ts';
+
+const SHOWN_EVENTS = 3;
+
+/** Lines of standard input. It has ended once the pipe is closed and all is acknowledged. */
+export const stdin: SourceKind<z.output<typeof stdinOptions>> = {
+  name: 'stdin',
+  summary: 'lines of a pipe, until it is closed',
+  options: stdinOptions,
+  schemas: [],
+  examples: [
+    ['-t builds/log --url mqtt://mq < build.log', 'each line an event; exit 0 once the bus has acknowledged all'],
+    ['-t events --format ndjson', 'objects that name their topic: {"topic":"a/b","n":1}'],
+  ],
+  async open(options, context) {
+    const events = new LineEvents(options, context);
+    return {
+      async run(signal) {
+        const stop = (): void => void process.stdin.destroy();
+        signal.addEventListener('abort', stop, { once: true });
+        context.up();
+        await events.publishAgain();
+        await events.publishFrom(process.stdin);
+      },
+      async *test(signal) {
+        signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
+        yield { ok: true, what: 'standard input is open' };
+        let shown = 0;
+        for await (const line of linesOf(process.stdin, options.maxLine, () => {})) {
+          const event = events.eventOf(line);
+          if (event) yield { event };
+          if (++shown === SHOWN_EVENTS) break;
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Child, run } from '../../src/testing/child.ts';
+import { until } from '../../src/testing/deadline.ts';
+import { HYDRANT_BIN, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
+import { startWitness } from '../../src/testing/witness.ts';
+
+const NOWHERE = 'mqtt://127.0.0.1:9';
+
+const pipe = (args: string[], input: string) => run(HYDRANT_BIN, ['source', 'stdin', ...args], { input });
+
+test('each line of a pipe is an event, and the command ends once all are acknowledged', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['l/#']);
+  const lines = Array.from({ length: 3000 }, (_, i) => `line ${i}`);
+  const { code, stdout } = await pipe(['-t', 'l/a', '--url', server.mqttUrl, '-d', folder.path], `${lines.join('\r\n')}`);
+  assert.equal(code, 0, stdout);
+  await witness.seen(3000);
+  assert.deepEqual(witness.firsts, lines);
+});
+
+test('an object names its topic; what is no object, or names none that can be, is counted and goes to the standard one', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['#']);
+  const lines = ['{"topic":"a/b","n":1}', '{"n":2}', 'no json', '{"topic":"a/#"}', '[1]'];
+  const { code, stdout } = await pipe(['-t', 'rest', '--format', 'ndjson', '--url', server.mqttUrl, '-d', folder.path], lines.join('\n'));
+  assert.equal(code, 0);
+  await witness.seen(5);
+  assert.deepEqual(
+    witness.events.map(({ topic }) => topic),
+    ['a/b', 'rest', 'rest', 'rest', 'rest'],
+  );
+  assert.deepEqual(witness.texts, lines);
+  assert.match(stdout, /a line is no JSON object/);
+  assert.match(stdout, /names no topic that can be/);
+});
+
+test('without the bus the lines wait on disk, also for the next run', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['l']);
+  const args = ['source', 'stdin', '-t', 'l', '-d', folder.path, '--url', NOWHERE];
+  await using child = new Child(HYDRANT_BIN, args, { input: 'one\ntwo\n' });
+  await until(() => child.text().includes('the source has ended'), 'the pipe to have ended');
+  await child.kill('SIGKILL');
+  assert.equal((await pipe(['-t', 'l', '-d', folder.path, '--url', server.mqttUrl], 'three\n')).code, 0);
+  await witness.seen(3);
+  assert.deepEqual(witness.firsts, ['one', 'two', 'three']);
+});
+
+test('a line beyond the bound is left out, and said to be missing', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['l/#']);
+  const args = ['-t', 'l', '--max-line', '1KiB', '--url', server.mqttUrl, '-d', folder.path];
+  assert.equal((await pipe(args, `a\n${'x'.repeat(5000)}\nb\n`)).code, 0);
+  await witness.seen(3);
+  assert.deepEqual([...witness.events.map(({ topic }) => topic)].sort(), ['l', 'l', 'l/$gap']);
+});
+
+test('mistakes say what, why, and the fix', async () => {
+  await using folder = await createTempFolder();
+  const source = async (...args: string[]) => {
+    const { code, stderr } = await run(HYDRANT_BIN, ['source', ...args, '-d', folder.path]);
+    return { code, stderr };
+  };
+  assert.match((await source('stdin')).stderr, /--topic is needed\n {2}fix: Run `hydrant source stdin --help`/);
+  assert.match((await source('stdin', '-t', 'a/#')).stderr, /--topic: "a\/#" is no topic/);
+  const { code, stderr } = await source('exec', '-t', 'a', '--', '/no/such/program');
+  assert.match(stderr, /\/no\/such\/program cannot be run: there is no such program/);
+  assert.equal(code, 2);
+  assert.match((await source('exec', '-t', 'a')).stderr, /missing required argument 'command'/);
+});
+
+test('a command is run again when it ends, its errors are logged, and it ends with the source', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['e']);
+  const script = join(folder.path, 'script.sh');
+  await writeFile(
+    script,
+    `echo "run $$"; echo oops >&2; if [ -e ${folder.path}/second ]; then sleep 1000 & echo "child $!"; wait; fi; touch ${folder.path}/second; exit 3\n`,
+  );
+  const args = ['source', 'exec', '-t', 'e', '--url', server.mqttUrl, '-d', folder.path, '--', 'sh', script];
+  await using child = new Child(HYDRANT_BIN, args);
+  await witness.seen(3);
+  assert.match(child.text(), /sh ended with exit code 3/);
+  assert.match(child.text(), /"message":"oops"/);
+  const sleeper = Number(/child (\d+)/.exec(witness.texts[2]!)![1]);
+  assert.equal((await child.kill('SIGTERM')).code, 0);
+  await until(() => !isAlive(sleeper), 'what the command started to end');
+});
+
+test('a command that is not to be run again ends the source with its own verdict', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  const exec = (restart: string, script: string) =>
+    run(HYDRANT_BIN, [
+      'source',
+      'exec',
+      '-t',
+      'e',
+      '--url',
+      server.mqttUrl,
+      '-d',
+      folder.path,
+      '--restart',
+      restart,
+      '--',
+      'sh',
+      '-c',
+      script,
+    ]);
+  assert.equal((await exec('never', 'echo a')).code, 0);
+  assert.equal((await exec('on-failure', 'echo b')).code, 0);
+  const failed = await exec('never', 'echo c; exit 4');
+  assert.equal(failed.code, 2);
+  assert.match(failed.stderr, /sh ended with exit code 4/);
+});
+
+test('a trial shows three events and publishes none', async () => {
+  await using folder = await createTempFolder();
+  const args = ['source', 'test', 'exec', '-t', 'e', '-d', folder.path, '--', 'sh', '-c', 'seq 1 10; sleep 100'];
+  const { code, stdout } = await run(HYDRANT_BIN, args);
+  assert.equal(code, 0);
+  assert.equal(stdout, 'ok     started sh -c seq 1 10; sleep 100\nevent  e  1\nevent  e  2\nevent  e  3\n');
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
