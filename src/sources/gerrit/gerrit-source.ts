@@ -44,6 +44,7 @@ export class GerritSource implements Source {
     this.#context.up();
     signal.addEventListener('abort', stop, { once: true });
     const intake = new Intake(this.#options, this.#context, this.#position);
+    intake.onFailure = (error) => stream.fail(error);
     const held = new HeldLines((line) => intake.take(line, 'stream'));
     try {
       await this.#resume(stream, intake, held, inner);

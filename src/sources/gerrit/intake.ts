@@ -9,7 +9,7 @@ export interface IntakeOptions {
   base: string;
   /** Types that are wanted; none: all. The events log does not filter. */
   type: readonly string[];
-  noRefUpdatedMeta: boolean;
+  refUpdatedMeta: boolean;
 }
 
 /** What was published and is not known to be stored yet. */
@@ -28,7 +28,9 @@ export class Intake {
   #filled = new RecentIds();
   #batch: Batch = { last: undefined, newestS: undefined, ids: [] };
   /** Told of `dropped-output`: the server's queue of this connection was full. */
-  onDropped: (event: GerritEvent) => Promise<void> = async () => {};
+  onDropped: () => Promise<void> = async () => {};
+  /** Told of what kept an event from being stored: it has to be read again. */
+  onFailure: (error: unknown) => void = () => {};
 
   constructor(options: IntakeOptions, context: SourceContext, position: Position) {
     this.#options = options;
@@ -46,7 +48,7 @@ export class Intake {
     if (event.hadPrefix) this.#context.refused(`the prefix )]}' in front of an event was left out`);
     if (!event.isUtf8) this.#context.refused('a line is not UTF-8', { type: event.type });
     if (this.#isWanted(event)) await this.#publish(event, origin);
-    if (event.type === 'dropped-output' && origin === 'stream') await this.onDropped(event);
+    if (event.type === 'dropped-output' && origin === 'stream') await this.onDropped();
     return event;
   }
 
@@ -57,7 +59,10 @@ export class Intake {
     this.#batch = { last: undefined, newestS: undefined, ids: [] };
     last.stored.then(
       () => this.#position.advance(newestS),
-      () => this.#position.recent.forget(ids),
+      (error: unknown) => {
+        this.#position.recent.forget(ids);
+        this.onFailure(error);
+      },
     );
   }
 
@@ -109,8 +114,8 @@ export class Intake {
   }
 
   #isWanted(event: GerritEvent): boolean {
-    const { type, noRefUpdatedMeta } = this.#options;
-    if (noRefUpdatedMeta && isRefUpdatedMeta(event)) return false;
+    const { type, refUpdatedMeta } = this.#options;
+    if (!refUpdatedMeta && isRefUpdatedMeta(event)) return false;
     return type.length === 0 || event.type === 'dropped-output' || (event.type !== undefined && type.includes(event.type));
   }
 

@@ -25,10 +25,10 @@ export const OPTIONS = z.strictObject({
     .default([])
     .meta({ short: 's' })
     .describe('Only events of this type; give it again for more. Default: all.'),
-  noRefUpdatedMeta: z
+  refUpdatedMeta: z
     .boolean()
-    .default(false)
-    .describe('Leave out the ref-updated events of refs/changes/*/meta, which come with every comment and vote.'),
+    .default(true)
+    .describe('The ref-updated events of refs/changes/*/meta, which come with every comment and vote.'),
   keepAlive: duration({ minMs: 100 }).prefault('30s').describe('How often the server is asked whether it is there.'),
   silence: duration({ minMs: 500 })
     .prefault('95s')

@@ -197,7 +197,7 @@ test('dropped output is an event and a gap', async () => {
 
 test('notes of changes are left out where that is wanted', async () => {
   await using sshd = await startSshd();
-  await using source = await start(sshd, { noRefUpdatedMeta: true });
+  await using source = await start(sshd, { refUpdatedMeta: false });
   await sshd.logins(1);
   const update = (refName: string): string => `${JSON.stringify({ type: 'ref-updated', refUpdate: { refName, project: 'nova' } })}\n`;
   await sshd.append(update('refs/changes/01/1/meta') + update('refs/heads/master'));
