@@ -4,6 +4,8 @@ import type { PublishRequest } from './options.ts';
 
 const MAX_TEXT_BYTES = 65_535;
 const MAX_ID = 85;
+/** What MQTT 5 can say, §3.3.2.3.3: seconds in 32 bits. */
+const MAX_TTL_MS = 4_294_967_295_000;
 const KNOWN: readonly (keyof EventProps)[] = ['time', 'format', 'expiry', 'reply', 'correlation', 'user'];
 
 /**
@@ -11,13 +13,15 @@ const KNOWN: readonly (keyof EventProps)[] = ['time', 'format', 'expiry', 'reply
  * channel for ever.
  * @throws HYD_USAGE, naming what is at fault
  */
-export function assertDetails({ topic, id, qos, channel, contentType, ttlMs, props }: Omit<PublishRequest, 'payload'>): void {
+export function assertDetails({ topic, id, qos, retain, channel, contentType, ttlMs, props }: Omit<PublishRequest, 'payload'>): void {
   if (id !== undefined && !(typeof id === 'string' && id.length > 0 && id.length <= MAX_ID))
     throw wrong(topic, 'id', id, `a text of 1 to ${MAX_ID} characters`);
   if (qos !== undefined && qos !== 0 && qos !== 1 && qos !== 2) throw wrong(topic, 'qos', qos, '0, 1 or 2');
   if (channel !== undefined && !(typeof channel === 'string' && channel !== ''))
     throw wrong(topic, 'channel', channel, 'the name of a channel');
-  if (ttlMs !== undefined && !(typeof ttlMs === 'number' && ttlMs >= 0)) throw wrong(topic, 'ttlMs', ttlMs, 'milliseconds, 0 or more');
+  if (retain !== undefined && typeof retain !== 'boolean') throw wrong(topic, 'retain', retain, 'true or false');
+  if (ttlMs !== undefined && !(typeof ttlMs === 'number' && ttlMs >= 0 && ttlMs <= MAX_TTL_MS))
+    throw wrong(topic, 'ttlMs', ttlMs, `milliseconds from 0 to ${MAX_TTL_MS}, or leave it out for an event that is wanted for ever`);
   if (contentType !== undefined && !isText(contentType)) throw wrong(topic, 'contentType', contentType, 'a text such as application/json');
   if (props !== undefined) assertProps(topic, props);
 }

@@ -1,6 +1,6 @@
-import { HydrantError } from '../core/errors.ts';
 import { assertTopic } from '../wire/topic.ts';
 import { assertDetails } from './check-details.ts';
+import { assertKeys, isOptions, shown, usage } from './checks.ts';
 import type { PublishRequest } from './options.ts';
 import type { OutboxEvent } from './outbox/outbox.ts';
 import { assertAllowed } from './profiles/check.ts';
@@ -9,11 +9,15 @@ import type { Profile } from './profiles/profile.ts';
 /** Of events of no channel of the profile. */
 const EVENTS = 'events';
 
+const KNOWN: readonly (keyof PublishRequest)[] = ['topic', 'payload', 'qos', 'retain', 'channel', 'id', 'contentType', 'props', 'ttlMs'];
+
 /**
  * What is asked to be published, as an event with bytes of its own: the caller may use theirs again.
  * @throws HYD_USAGE, HYD_TOPIC, HYD_TOO_LARGE, HYD_UNSUPPORTED
  */
 export function checkRequest(request: PublishRequest, id: string, profile: Profile, nowMs: number): OutboxEvent {
+  if (!isOptions(request)) throw usage(`publish() takes one object, not ${shown(request)}`, 'Give `{ topic, payload }`.');
+  assertKeys('publish()', request, KNOWN, { message: 'Did you mean payload?' });
   const { topic, payload, qos = 1, retain = false, channel = EVENTS, contentType, props, ttlMs } = request;
   if (channel === 'state') throw usage('publish() does not go to the channel state', "Use `client.channel('state').update(…)`.");
   if (typeof topic !== 'string') throw usage(`the topic ${String(topic)} is no text`, 'Give the topic as a string.');
@@ -37,8 +41,4 @@ export function checkRequest(request: PublishRequest, id: string, profile: Profi
   if (props !== undefined) event.props = props;
   if (ttlMs !== undefined) event.expiresMs = nowMs + ttlMs;
   return event;
-}
-
-function usage(message: string, fix: string): HydrantError {
-  return new HydrantError('HYD_USAGE', message, { fix });
 }

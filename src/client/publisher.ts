@@ -28,7 +28,7 @@ export class Publisher {
   }
 
   publish(request: PublishRequest): Publication {
-    const { id = createUlid() } = request;
+    const id = request?.id ?? createUlid();
     try {
       return this.#store(checkRequest(request, id, this.#parts.profile, SYSTEM_TIMING.now()));
     } catch (error) {

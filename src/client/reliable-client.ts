@@ -6,6 +6,7 @@ import type { StoredEvent } from '../wire/event.ts';
 import { Channels } from './channels/channels.ts';
 import { DATA, type DataChannel, type DataOptions } from './channels/data.ts';
 import type { StateChannel, StateOptions } from './channels/state.ts';
+import { checkEnding, checkListener, checkSubscription } from './check-arguments.ts';
 import type { Client } from './client.ts';
 import { Drain } from './drain/drain.ts';
 import { RateLimit } from './drain/rate-limit.ts';
@@ -145,7 +146,9 @@ export class ReliableClient implements Client {
   }
 
   subscribe(filters: string | readonly string[], options: ReceiveOptions = {}): AsyncGenerator<Delivery> {
-    return this.#inlets.deliveries([filters].flat(), options);
+    const all = [filters].flat();
+    checkSubscription(all, options);
+    return this.#inlets.deliveries(all, options);
   }
 
   config(): AsyncGenerator<Config> {
@@ -161,6 +164,7 @@ export class ReliableClient implements Client {
   }
 
   on<K extends keyof ClientEvents>(event: K, listener: (what: ClientEvents[K]) => void): () => void {
+    checkListener(event, listener);
     return this.#parts.listeners.on(event, listener);
   }
 
@@ -168,7 +172,9 @@ export class ReliableClient implements Client {
     return this.#metrics.read(SYSTEM_TIMING.now(), { inFlight: this.#drain.out, connects: this.#connects, connected: this.#isUp });
   }
 
-  async flush({ deadlineMs = Number.POSITIVE_INFINITY }: { deadlineMs?: number } = {}): Promise<{ remaining: number }> {
+  async flush(options: { deadlineMs?: number } = {}): Promise<{ remaining: number }> {
+    checkEnding('flush()', options, ['deadlineMs']);
+    const { deadlineMs = Number.POSITIVE_INFINITY } = options;
     const endMs = performance.now() + deadlineMs;
     const { outbox } = this.#parts;
     for (;;) {
@@ -182,7 +188,9 @@ export class ReliableClient implements Client {
     }
   }
 
-  close({ deadlineMs = CLOSE_MS, flush = true }: { deadlineMs?: number; flush?: boolean } = {}): Promise<{ remaining: number }> {
+  async close(options: { deadlineMs?: number; flush?: boolean } = {}): Promise<{ remaining: number }> {
+    checkEnding('close()', options, ['deadlineMs', 'flush']);
+    const { deadlineMs = CLOSE_MS, flush = true } = options;
     this.#closed ??= this.#close(deadlineMs, flush);
     return this.#closed;
   }

@@ -1,3 +1,4 @@
+import { shown, usage } from '../checks.ts';
 import type { ChannelContext } from './channel-context.ts';
 import { DATA, DATA_BOUNDS, DataChannel, type DataOptions } from './data.ts';
 import { assertBounds } from './known-options.ts';
@@ -29,6 +30,7 @@ export class Channels {
   open(name: 'state', options?: StateOptions): StateChannel;
   open(name: string, options?: DataOptions): DataChannel;
   open(name: string, options: StateOptions & DataOptions = {}): StateChannel | DataChannel {
+    if (typeof name !== 'string') throw usage(`channel(): ${shown(name)} is no name`, 'Give data, data/SUB or state.');
     assertBounds(name, options, name === STATE ? STATE_OPTIONS : []);
     if (name === STATE) {
       this.#context.profile.topicOf(STATE);

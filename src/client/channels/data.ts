@@ -1,6 +1,7 @@
 import { createUlid } from '../../core/id.ts';
 import type { EventProps, QoS } from '../../wire/event.ts';
 import { assertDetails } from '../check-details.ts';
+import { assertKeys } from '../checks.ts';
 import type { Publication } from '../options.ts';
 import { assertAllowed } from '../profiles/check.ts';
 import type { ChannelContext } from './channel-context.ts';
@@ -25,6 +26,9 @@ export interface DataPublishOptions {
   props?: EventProps;
 }
 
+const KNOWN: readonly (keyof DataPublishOptions)[] = ['sub', 'qos', 'ttlMs', 'contentType', 'id', 'props'];
+const ELSEWHERE = { retain: 'Data is not retained: `client.publish({ topic, payload, retain: true })` is for any topic.' };
+
 /** Events in their order, each kept until the bus has acknowledged it. Made by `client.channel('data')`. */
 export class DataChannel {
   readonly name: string;
@@ -45,8 +49,10 @@ export class DataChannel {
    * @throws HYD_TOO_LARGE, HYD_UNSUPPORTED, HYD_TOPIC, HYD_USAGE by `stored` and `acked`, beside what those throw
    */
   publish(payload: unknown, options: DataPublishOptions = {}): Publication {
-    const { sub, qos = 1, ttlMs, contentType, id = createUlid(), props } = options;
+    const id = options?.id ?? createUlid();
     try {
+      assertKeys('publish()', options, KNOWN, ELSEWHERE);
+      const { sub, qos = 1, ttlMs, contentType, props } = options;
       const topic = this.#topicOf(sub);
       assertDetails({ topic, ...options });
       const request = { topic, payload: encodePayload(payload), qos, retain: false, id, contentType, props, ttlMs, channel: DATA };

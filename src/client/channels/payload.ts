@@ -1,4 +1,6 @@
+import { types } from 'node:util';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { usage } from '../checks.ts';
 import { isShallow, MAX_LEVELS } from './merge-patch.ts';
 
 /**
@@ -67,9 +69,29 @@ function stringify(value: unknown, what: string): string {
   } catch (error) {
     cause = error;
   }
+  if (text === '{}') assertKept(value, what);
   if (text !== undefined) return text;
   throw new HydrantError('HYD_USAGE', `the ${what} cannot be written as JSON: ${cause ? errorText(cause) : `it is ${typeof value}`}`, {
     fix: 'Give bytes, a string, or a value that JSON.stringify takes.',
     cause,
   });
 }
+
+/** JSON makes an empty object of these, and nothing of what is in them. @throws HYD_USAGE */
+function assertKept(value: unknown, what: string): void {
+  if (!(types.isPromise(value) || types.isMap(value) || types.isSet(value) || types.isAnyArrayBuffer(value) || types.isNativeError(value)))
+    return;
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  throw usage(
+    `the ${what} is of the kind ${kind}, of which JSON keeps nothing`,
+    FIXES[kind] ?? 'Give a plain object, such as { error: error.message }.',
+  );
+}
+
+const FIXES: Readonly<Record<string, string>> = {
+  Promise: 'Await it first.',
+  Map: 'Give `Object.fromEntries(map)`.',
+  Set: 'Give `[...set]`.',
+  ArrayBuffer: 'Give `new Uint8Array(buffer)`.',
+  SharedArrayBuffer: 'Give `new Uint8Array(buffer)`.',
+};

@@ -70,7 +70,7 @@ export class StateChannel {
       throw new HydrantError('HYD_UNSUPPORTED', `the state of the profile ${name} has no mode ${mode}`, {
         fix: `Use ${state.modes.join(' or ')}.`,
       });
-    if (intervalMs !== undefined && !(intervalMs >= limits.minStateIntervalMs))
+    if (intervalMs !== undefined && !(typeof intervalMs === 'number' && intervalMs >= limits.minStateIntervalMs))
       throw new HydrantError(
         'HYD_USAGE',
         `intervalMs ${intervalMs}: the profile ${name} allows a state every ${limits.minStateIntervalMs} ms`,
