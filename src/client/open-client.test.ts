@@ -1,4 +1,7 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { within } from '../testing/deadline.ts';
 import { openClient } from './index.ts';
 
@@ -15,4 +18,13 @@ test('between two attempts to connect there is no more than `maxBackoffMs`', asy
   // Up to half a minute each they would take some minutes.
   await within(tried.promise, 20_000, `${ATTEMPTS} attempts`);
   await client.close({ deadlineMs: 0 });
+});
+
+test('a client opens in a program that is given on the command line', async () => {
+  const program = `import { openClient } from ${JSON.stringify(new URL('index.ts', import.meta.url))};
+    const client = await openClient({ outbox: ':memory:', url: 'mqtt://127.0.0.1:9' });
+    await client.publish({ topic: 'a', payload: 'x' }).stored;
+    console.log(await client.close({ deadlineMs: 0 }));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+  assert.equal(stdout, '{ remaining: 1 }\n');
 });

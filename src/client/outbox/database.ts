@@ -62,6 +62,7 @@ function checkFormat(database: DatabaseSync, path: string): boolean {
     application === APPLICATION
       ? `${path} is an outbox of format ${format}; this Hydrant knows format ${FORMAT}`
       : `${path} is a database of another program`,
+    application === APPLICATION ? {} : { fix: 'Give another folder; nothing of this one was changed.' },
   );
 }
 

@@ -129,6 +129,9 @@ export interface Failure {
   sqlite: number | undefined;
   /** Of an error of ours. */
   code?: ErrorCode;
+  fix?: string;
+  /** Of the operating system, such as EACCES. */
+  system?: string;
 }
 
 export interface Reply {

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { HydrantError } from '../../core/errors.ts';
 import { outboxEvent, payloadTexts } from '../../testing/outbox-event.ts';
 import { createTempFolder } from '../../testing/temp-folder.ts';
+import { asFailure, outboxError } from './failure.ts';
 import { openOutbox } from './open-outbox.ts';
 import type { Outbox, OutboxEvent, OutboxRecord } from './outbox.ts';
 
@@ -210,7 +211,10 @@ test('what is no outbox is named, and nothing of it is changed', async () => {
   const foreign = new DatabaseSync(join(path, 'foreign', 'outbox.db'));
   foreign.exec('CREATE TABLE theirs (a)');
   foreign.close();
-  await assert.rejects(openOutbox(join(path, 'foreign')), isError('HYD_DATA_FORMAT', /another program/));
+  await assert.rejects(
+    openOutbox(join(path, 'foreign')),
+    (error: HydrantError) => isError('HYD_DATA_FORMAT', /another program/)(error) && /another folder/.test(error.fix),
+  );
   {
     await using outbox = await openOutbox(join(path, 'newer'));
     await outbox.put(outboxEvent('x'));
@@ -316,4 +320,20 @@ test('a folder that cannot be made is an error that says so', async () => {
   await using folder = await createTempFolder();
   await writeFile(join(folder.path, 'plain'), '');
   await assert.rejects(openOutbox(join(folder.path, 'plain', 'outbox')), isError('HYD_OUTBOX', /cannot be made: ENOTDIR/));
+  await assert.rejects(openOutbox(join(folder.path, 'plain')), { code: 'HYD_OUTBOX', message: /cannot be made: EEXIST/, fix: /is a file/ });
+});
+
+test('an outbox that the account may not open is told with the account, and not as something that passes', async () => {
+  await using folder = await createTempFolder();
+  await mkdir(join(folder.path, 'outbox.db'));
+  const told = { code: 'HYD_OUTBOX', retryable: false, fix: new RegExp(`user ${process.geteuid!()}\\) read and write`) };
+  await assert.rejects(openOutbox(folder.path), { ...told, message: /cannot be opened/ });
+  for (const system of ['EACCES', 'EROFS'])
+    assert.throws(
+      () => {
+        throw outboxError('/var/o', 'opened', asFailure(Object.assign(new Error(`${system}: open '/var/o/outbox.db'`), { code: system })));
+      },
+      { ...told, message: /\/var\/o cannot be opened: E/ },
+    );
+  assert.equal(outboxError('/var/o', 'written', asFailure(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))).retryable, true);
 });

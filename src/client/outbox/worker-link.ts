@@ -16,6 +16,8 @@ export class WorkerLink {
     this.#worker = new Worker(workerUrl(import.meta.url, 'outbox-worker'), {
       name: 'outbox',
       workerData: { path },
+      // Flags of the application's program, such as `--input-type`, are not meant for a file of ours, and what it imports first not for a thread.
+      execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
     this.#worker.on('message', (reply: Reply) => this.#asked.shift()?.(reply));
