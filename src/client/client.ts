@@ -31,7 +31,7 @@ export interface Client extends AsyncDisposable {
    * What comes for these filters, one delivery after the other, over any number of connections. A delivery is acknowledged when the loop asks for
    * the next one; what is not acknowledged comes again. The iterator ends when the client closes; leaving the loop ends the
    * subscription.
-   * @throws by the iterator: HYD_FILTER, HYD_REFUSED
+   * @throws HYD_USAGE for a wrong option; by the iterator: HYD_FILTER, HYD_REFUSED
    */
   subscribe(filters: string | readonly string[], options?: ReceiveOptions): AsyncGenerator<Delivery>;
   /**
@@ -53,7 +53,7 @@ export interface Client extends AsyncDisposable {
    * Resolves when everything published is acknowledged and its removal is on disk, or with what is left after `deadlineMs`; never rejects because
    * of the time. Quarantined events are not waited for.
    * @param options.deadlineMs milliseconds, default: as long as it takes
-   * @throws HYD_OUTBOX when the removal cannot be written
+   * @throws HYD_USAGE for a wrong option, HYD_OUTBOX when the removal cannot be written
    */
   flush(options?: { deadlineMs?: number }): Promise<{ remaining: number }>;
   /** @returns what ends it */

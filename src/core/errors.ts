@@ -29,7 +29,7 @@ export const ERRORS = {
   HYD_DROPPED: { retryable: false, fix: 'Raise the bound or the age named above if such events are wanted.' },
   HYD_QUARANTINED: {
     retryable: false,
-    fix: 'Look at it with `hydrant outbox show`, then `hydrant outbox retry` or `drop` it.',
+    fix: 'Look with `hydrant outbox ls --outbox DIR`, then `hydrant outbox retry` or `drop` it by its id.',
   },
   HYD_CREDENTIALS: { retryable: true, fix: 'Check the key file and the claims named above.' },
   HYD_CLOSED: { retryable: true, fix: 'Open it again, then repeat the call.' },

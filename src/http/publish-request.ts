@@ -49,13 +49,13 @@ function readTopic(url: string): string {
 
 function readQos(text = '1'): QoS {
   if (text === '0' || text === '1' || text === '2') return Number(text) as QoS;
-  throw new HydrantError('HYD_USAGE', `qos ${JSON.stringify(text)} is not 0, 1 or 2`);
+  throw new HydrantError('HYD_USAGE', `qos ${JSON.stringify(text)} is not 0, 1 or 2`, { fix: 'Give 0, 1 or 2.' });
 }
 
 function readFlag(name: string, text = 'false'): boolean {
   if (text === 'true' || text === '1' || text === '') return true;
   if (text === 'false' || text === '0') return false;
-  throw new HydrantError('HYD_USAGE', `${name} ${JSON.stringify(text)} is not true or false`);
+  throw new HydrantError('HYD_USAGE', `${name} ${JSON.stringify(text)} is not true or false`, { fix: 'Give true or false.' });
 }
 
 /** Trace context travels with the event: https://www.w3.org/TR/trace-context/ names the two headers. */

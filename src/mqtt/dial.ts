@@ -38,7 +38,7 @@ export async function dial(url: string, options: DialOptions): Promise<Transport
 /** A server that hangs up in the middle of a handshake does not say why. */
 function cutFix({ protocol }: URL, cause: unknown): string | undefined {
   if (systemCode(cause) !== 'ECONNRESET' || !/^(mqtts|wss):$/.test(protocol)) return undefined;
-  return 'Check that this port speaks TLS, and whether the server takes your client certificate: --cert FILE and --key FILE.';
+  return 'Check that this port speaks TLS, and whether the server takes your client certificate: --cert FILE and --key FILE, or `tls: { cert, key }` in a program.';
 }
 
 /** @throws HYD_USAGE */
@@ -46,9 +46,19 @@ export function parseUrl(url: string): URL {
   const target = URL.parse(url);
   if (target && /^(mqtts?|wss?):$/.test(target.protocol) && target.hostname !== '') return target;
   throw new HydrantError('HYD_USAGE', `${JSON.stringify(url)} is no MQTT URL`, {
-    fix: 'Use mqtt://host:1883, mqtts://…, ws://… or wss://….',
+    fix: `${guess(String(url))}Use mqtt://host:1883, mqtts://…, ws://… or wss://….`,
   });
 }
+
+/** Other clients write `tcp://`, `ssl://`, or nothing at all before the host. */
+function guess(url: string): string {
+  const [, scheme = '', rest] = /^(?:([a-z]+):\/\/)?([\w.[\]:-]+\/?)$/i.exec(url) ?? [];
+  const meant = MEANT[scheme.toLowerCase()];
+  if (rest === undefined || meant === undefined || !URL.canParse(`${meant}://${rest}`)) return '';
+  return `Did you mean ${meant}://${rest}? `;
+}
+
+const MEANT: Readonly<Record<string, string>> = { '': 'mqtt', tcp: 'mqtt', ssl: 'mqtts', tls: 'mqtts' };
 
 /** The URL without user name and password, for messages. */
 export function plainUrl(url: string): string {

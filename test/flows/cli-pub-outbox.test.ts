@@ -129,7 +129,7 @@ test('a signal while it waits, or while its pipe is silent, says what is left', 
   await using waits = new Child(HYDRANT_BIN, [...args, '-m', 'x']);
   await until(async () => (await waiting(folder.path).catch(() => 0)) > 0, 'the event to be stored');
   assert.equal((await waits.kill('SIGINT')).code, 130);
-  assert.match(waits.stderr, /interrupted; nothing is lost: 1 event wait/);
+  assert.match(waits.stderr, /interrupted; nothing is lost: 1 event waits/);
   for (const more of [[], ['--no-wait']]) {
     const before = await waiting(folder.path);
     const fifo = join(folder.path, `fifo${before}`);
@@ -154,7 +154,7 @@ test('a login that is refused ends it at once, with the account’s exit code', 
   await using server = await refusing(0x86, 0);
   const { code, stderr } = await pub(['--outbox', folder.path, '--url', server.url, '-t', 'a', '-m', 'x', '-u', 'ann', '-P', 'wrong']);
   assert.equal(code, 4);
-  assert.match(stderr, /nothing is lost: 1 event wait in .*\n {2}fix: .*--flush`/);
+  assert.match(stderr, /nothing is lost: 1 event waits in .*\n {2}fix: .*--flush`/);
 });
 
 test('what cannot be is said with what to do, and nothing is stored', async () => {

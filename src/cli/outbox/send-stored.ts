@@ -150,8 +150,9 @@ function hasOlder(client: Client, lastMs: number): boolean {
 
 function leftBehind(client: Client, code: HydrantError['code'], what: string, options: SendOptions, cause?: Error): HydrantError {
   const { outbox, target } = options;
+  const { depth } = client.metrics();
   const own = cause instanceof HydrantError && code !== 'HYD_TIMEOUT' ? `${cause.fix} ` : '';
-  return new HydrantError(code, `${what}; nothing is lost: ${eventsText(client.metrics().depth)} wait in ${outbox}`, {
+  return new HydrantError(code, `${what}; nothing is lost: ${eventsText(depth)} ${depth === 1 ? 'waits' : 'wait'} in ${outbox}`, {
     cause,
     fix: `${own}Send them later with \`hydrant pub --outbox ${outbox} --url ${target.url} --flush\`${code === 'HYD_TIMEOUT' ? ', or allow more time with --timeout' : ''}.`,
   });
