@@ -78,12 +78,11 @@ export async function submitJob(
     if (exceptions) socket.write(encodeRequest(OPTION_REQ, 'exceptions'));
     socket.write(encodeRequest(COMMAND.SUBMIT_JOB, functionName, unique, workload));
     const reader = new PacketReader(2 ** 20);
-    let exception: string | undefined;
     for await (const bytes of socket) {
       for (const { command, data } of reader.push(bytes as Buffer)) {
-        if (command === COMMAND.WORK_EXCEPTION) exception = splitArguments(data, 2)![1]!.toString();
-        if (command === COMMAND.WORK_COMPLETE || command === COMMAND.WORK_FAIL)
-          return { outcome: command === COMMAND.WORK_FAIL ? 'fail' : 'complete', ...(exception !== undefined && { exception }) };
+        if (command === COMMAND.WORK_COMPLETE) return { outcome: 'complete' };
+        if (command === COMMAND.WORK_FAIL) return { outcome: 'fail' };
+        if (command === COMMAND.WORK_EXCEPTION) return { outcome: 'fail', exception: splitArguments(data, 2)![1]!.toString() };
       }
     }
     throw new Error('gearmand closed the connection before the job ended');

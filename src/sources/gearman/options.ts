@@ -19,7 +19,7 @@ export function gearmanOptions(functionName: string) {
       .min(1)
       .optional()
       .describe('what the servers know this worker by (default: the name of this machine, and -pusher)'),
-    exceptions: z.boolean().default(false).describe('send the reason of a failed job too (WORK_EXCEPTION)'),
+    exceptions: z.boolean().default(false).describe('fail jobs with the reason (WORK_EXCEPTION) for clients that ask for it'),
     silence: duration({ minMs: 10 })
       .prefault('30s')
       .describe('a server that says nothing for so long is asked for a sign of life, and left when it gives none'),

@@ -15,7 +15,7 @@ export interface WorkerOptions {
   /** Of the jobs that are wanted. */
   functionName: string;
   clientId: string;
-  /** Whether a failed job's reason is sent too (`WORK_EXCEPTION`). */
+  /** Fail jobs with the reason (`WORK_EXCEPTION`): the server ends the job with it, and tells clients that did not ask for reasons that it failed. */
   exceptions: boolean;
   /** Answered only once what it returns is true of the disk. What it throws leaves the job with the server, which gives it again. */
   handle(job: GearmanJob, signal: AbortSignal): Promise<JobOutcome>;
@@ -50,10 +50,8 @@ export async function work(
     }
     const outcome = await handle({ unique: unique.toString(), workload }, connection.ended);
     if (outcome.isDone) connection.send(COMMAND.WORK_COMPLETE, jobHandle, '');
-    else {
-      if (exceptions) connection.send(COMMAND.WORK_EXCEPTION, jobHandle, outcome.why);
-      connection.send(COMMAND.WORK_FAIL, jobHandle);
-    }
+    else if (exceptions) connection.send(COMMAND.WORK_EXCEPTION, jobHandle, outcome.why);
+    else connection.send(COMMAND.WORK_FAIL, jobHandle);
     await connection.sent();
     onUp();
   }
