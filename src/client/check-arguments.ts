@@ -2,7 +2,14 @@ import { assertKeys, assertNumber, shown, usage } from './checks.ts';
 import type { ReceiveOptions } from './inlets.ts';
 import type { ClientEvents } from './listeners.ts';
 
-const EVENTS: Record<keyof ClientEvents, true> = { link: true, leading: true, dropped: true, quarantined: true, 'clock-skew': true };
+const EVENTS: Record<keyof ClientEvents, true> = {
+  link: true,
+  leading: true,
+  dropped: true,
+  quarantined: true,
+  warning: true,
+  'clock-skew': true,
+};
 const READ = 'Read what comes: `for await (const { event } of client.subscribe(FILTER)) …`.';
 /** Events that other clients have. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
