@@ -62,7 +62,8 @@ export interface Client extends AsyncDisposable {
   /**
    * Takes no more, waits for acknowledgements up to `deadlineMs` (default 5 000), then ends. The last fifth of it, one second at most, sends
    * nothing more and waits for what is out, which the next process would send again. What is left stays in the outbox, and the next client
-   * on the same folder sends it; its `acked` rejects with HYD_CLOSED. Twice is fine.
+   * on the same folder sends it; its `acked` rejects with HYD_CLOSED. A disk that does not answer has until the deadline, two seconds at least; what
+   * was on its way to it then rejects with HYD_OUTBOX. Twice is fine.
    * @param options.flush false: sends nothing more and waits only for what is out; for who leaves the rest to another process. Default true
    */
   close(options?: { deadlineMs?: number; flush?: boolean }): Promise<{ remaining: number }>;

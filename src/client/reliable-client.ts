@@ -29,6 +29,10 @@ const REST_SHARE = 0.2;
 const MAX_REST_MS = 1_000;
 /** Also when the deadline is over: what is out is sent again by the next process, if its acknowledgement is not waited for. */
 const MIN_REST_MS = 100;
+/** For the disk to take what is under way, also when the deadline is over. */
+const MIN_DISK_MS = 2_000;
+/** The longest that a timer takes. */
+const LONGEST_MS = 2_147_483_647;
 /** How soon an empty outbox is seen. */
 const LOOK_MS = 10;
 const STATE = 'state';
@@ -181,8 +185,8 @@ export class ReliableClient implements Client {
       const remaining = this.#remaining();
       const leftMs = endMs - performance.now();
       if (remaining === 0) {
-        await outbox.settled();
-        if (this.#remaining() === 0) return { remaining: 0 };
+        const isSettled = await inTime(outbox.settled(), leftMs);
+        if (!isSettled || this.#remaining() === 0) return { remaining: this.#remaining() };
       } else if (leftMs <= 0) return { remaining };
       await SYSTEM_TIMING.sleep(Math.max(1, Math.min(LOOK_MS, leftMs)), neverAborts);
     }
@@ -211,7 +215,7 @@ export class ReliableClient implements Client {
     withdraw();
     await this.#rest(Math.max(endMs, performance.now() + MIN_REST_MS));
     await leave();
-    await outbox.close();
+    await outbox.close({ deadlineMs: Math.max(endMs - performance.now(), MIN_DISK_MS) });
     this.#publications.close(
       new HydrantError('HYD_CLOSED', 'the client was closed; what is stored is sent by the next one on this outbox'),
     );
@@ -257,3 +261,14 @@ export class ReliableClient implements Client {
 }
 
 const neverAborts = new AbortController().signal;
+
+/** @returns false when the time is over before it resolves @throws what it rejects with */
+async function inTime(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const over = new AbortController();
+  const late = SYSTEM_TIMING.sleep(Math.max(0, Math.min(timeoutMs, LONGEST_MS)), over.signal).then(() => false);
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    over.abort();
+  }
+}

@@ -14,6 +14,8 @@ import { Sweep } from './sweep.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 const TICKS_OF_SWEEP = 5;
+/** The longest that a timer takes. */
+const LONGEST_MS = 2_147_483_647;
 
 export interface DiskOutboxParts {
   path: string;
@@ -168,8 +170,8 @@ export class DiskOutbox implements Outbox {
     return this.#right.claim(options.signal);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  close({ deadlineMs }: { deadlineMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
   }
 
@@ -177,12 +179,14 @@ export class DiskOutbox implements Outbox {
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(deadlineMs: number | undefined): Promise<void> {
+    const late = deadlineMs === undefined ? undefined : setTimeout(() => this.#store.giveUp(), Math.min(deadlineMs, LONGEST_MS));
     this.#right.refuse();
     this.#lanes.close();
     await this.#commits.close();
     clearInterval(this.#ticker);
     await this.#store.end();
+    clearTimeout(late);
     this.#right.release();
   }
 

@@ -114,6 +114,9 @@ export interface Outbox extends AsyncDisposable {
   keepNote(name: string, value: Uint8Array): Promise<Uint8Array>;
   /** The right to send from this folder: resolves when no other process has it. @throws HYD_ABORTED */
   claim(options?: { signal?: AbortSignal }): Promise<void>;
-  /** Commits what is under way. Twice is fine. */
-  close(): Promise<void>;
+  /**
+   * Commits what is under way. Twice is fine.
+   * @param options.deadlineMs for a disk that does not answer: what waits for it then rejects with HYD_OUTBOX, and may be stored. Default: as long as it takes
+   */
+  close(options?: { deadlineMs?: number }): Promise<void>;
 }

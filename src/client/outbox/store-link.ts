@@ -34,6 +34,10 @@ export class StoreLink {
     return this.#worker.end();
   }
 
+  giveUp(): void {
+    this.#worker.giveUp();
+  }
+
   #learn({ reports, foreign }: Reply): void {
     for (const report of reports) this.channels.set(report.name, report);
     if (foreign.length > 0) this.onForeign(new Set(foreign), reports);

@@ -8,6 +8,7 @@ export class WorkerLink {
   readonly #asked: ((reply: Reply) => void)[] = [];
   readonly #ended: Promise<void>;
   #end: Reply | undefined;
+  #isGivenUp = false;
   /** What came of opening. */
   readonly opened: Promise<Reply>;
 
@@ -40,8 +41,17 @@ export class WorkerLink {
 
   async end(): Promise<void> {
     await this.ask({ kind: 'close' });
-    await this.#worker.terminate();
+    const terminated = this.#worker.terminate();
+    if (this.#isGivenUp) return;
+    await terminated;
     await this.#ended;
+  }
+
+  /** Waits for it no more: all that was asked fails, and `end` does not wait for a thread that a disk holds. */
+  giveUp(): void {
+    this.#isGivenUp = true;
+    this.#worker.unref();
+    this.#onEnd('the disk has not answered in time');
   }
 
   #onEnd(message: string): void {
