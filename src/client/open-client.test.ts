@@ -20,11 +20,26 @@ test('between two attempts to connect there is no more than `maxBackoffMs`', asy
   await client.close({ deadlineMs: 0 });
 });
 
-test('a client opens in a program that is given on the command line', async () => {
+/** What a program prints that has a client. */
+async function run(lines: string): Promise<string> {
   const program = `import { openClient } from ${JSON.stringify(new URL('index.ts', import.meta.url))};
     const client = await openClient({ outbox: ':memory:', url: 'mqtt://127.0.0.1:9' });
-    await client.publish({ topic: 'a', payload: 'x' }).stored;
-    console.log(await client.close({ deadlineMs: 0 }));`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
-  assert.equal(stdout, '{ remaining: 1 }\n');
+    ${lines}`;
+  return (await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program])).stdout;
+}
+
+test('a client opens in a program that is given on the command line', async () => {
+  const printed = await run(`await client.publish({ topic: 'a', payload: 'x' }).stored;
+    console.log(await client.close({ deadlineMs: 0 }));`);
+  assert.equal(printed, '{ remaining: 1 }\n');
+});
+
+test('a client that speaks MQTT over TCP loads no TLS', async () => {
+  const printed = await run(`const failed = new Promise((resolve) => client.on('link', ({ kind }) => kind === 'failed' && resolve()));
+    client.publish({ topic: 'a', payload: 'x' });
+    await failed;
+    await client.close({ deadlineMs: 0 });
+    console.log(process.moduleLoadList.join());`);
+  assert.match(printed, /NativeModule net,/);
+  assert.doesNotMatch(printed, /NativeModule tls/);
 });

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 
 /** Who a verified client certificate names. */
 export interface PeerCertificate {
@@ -9,9 +9,14 @@ export interface PeerCertificate {
   fingerprint: string;
 }
 
+/** Tells by what it has: the class would load TLS into processes that have no use for it, 3 MB. */
+export function isTls(socket: Socket): socket is TLSSocket {
+  return 'encrypted' in socket && socket.encrypted === true;
+}
+
 /** The certificate that the other end of a TLS connection has shown, when it was asked for, is good and has a name. */
 export function peerCertificate(socket: Socket): PeerCertificate | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  if (!isTls(socket) || !socket.authorized) return undefined;
   const { subject, subjectaltname, fingerprint256 } = socket.getPeerCertificate() as Partial<ReturnType<TLSSocket['getPeerCertificate']>>;
   const [commonName] = [subject?.CN].flat();
   const name = commonName || /^\w[\w ]*:([^,"]+)/.exec(subjectaltname ?? '')?.[1];

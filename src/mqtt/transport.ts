@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
 import { PacketFault } from './fault.ts';
-import { type PeerCertificate, peerCertificate } from './peer-certificate.ts';
+import { isTls, type PeerCertificate, peerCertificate } from './peer-certificate.ts';
 import { frameMessages } from './websocket-messages.ts';
 
 export type TransportKind = 'mqtt' | 'mqtts' | 'ws' | 'wss';
@@ -50,7 +49,7 @@ export function tcpTransport(socket: Socket): Transport {
   socket.setNoDelay(true);
   let failure: Error | undefined;
   const transport: Transport = {
-    kind: socket instanceof TLSSocket ? 'mqtts' : 'mqtt',
+    kind: isTls(socket) ? 'mqtts' : 'mqtt',
     ...remoteOf(socket),
     certificate: peerCertificate(socket),
     onData() {},
@@ -92,7 +91,7 @@ export function webSocketTransport(
 ): Transport {
   let failure: Error | undefined;
   const transport: Transport = {
-    kind: socket instanceof TLSSocket ? 'wss' : 'ws',
+    kind: isTls(socket) ? 'wss' : 'ws',
     ...remoteOf(socket),
     certificate: peerCertificate(socket),
     shown,
