@@ -90,6 +90,8 @@ export interface Cursor {
 export interface SourceContext {
   /** The instance: by default the name of its kind. */
   readonly name: string;
+  /** Its own, for what a cursor is too small for. */
+  readonly folder: string;
   readonly cursor: Cursor;
   readonly log: Log;
   /**

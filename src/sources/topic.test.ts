@@ -37,6 +37,10 @@ test('a template fills its levels, and leaves out what has no value', () => {
     fillTemplate('github/{repo}/{event}-{missing}/{missing}', (name) => values[name]),
     'github/a%2Fb/push-',
   );
+  assert.equal(
+    fillTemplate('github/{repo...}/{event}/{missing...}', (name) => ({ event: 'push', repo: '/a/../b/' })[name]),
+    'github/a/%2E%2E/b/push',
+  );
   assert.doesNotThrow(() => assertTemplate('a/{b}/c', 'topic'));
   for (const wrong of ['', 'a/#', '+/b', 'a/{b', 'a\0']) assert.throws(() => assertTemplate(wrong, 'topic'), { code: 'HYD_CONFIG' });
 });

@@ -27,11 +27,14 @@ export function joinTopic(...parts: readonly (string | undefined)[]): string {
 }
 
 /**
- * Fills `{name}` and `{a.b}` of a template with values, one level each; a level that is nothing but a value that is missing is left out.
+ * Fills `{name}` and `{a.b}` of a template with values, one level each; of `{name...}` the slashes stay levels. A level that is nothing but a value
+ * that is missing is left out.
  * @param read what a name stands for
  */
 export function fillTemplate(template: string, read: (name: string) => string | undefined): string {
-  const levels = template.split('/').map((level) => level.replace(/\{([^{}]+)\}/g, (_, name: string) => escapeLevel(read(name) ?? '')));
+  const fill = (_: string, name: string): string =>
+    name.endsWith('...') ? escapeLevels(read(name.slice(0, -3)) ?? '') : escapeLevel(read(name) ?? '');
+  const levels = template.split('/').map((level) => level.replace(/\{([^{}]+)\}/g, fill));
   return levels.filter((level) => level !== '').join('/');
 }
 

@@ -10,6 +10,7 @@ import type { SourceCounts } from './source-status.ts';
 
 export interface ContextParts {
   name: string;
+  folder: string;
   client: Pick<Client, 'flush'>;
   publishing: Publishing;
   cursor: Cursor;
@@ -28,6 +29,7 @@ const REPEAT_MS = 10_000;
 /** What a source is given, on top of a client. */
 export class Context implements SourceContext {
   readonly name: string;
+  readonly folder: string;
   readonly cursor: Cursor;
   readonly log: Log;
   readonly now: () => number;
@@ -39,6 +41,7 @@ export class Context implements SourceContext {
   constructor(parts: ContextParts) {
     this.#parts = parts;
     this.name = parts.name;
+    this.folder = parts.folder;
     this.cursor = parts.cursor;
     this.log = parts.log;
     this.now = parts.now;

@@ -63,11 +63,11 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   const channels = { [name]: { whenFull, ...(whenFull === 'wait' && { waitMs: PATIENCE_MS }) } };
   const client = await openClient({ ...bus, outbox: join(folder, 'outbox'), channels, log });
   stack.defer(async () => void (await client.close({ deadlineMs: 0 })));
-  const publishing = new Publishing(client, name);
+  const publishing = new Publishing(client, name, { isOrdered: whenFull === 'wait' });
   const cursor = await openCursorFile(join(folder, 'cursor.json'), () => publishing.stored());
   cursor.onFailure = (error) => log('warn', 'the cursor could not be saved', { error: String(error) });
   const counts = new SourceCounts();
-  const context = new Context({ name, client, publishing, cursor, counts, check, strict, log, now, random });
+  const context = new Context({ name, folder, client, publishing, cursor, counts, check, strict, log, now, random });
   const source = await kind.open(options, context);
   const opened = stack.move();
   return {

@@ -9,14 +9,17 @@ const WINDOW = 1000;
 export class Publishing {
   readonly #client: Pick<Client, 'publish'>;
   readonly #channel: string;
+  readonly #isOrdered: boolean;
   #waiting = 0;
   /** The first that could not be stored: what came after it must not move a cursor. */
   #failure: unknown;
   #wake: (() => void)[] = [];
 
-  constructor(client: Pick<Client, 'publish'>, channel: string) {
+  /** @param options.isOrdered false: each event stands for itself, and whoever sent one that could not be stored is told and sends it again */
+  constructor(client: Pick<Client, 'publish'>, channel: string, { isOrdered }: { isOrdered: boolean }) {
     this.#client = client;
     this.#channel = channel;
+    this.#isOrdered = isOrdered;
   }
 
   /** @throws what kept an earlier event from the disk */
@@ -56,7 +59,7 @@ export class Publishing {
 
   readonly #onFailure = (error: unknown): void => {
     this.#waiting--;
-    this.#failure ??= error;
+    if (this.#isOrdered) this.#failure ??= error;
     this.#wakeAll();
   };
 

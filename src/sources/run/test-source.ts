@@ -28,6 +28,9 @@ function createTestContext(name: string): SourceContext {
   };
   return {
     name,
+    get folder(): string {
+      throw new HydrantError('HYD_INTERNAL', 'a test of a source keeps nothing');
+    },
     cursor: {
       get: <T>(key: string) => values.get(key) as T | undefined,
       set: (key, value) => void values.set(key, value),
