@@ -136,6 +136,22 @@ test('more events of one second than the server gives are a gap, and what follow
   assert.deepEqual([...new Set(reasons(source))], ['events-log-limit']);
 });
 
+test('a server that gives less at a time than others is noticed too', async () => {
+  await using sshd = await startSshd();
+  await using log = await startEventsLog({ limit: 40 });
+  await using source = await start(sshd, log);
+  await sshd.logins(1);
+  await send(sshd, log, [0]);
+  await source.seen(1);
+  await source.stop();
+  for (const number of range(1, 100)) log.add(event(number, NOW_S + 1));
+  log.add(event(6000, NOW_S + 2));
+  await source.start();
+  await until(() => numbers(source).includes(6000), 'the event of the next second');
+  await filled(source);
+  assert.deepEqual([...new Set(reasons(source))], ['events-log-limit']);
+});
+
 test('a log that refuses is a gap that says so, and the stream goes on', async () => {
   await using sshd = await startSshd();
   await using log = await startEventsLog();

@@ -21,6 +21,9 @@ const AHEAD_S = 86_400;
 /** Events between two commits of the position. */
 const COMMIT_EVERY = 500;
 
+/** The log, not the bus, failed. */
+class PageError extends Error {}
+
 /** Fills a hole in the stream from the events log, while the stream goes on. */
 export class Filling {
   readonly #parts: FillingParts;
@@ -66,29 +69,45 @@ export class Filling {
 
   /** @returns the time of the newest event that it gave, and why there were no more if that was a failure */
   async #look(fromS: number, signal: AbortSignal): Promise<{ newestS?: number | undefined; why?: string }> {
-    const { log, intake, context } = this.#parts;
     let newestS: number | undefined;
-    for (let startS = Math.max(0, fromS - OVERLAP_S); ; ) {
-      const untilS = Math.ceil(context.now() / 1000) + AHEAD_S;
-      const page = await log.read(startS, untilS, signal).catch((error: unknown) => ({ error }));
-      if ('error' in page) {
-        signal.throwIfAborted();
-        const why = errorText(page.error);
-        context.log('warn', 'events that were missed could not be read', { error: why, fix: errorFix(page.error) });
-        return { newestS, why };
-      }
-      const lastS = await this.#publish(page.lines, untilS);
-      newestS = Math.max(newestS ?? 0, lastS ?? 0) || undefined;
-      if (lastS !== undefined && lastS > startS) {
-        startS = lastS;
-      } else if (page.isFull) {
-        // More events in one second than the plugin gives at a time: the rest of them is out of reach.
-        await intake.lost('events-log-limit', `the events log has more events of ${new Date(startS * 1000).toISOString()} than it gives`);
+    try {
+      for (let startS = Math.max(0, fromS - OVERLAP_S); ; ) {
+        const page = await this.#page(startS, signal);
+        if (page.lastS !== undefined) newestS = Math.max(newestS ?? 0, page.lastS);
+        if (page.lastS !== undefined && page.lastS > startS) {
+          startS = page.lastS;
+          continue;
+        }
+        // What comes of the next second, and did not come with this one, was cut off, unless it is new.
+        const next = page.lastS === undefined ? undefined : (await this.#page(startS + 1, signal)).lastS;
+        if (next === undefined && !page.isFull) return { newestS };
+        const again = page.isFull ? page : await this.#page(startS, signal);
+        if (again.lastS !== undefined && again.lastS > startS) continue;
+        await this.#lostSecond(startS);
         startS++;
-      } else {
-        return { newestS };
       }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof PageError)) throw error;
+      const why = errorText(error.cause);
+      this.#parts.context.log('warn', 'events that were missed could not be read', { error: why, fix: errorFix(error.cause) });
+      return { newestS, why };
     }
+  }
+
+  async #page(fromS: number, signal: AbortSignal): Promise<{ lastS: number | undefined; isFull: boolean }> {
+    const { log, context } = this.#parts;
+    const untilS = Math.ceil(context.now() / 1000) + AHEAD_S;
+    const page = await log.read(fromS, untilS, signal).catch((cause: unknown) => {
+      throw new PageError('no page', { cause });
+    });
+    return { lastS: await this.#publish(page.lines, untilS), isFull: page.isFull };
+  }
+
+  /** More events than the plugin gives at a time: what it leaves out is out of reach. */
+  async #lostSecond(second: number): Promise<void> {
+    const text = new Date(second * 1000).toISOString();
+    await this.#parts.intake.lost('events-log-limit', `the events log has more events of ${text} than it gives`, second * 1000);
   }
 
   /** @returns the time of the last, as far as a time can be of the past */
