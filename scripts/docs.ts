@@ -4,6 +4,7 @@ import { clientPage } from './client-page.ts';
 import { configPage } from './config-page.ts';
 import { conformancePage } from './conformance-page.ts';
 import { errorsPage } from './errors-page.ts';
+import { sourcesPage } from './sources-page.ts';
 
 // Writes the generated pages of docs/.
 writeFileSync(new URL('../docs/reference/errors.md', import.meta.url), errorsPage());
@@ -11,3 +12,4 @@ writeFileSync(new URL('../docs/reference/cli.md', import.meta.url), await cliPag
 writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configPage());
 writeFileSync(new URL('../docs/reference/mqtt-conformance.md', import.meta.url), conformancePage());
 writeFileSync(new URL('../docs/reference/client.md', import.meta.url), clientPage());
+writeFileSync(new URL('../docs/reference/sources.md', import.meta.url), sourcesPage());

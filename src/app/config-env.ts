@@ -71,7 +71,10 @@ function findPart(path: string, known: ConfigKeys): { key: ConfigKey; names: str
   for (const key of known.keys.values()) {
     if (!key.node.additionalProperties || !path.startsWith(`${key.path}.`)) continue;
     const [name = '', ...inner] = path.slice(key.path.length + 1).split('.');
-    const node = inner.reduce<SchemaNode | undefined>((at, child) => at?.properties?.[child], key.node.additionalProperties);
+    const node = inner.reduce<SchemaNode | undefined>(
+      (at, child) => at?.properties?.[child] ?? (at?.additionalProperties || undefined),
+      key.node.additionalProperties,
+    );
     if (name !== '' && node) return { key, names: [name, ...inner] };
   }
   return undefined;

@@ -9,7 +9,8 @@ export interface KindFlag {
   option: Option;
 }
 
-interface Node extends SchemaNode {
+interface Node extends Omit<SchemaNode, 'type'> {
+  type?: string | string[];
   anyOf?: Node[];
   const?: unknown;
   short?: string;
@@ -32,7 +33,7 @@ export function givenOptions(flags: readonly KindFlag[], given: Record<string, u
   const options: Record<string, unknown> = {};
   for (const { path, option } of flags) {
     const value = given[option.attributeName()];
-    if (value === undefined) continue;
+    if (value === undefined || (option.negate && value === true)) continue;
     const section = path.slice(0, -1).reduce<Record<string, unknown>>((at, name) => {
       at[name] ??= {};
       return at[name] as Record<string, unknown>;
@@ -63,8 +64,7 @@ function flagOf(path: readonly string[], node: Node): KindFlag[] {
   const name = flagName(path);
   const flags = node.short === undefined ? name : `-${node.short}, ${name}`;
   const description = describe(node);
-  const kinds = [node, ...(node.anyOf ?? [])];
-  const isBoolean = kinds.some(({ type }) => type === 'boolean');
+  const types = typesOf(node);
   if (node.type === 'array') {
     const parse = (text: string, before: unknown): unknown[] => [
       ...((before as unknown[] | undefined) ?? []),
@@ -72,9 +72,9 @@ function flagOf(path: readonly string[], node: Node): KindFlag[] {
     ];
     return [{ path, option: new Option(`${flags} <${metavar(node.items ?? {})}>`, `${description}; repeatable`).argParser(parse) }];
   }
-  if (isBoolean && node.type === 'boolean')
-    return [{ path, option: new Option(node.default === true ? `--no-${name.slice(2)}` : flags, description).default(undefined) }];
-  const option = new Option(isBoolean ? `${flags} [${metavar(node)}]` : `${flags} <${metavar(node)}>`, description);
+  if (types.size === 1 && types.has('boolean'))
+    return [{ path, option: new Option(node.default === true ? `--no-${name.slice(2)}` : flags, description) }];
+  const option = new Option(types.has('boolean') ? `${flags} [${metavar(node)}]` : `${flags} <${metavar(node)}>`, description);
   if (node.enum) option.choices(node.enum.map(String));
   else option.argParser((text) => readValue(text, node));
   return [{ path, option }];
@@ -98,12 +98,21 @@ function describe({ description = '', default: standard }: Node): string {
 
 /** Text stays text where the option takes text; else a number, or true and false. The schema has the last word. */
 function readValue(text: string, node: Node): unknown {
-  const types = [node, ...(node.anyOf ?? [])].map(({ type, const: only }) => (only === 0 ? 'number' : type));
-  if (types.some((type) => type === 'number' || type === 'integer') && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
-  if (types.includes('string')) return text;
-  if (types.includes('boolean') && /^(true|false)$/.test(text)) return text === 'true';
-  if (types.some((type) => type === 'number' || type === 'integer')) throw new InvalidArgumentError('Give a number.');
+  const types = typesOf(node);
+  if (types.has('number') && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (types.has('string')) return text;
+  if (types.has('boolean') && /^(true|false)$/.test(text)) return text === 'true';
+  if (types.has('number')) throw new InvalidArgumentError('Give a number.');
   return text;
+}
+
+/** All that an option takes: `string`, `number`, `boolean` … */
+function typesOf(node: Node): Set<string> {
+  return new Set(
+    [node, ...(node.anyOf ?? [])]
+      .flatMap(({ type = [], const: only }) => (only === 0 ? ['number'] : [type].flat()))
+      .map((type) => (type === 'integer' ? 'number' : type)),
+  );
 }
 
 function kebab(name: string): string {

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createTempFolder } from '../testing/temp-folder.ts';
+import { loadConfig } from './config.ts';
+import { readSourceSpecs } from './source-specs.ts';
+
+async function read(yaml: string, sets: string[] = []) {
+  await using folder = await createTempFolder();
+  await writeFile(join(folder.path, 'secret'), 'hush\n');
+  const file = join(folder.path, 'h.yaml');
+  await writeFile(file, yaml);
+  const specs = await readSourceSpecs(loadConfig({ env: {}, file, sets })).catch((error: Error) => {
+    error.message = error.message.replaceAll(folder.path, '');
+    throw error;
+  });
+  return specs.map(({ name, kind, options, strict }) => ({
+    name,
+    kind: kind.name,
+    options: options as Record<string, unknown>,
+    strict,
+    folder: folder.path,
+  }));
+}
+
+test('a section is of the kind of its name, or of the one it says; secrets and paths come from where they were written', async () => {
+  const [bugs, lines] = await read(
+    `sources:
+  bugs: { kind: launchpad, strict: true, host: imap.example.org, user: bugs, passwordFile: secret, ca: ca.pem }
+  exec: { topic: t, command: [echo, hi] }
+`,
+  );
+  assert.deepEqual([bugs!.name, bugs!.kind, bugs!.strict, bugs!.options.password], ['bugs', 'launchpad', true, 'hush']);
+  assert.equal(bugs!.options.ca, join(bugs!.folder, 'ca.pem'));
+  assert.deepEqual([lines!.kind, lines!.strict, lines!.options.command, lines!.options.restart], ['exec', false, ['echo', 'hi'], 'always']);
+});
+
+test('no sources is the default, and one key of one can be set by itself', async () => {
+  assert.deepEqual(await read('log: { level: warn }\n'), []);
+  const [one] = await read('sources: { exec: { topic: a, command: [x] } }\n', ['sources.exec.topic=b']);
+  assert.equal(one!.options.topic, 'b');
+});
+
+test('every mistake is told with its place', async () => {
+  const yaml = `sources:
+  exec:
+    topik: a
+    command: []
+  lanchpad: { host: x }
+  bugs: { kind: launchpad, host: h, user: u, password: p, passwordFile: secret }
+  more: { kind: launchpad, host: h, user: u, passwordFile: nowhere }
+`;
+  await assert.rejects(read(yaml), (error: Error & { code: string }) => {
+    assert.equal(error.code, 'HYD_CONFIG');
+    const lines = error.message.split('\n');
+    assert.ok(
+      lines.some((line) => /^\/h.yaml:3:\d+: sources.exec.topik: there is no such option; did you mean topic\?/.test(line)),
+      error.message,
+    );
+    assert.ok(
+      lines.some((line) => /^\/h.yaml:4:\d+: sources.exec.command: /.test(line)),
+      error.message,
+    );
+    assert.ok(
+      lines.some((line) => /:5:\d+: sources.lanchpad: there is no source "lanchpad"; did you mean launchpad\?/.test(line)),
+      error.message,
+    );
+    assert.ok(
+      lines.some((line) => /:6:\d+: sources.bugs.passwordFile: password is given too/.test(line)),
+      error.message,
+    );
+    assert.ok(
+      lines.some((line) => /:7:\d+: sources.more.passwordFile: cannot be read: ENOENT/.test(line)),
+      error.message,
+    );
+    return true;
+  });
+});

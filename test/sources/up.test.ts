@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { run } from '../../src/testing/child.ts';
+import { until } from '../../src/testing/deadline.ts';
+import { findEvents, HYDRANT_BIN, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
+import { startWitness } from '../../src/testing/witness.ts';
+
+const sources = (script: string) => `sources:
+  clock: { kind: exec, topic: clock/tick, command: [sh, -c, ${JSON.stringify(script)}] }
+`;
+
+test('up runs the sources of its configuration, signs their events and measures them', async () => {
+  await using server = await startHydrant({ config: sources('seq 1 50; sleep 100') });
+  await using witness = await startWitness(server.mqttUrl, ['clock/#']);
+  await until(async () => (await findEvents(server.data, 'clock/#')).length === 50, 'fifty events in the journal');
+  assert.deepEqual(new Set((await findEvents(server.data, 'clock/#')).map(({ source }) => source)), new Set(['clock']));
+  const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text();
+  assert.match(metrics, /^hydrant_source_published_total\{source="clock"\} 50$/m);
+  assert.match(metrics, /^hydrant_source_up\{source="clock"\} 1$/m);
+  assert.match(metrics, /^hydrant_source_last_event_age_seconds\{source="clock"\} /m);
+  assert.equal((await server.stop()).code, 0);
+  assert.equal(witness.texts.length, witness.firsts.length);
+});
+
+test('a source of up that cannot be opened keeps it from starting, and names the place', async () => {
+  await using folder = await createTempFolder();
+  const set = ['--set', 'listeners.mqtt.port=0', '--set', 'listeners.http.port=0'];
+  const { code, stderr } = await run(HYDRANT_BIN, ['up', '-d', folder.path, ...set, '--set', 'sources.exec.topik=a']);
+  assert.equal(code, 2);
+  assert.match(stderr, /sources.exec.topik: there is no such option; did you mean topic\?/);
+  const check = await run(HYDRANT_BIN, ['config', 'check', '-d', folder.path, '--set', 'sources.exec.topic=a']);
+  assert.equal(check.code, 2);
+  assert.match(check.stderr, /sources.exec.command: /);
+});
+
+test('a server that is killed loses no event of its sources that was read', async () => {
+  await using folder = await createTempFolder();
+  const config = sources('i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo $$-$i; done; sleep 100');
+  for (let round = 0; round < 3; round++) {
+    await using server = await startHydrant({ data: folder.path, config });
+    await until(async () => (await findEvents(server.data, 'clock/#')).length > round * 2000, 'events of this round');
+    await server.child.kill('SIGKILL');
+  }
+  await using server = await startHydrant({ data: folder.path });
+  const texts = (await findEvents(server.data, 'clock/#')).map(({ payload }) => Buffer.from(payload).toString());
+  const runs = Map.groupBy(texts, (text) => text.split('-')[0]!);
+  assert.ok(runs.size >= 3);
+  for (const lines of runs.values()) {
+    const numbers = [...new Set(lines.map((line) => Number(line.split('-')[1])))];
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, i) => i + 1),
+      'in order, without a hole',
+    );
+  }
+});
