@@ -43,3 +43,18 @@ test('a client that speaks MQTT over TCP loads no TLS', async () => {
   assert.match(printed, /NativeModule net,/);
   assert.doesNotMatch(printed, /NativeModule tls/);
 });
+
+test('a log that throws is an uncaught exception and stops nothing that is under way', async () => {
+  const program = `import { openClient } from ${JSON.stringify(new URL('index.ts', import.meta.url))};
+    let thrown = 0;
+    process.on('uncaughtException', () => thrown++);
+    const log = () => { throw new Error('the disk of the log is full'); };
+    const client = await openClient({ outbox: ':memory:', url: 'mqtt://127.0.0.1:9', maxBackoffMs: 10, log });
+    const failed = new Promise((resolve) => client.on('link', ({ link }) => link.lastError && ++tries === 3 && resolve()));
+    let tries = 0;
+    client.publish({ topic: 'a', payload: 'x' });
+    await failed;
+    console.log(await client.close({ deadlineMs: 0 }), thrown > 0);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 60_000 });
+  assert.equal(stdout, '{ remaining: 1 } true\n');
+});

@@ -2,7 +2,7 @@ import { openMqttBus } from '../bus/mqtt/mqtt-bus.ts';
 import type { LinkChange, MqttBus } from '../bus/mqtt/options.ts';
 import { HydrantError } from '../core/errors.ts';
 import { createHexId } from '../core/id.ts';
-import { silentLog } from '../core/log.ts';
+import { type Log, silentLog } from '../core/log.ts';
 import { checkProvider } from './check-credentials.ts';
 import { checkOptions } from './check-options.ts';
 import type { Client } from './client.ts';
@@ -26,7 +26,8 @@ const CLIENT_ID_NOTE = 'client-id';
  */
 export async function openClient(options: ClientOptions): Promise<Client> {
   checkOptions(options);
-  const { profile = generic(), log = silentLog } = options;
+  const { profile = generic(), log: own = silentLog } = options;
+  const log = stopNothing(own);
   if (options.status && !profile.limits.retain)
     throw new HydrantError('HYD_UNSUPPORTED', `status: the service of the profile ${profile.name} retains nothing`, {
       fix: 'Leave `status` out; `metrics()` says the same on the device.',
@@ -38,11 +39,24 @@ export async function openClient(options: ClientOptions): Promise<Client> {
     const maxInFlight = Math.min(options.maxInFlight ?? MAX_IN_FLIGHT, profile.limits.maxInFlight ?? MAX_IN_FLIGHT);
     const parts = { options, profile, outbox, clientId, listeners, maxInFlight, log };
     if (options.bus) return new ReliableClient({ ...parts, bus: options.bus, withdraw() {}, leave: async () => {} });
-    return new ReliableClient({ ...parts, ...(await openOwnBus(options, profile, clientId, maxInFlight, listeners)) });
+    return new ReliableClient({ ...parts, ...(await openOwnBus({ ...options, log }, profile, clientId, maxInFlight, listeners)) });
   } catch (error) {
     await outbox.close();
     throw error;
   }
+}
+
+/** What the application's log throws is an uncaught exception, as of a listener. */
+function stopNothing(log: Log): Log {
+  return (level, message, fields) => {
+    try {
+      log(level, message, fields);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
 }
 
 /** One that stays with the outbox, so that the server knows the client again. */

@@ -192,8 +192,12 @@ export class ReliableClient implements Client {
     }
   }
 
-  async close(options: { deadlineMs?: number; flush?: boolean } = {}): Promise<{ remaining: number }> {
-    checkEnding('close()', options, ['deadlineMs', 'flush']);
+  close(options: { deadlineMs?: number; flush?: boolean } = {}): Promise<{ remaining: number }> {
+    try {
+      checkEnding('close()', options, ['deadlineMs', 'flush']);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const { deadlineMs = CLOSE_MS, flush = true } = options;
     this.#closed ??= this.#close(deadlineMs, flush);
     return this.#closed;
