@@ -39,7 +39,8 @@ export class LineSplitter {
 
   #hold(bytes: Buffer, lines: Line[]): void {
     let rest = bytes;
-    while (this.#held + rest.length > this.#maxBytes + 1) {
+    const maxBytes = this.#maxBytes + (bytes[bytes.length - 1] === NEWLINE ? 1 : 0);
+    while (this.#held + rest.length > maxBytes) {
       const room = this.#maxBytes - this.#held;
       this.#pieces.push(rest.subarray(0, room));
       this.#held += room;
