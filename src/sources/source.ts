@@ -96,8 +96,9 @@ export interface SourceContext {
   readonly log: Log;
   /**
    * Resolves as soon as there is room for the next event (1 000 may wait for the disk), so awaiting each call is all the flow control that is needed.
-   * An event that does not match its schema is counted and published all the same, or refused with `strict`.
-   * @throws HYD_TOPIC, HYD_TOO_LARGE, HYD_OUTBOX_FULL, HYD_OUTBOX, HYD_CLOSED; HYD_SCHEMA with `strict`
+   * An event that does not match its schema is counted and published all the same, or refused with `strict`. A refused one, or one that can never be
+   * published, is counted and left out, and a gap says so; of kinds with `whenFull: 'reject'` it is thrown instead, for who sent it.
+   * @throws HYD_OUTBOX_FULL, HYD_OUTBOX, HYD_CLOSED, of this event or one before; with `whenFull: 'reject'` also HYD_TOPIC, HYD_SCHEMA
    */
   publish(event: SourceEvent): Promise<Published>;
   /** Resolves once all that was published so far is acknowledged by the bus. */

@@ -16,13 +16,22 @@ export class SourceHarness<Options> implements AsyncDisposable {
   readonly #kind: SourceKind<Options>;
   readonly #options: Options;
   readonly #check: EventCheck;
+  readonly #more: { strict?: boolean };
   readonly #dispose: () => Promise<void>;
   #source: OpenSource | undefined;
   #abort = new AbortController();
   /** The run of now: settles as `run` does. */
   running: Promise<void> = Promise.resolve();
 
-  constructor(kind: SourceKind<Options>, options: Options, folder: string, dispose: () => Promise<void>, check: EventCheck) {
+  constructor(
+    kind: SourceKind<Options>,
+    options: Options,
+    folder: string,
+    dispose: () => Promise<void>,
+    check: EventCheck,
+    more: { strict?: boolean },
+  ) {
+    this.#more = more;
     this.#kind = kind;
     this.#options = options;
     this.folder = folder;
@@ -47,6 +56,7 @@ export class SourceHarness<Options> implements AsyncDisposable {
       folder: join(this.folder, 'source'),
       bus: { bus: this.bus },
       check: this.#check,
+      ...this.#more,
       log,
     });
     this.#source = source;
@@ -79,9 +89,10 @@ export async function startSource<Options>(
   kind: SourceKind<Options>,
   options: unknown,
   check: EventCheck = () => undefined,
+  more: { strict?: boolean } = {},
 ): Promise<SourceHarness<Options>> {
   const folder = await createTempFolder();
-  const harness = new SourceHarness(kind, kind.options.parse(options), folder.path, async () => folder[Symbol.asyncDispose](), check);
+  const harness = new SourceHarness(kind, kind.options.parse(options), folder.path, async () => folder[Symbol.asyncDispose](), check, more);
   await harness.start();
   return harness;
 }

@@ -16,8 +16,10 @@ export interface ContextParts {
   cursor: Cursor;
   counts: SourceCounts;
   check: EventCheck;
-  /** Refuse what does not match its schema. Default: publish and count it. */
+  /** Refuse what does not match its schema; else it is published and counted. */
   strict: boolean;
+  /** Whoever sent an event is told that it was refused; else it is left out, and said to be missing. */
+  tellsSender: boolean;
   log: Log;
   now: () => number;
   random: () => number;
@@ -25,6 +27,7 @@ export interface ContextParts {
 
 /** Of refusals of one kind a line at once, and then the number of further ones at most this often. */
 const REPEAT_MS = 10_000;
+const GAP_SCHEMA = 'source.gap';
 
 /** What a source is given, on top of a client. */
 export class Context implements SourceContext {
@@ -46,16 +49,17 @@ export class Context implements SourceContext {
     this.log = parts.log;
     this.now = parts.now;
     this.random = parts.random;
+    parts.publishing.onRefused = (event, error) => this.#leaveOut(event, error);
   }
 
   async publish(event: SourceEvent): Promise<Published> {
     const { check, counts, strict, publishing } = this.#parts;
     const fault = topicFault(event.topic);
-    if (fault) throw new HydrantError('HYD_TOPIC', `topic ${JSON.stringify(event.topic)}: ${fault}`);
+    if (fault) return this.#refuse(event, new HydrantError('HYD_TOPIC', `topic ${JSON.stringify(event.topic)}: ${fault}`));
     const mismatch = event.schema === undefined ? undefined : check(event.schema, event.data, event.payload);
     if (mismatch !== undefined) {
       counts.mismatched++;
-      if (strict) throw new HydrantError('HYD_SCHEMA', `${event.topic}: ${mismatch}`);
+      if (strict) return this.#refuse(event, new HydrantError('HYD_SCHEMA', `${event.topic}: ${mismatch}`));
       this.#note('does not match its schema', { topic: event.topic, schema: event.schema, why: mismatch });
     }
     const published = await publishing.publish(event);
@@ -74,7 +78,7 @@ export class Context implements SourceContext {
     this.#parts.counts.gaps++;
     this.log('warn', 'events are missing that the upstream cannot give again', { ...gap });
     const data = { source: this.name, ...gap };
-    await this.publish({ topic: joinTopic(base, '$gap'), payload: JSON.stringify(data), schema: 'source.gap', data, time: gap.until });
+    await this.publish({ topic: joinTopic(base, '$gap'), payload: JSON.stringify(data), schema: GAP_SCHEMA, data, time: gap.until });
   }
 
   refused(reason: string, fields: Record<string, unknown> = {}): void {
@@ -91,6 +95,21 @@ export class Context implements SourceContext {
   seen(lagMs?: number): void {
     this.#parts.counts.seenMs = this.now();
     if (lagMs !== undefined) this.#parts.counts.lagMs = Math.max(0, lagMs);
+  }
+
+  #refuse(event: SourceEvent, error: HydrantError): Published {
+    if (this.#parts.tellsSender) throw error;
+    this.#leaveOut(event, error);
+    return { id: event.id ?? '', stored: Promise.resolve(), acked: Promise.resolve() };
+  }
+
+  /** The source goes on with the next: this one would be refused each time. */
+  #leaveOut({ topic, schema }: SourceEvent, { code, message }: HydrantError): void {
+    this.refused(code === 'HYD_SCHEMA' ? 'does not match its schema and is left out' : 'cannot be published', { topic, error: message });
+    if (this.#parts.tellsSender || schema === GAP_SCHEMA) return;
+    const until = new Date(this.now()).toISOString();
+    const base = topicFault(topic) ? this.name : topic;
+    this.gap({ base, reason: 'refused', until, detail: message }).catch(() => {});
   }
 
   #note(reason: string, fields: Record<string, unknown>): void {

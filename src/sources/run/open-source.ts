@@ -67,7 +67,20 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   const cursor = await openCursorFile(join(folder, 'cursor.json'), () => publishing.stored());
   cursor.onFailure = (error) => log('warn', 'the cursor could not be saved', { error: String(error) });
   const counts = new SourceCounts();
-  const context = new Context({ name, folder, client, publishing, cursor, counts, check, strict, log, now, random });
+  const context = new Context({
+    name,
+    folder,
+    client,
+    publishing,
+    cursor,
+    counts,
+    check,
+    strict,
+    tellsSender: whenFull === 'reject',
+    log,
+    now,
+    random,
+  });
   const source = await kind.open(options, context);
   const opened = stack.move();
   return {

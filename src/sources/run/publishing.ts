@@ -1,9 +1,12 @@
 import type { Client } from '../../client/client.ts';
-import { HydrantError } from '../../core/errors.ts';
+import { type ErrorCode, HydrantError } from '../../core/errors.ts';
 import type { Published, SourceEvent } from '../source.ts';
 
 /** Events given to the outbox and not yet on disk, at most. */
 const WINDOW = 1000;
+
+/** What an event is refused for, and would be each time. */
+const LASTING: ReadonlySet<ErrorCode> = new Set(['HYD_TOPIC', 'HYD_TOO_LARGE', 'HYD_UNSUPPORTED']);
 
 /** Gives events to a client, in order, with room for so many on their way to the disk. */
 export class Publishing {
@@ -11,6 +14,8 @@ export class Publishing {
   readonly #channel: string;
   readonly #isOrdered: boolean;
   #waiting = 0;
+  /** Told of an event that no repetition would store, such as one that is too large: it is left out. */
+  onRefused: (event: SourceEvent, error: HydrantError) => void = () => {};
   /** The first that could not be stored: what came after it must not move a cursor. */
   #failure: unknown;
   #wake: (() => void)[] = [];
@@ -23,7 +28,8 @@ export class Publishing {
   }
 
   /** @throws what kept an earlier event from the disk */
-  async publish({ topic, payload, id, contentType = 'application/json', time, retain }: SourceEvent): Promise<Published> {
+  async publish(event: SourceEvent): Promise<Published> {
+    const { topic, payload, id, contentType = 'application/json', time, retain } = event;
     while (this.#waiting >= WINDOW) await new Promise<void>((resolve) => this.#wake.push(resolve));
     this.#assertSound();
     const published = this.#client.publish({
@@ -36,7 +42,7 @@ export class Publishing {
       ...(time && { props: { time } }),
     });
     this.#waiting++;
-    published.stored.then(this.#onStored, this.#onFailure);
+    published.stored.then(this.#onStored, (error: unknown) => this.#onFailure(event, error));
     published.acked.catch(() => {});
     return published;
   }
@@ -57,11 +63,12 @@ export class Publishing {
     this.#wakeAll();
   };
 
-  readonly #onFailure = (error: unknown): void => {
+  #onFailure(event: SourceEvent, error: unknown): void {
     this.#waiting--;
-    if (this.#isOrdered) this.#failure ??= error;
+    if (error instanceof HydrantError && LASTING.has(error.code)) this.onRefused(event, error);
+    else if (this.#isOrdered) this.#failure ??= error;
     this.#wakeAll();
-  };
+  }
 
   #wakeAll(): void {
     if (this.#wake.length === 0 || (this.#waiting >= WINDOW && !this.#failure)) return;

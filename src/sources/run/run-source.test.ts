@@ -127,6 +127,24 @@ test('what does not match its schema is published and counted, a gap is an event
   assert.equal(harness.logged.filter(({ message }) => message === 'half a line').length, 1, 'the first is a line');
 });
 
+test('what can never be published is left out, counted and said to be missing, and the source goes on', async () => {
+  const kind = counter(async (context) => {
+    await context.publish({ topic: 'c/number', payload: '{"n":"x"}', schema: 'counter.number' });
+    await context.publish({ topic: 'c/#', payload: '{}' });
+    await context.publish({ topic: 'c/large', payload: Buffer.alloc(300 * 1024 * 1024) });
+    await context.publish({ topic: 'c/number', payload: '{"n":1}', schema: 'counter.number' });
+    context.cursor.set('done', true);
+    await context.cursor.saved();
+  });
+  await using harness = await startSource(kind, {}, createEventCheck([schema]), { strict: true });
+  await harness.running;
+  await harness.seen(4);
+  assert.deepEqual([...harness.bus.topics].sort(), ['c/large/$gap', 'c/number', 'c/number/$gap', 'counter/$gap']);
+  const { refused, errors, published } = harness.source.status();
+  assert.deepEqual(refused, { 'does not match its schema and is left out': 1, 'cannot be published': 2 });
+  assert.deepEqual({ errors, published }, { errors: 0, published: 5 });
+});
+
 test('a mistake in the options ends it, and nothing else does', async () => {
   const kind = counter(async () => {
     throw new HydrantError('HYD_CONFIG', 'no such project');
