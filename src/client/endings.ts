@@ -1,18 +1,11 @@
 import type { Receipt } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { droppedError } from './dropped-error.ts';
 import type { Listeners } from './listeners.ts';
 import type { Metrics } from './metrics.ts';
 import type { DropReason, OutboxRecord } from './outbox/outbox.ts';
 import type { Publications } from './publications.ts';
-
-const WHY: Record<DropReason, string> = {
-  oldest: 'the channel was at its bound',
-  age: 'it was older than the channel keeps events',
-  expired: 'its time was over',
-  replaced: 'a newer one of its key took its place',
-  operator: 'an operator dropped it',
-};
 
 export interface EndingsParts {
   publications: Publications;
@@ -42,8 +35,7 @@ export class Endings {
     const { metrics, publications, listeners } = this.#parts;
     metrics.dropped[reason] += records.length;
     for (const { seq, id, channel } of records) {
-      const error = new HydrantError('HYD_DROPPED', `the event ${id} left the channel ${channel} unsent: ${WHY[reason]}`);
-      publications.onEnded(seq, error);
+      publications.onEnded(seq, droppedError(id, channel, reason));
     }
     // What took its place has what it said.
     if (reason === 'replaced') return;

@@ -1,5 +1,6 @@
 import type { Receipt } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
+import { droppedError } from './dropped-error.ts';
 import type { Metrics } from './metrics.ts';
 import type { Publication } from './options.ts';
 import type { Outbox, OutboxEvent, OutboxRecord, Storer } from './outbox/outbox.ts';
@@ -87,7 +88,7 @@ function refuse({ promise, reject }: Pick<PromiseWithResolvers<unknown>, 'promis
 
 /** What this process has published and has not seen the end of, by place in the outbox. */
 export class Publications {
-  readonly #outbox: Pick<Outbox, 'store' | 'read' | 'quarantined'>;
+  readonly #outbox: Pick<Outbox, 'store' | 'read' | 'quarantined' | 'dropped'>;
   readonly #metrics: Metrics;
   readonly #waiting = new Map<number, Tracked>();
   readonly #endings = new Map<number, HydrantError>();
@@ -97,7 +98,7 @@ export class Publications {
   /** Puts that are not on disk yet. */
   storing = 0;
 
-  constructor(outbox: Pick<Outbox, 'store' | 'read' | 'quarantined'>, metrics: Metrics) {
+  constructor(outbox: Pick<Outbox, 'store' | 'read' | 'quarantined' | 'dropped'>, metrics: Metrics) {
     this.#outbox = outbox;
     this.#metrics = metrics;
   }
@@ -161,16 +162,11 @@ export class Publications {
 
   /** Somebody asks for the first time, and it may be over already. */
   ask(tracked: Tracked): void {
-    const { seq, channel } = tracked;
+    const { seq } = tracked;
     if (this.#closed) return tracked.fail(this.#closed);
     if (this.#waiting.has(seq)) return;
     this.#waiting.set(seq, tracked);
-    this.#outbox.read(channel, seq - 1, ONE).then(
-      ([record]) => {
-        if (record?.seq !== seq) this.#settleGone(seq, this.#endings.get(seq) ?? this.#unknown(tracked));
-      },
-      () => {},
-    );
+    void this.#look(tracked).catch(() => {});
   }
 
   /** While another process sends: settles those that are no longer in the outbox. @throws HYD_OUTBOX */
@@ -182,11 +178,29 @@ export class Publications {
       for (const { seq } of waiting) if (!lowest || seq < lowest.seq) gone.push(seq);
     }
     if (gone.length === 0) return;
-    const reasons = await this.#reasonsOf(gone);
-    for (const seq of gone) {
-      const reason = reasons.get(seq);
-      this.#settleGone(seq, reason === undefined ? undefined : new HydrantError('HYD_QUARANTINED', reason));
+    const errors = await this.#errorsOf(gone);
+    for (const seq of gone) this.#settleGone(seq, errors.get(seq));
+  }
+
+  /** @throws HYD_OUTBOX */
+  async #look(tracked: Tracked): Promise<void> {
+    const { seq, channel } = tracked;
+    const [record] = await this.#outbox.read(channel, seq - 1, ONE);
+    if (record?.seq === seq) return;
+    this.#settleGone(seq, this.#endings.get(seq) ?? (await this.#errorsOf([seq])).get(seq) ?? this.#unknown(tracked));
+  }
+
+  /** Of those that left otherwise than by an acknowledgement, in whatever process. */
+  async #errorsOf(seqs: readonly number[]): Promise<Map<number, HydrantError>> {
+    const errors = new Map<number, HydrantError>();
+    for (const [seq, reason] of await this.#reasonsOf(seqs)) errors.set(seq, new HydrantError('HYD_QUARANTINED', reason));
+    const ranges = await this.#outbox.dropped();
+    for (const seq of seqs) {
+      const range = ranges.find(({ first, last }) => first <= seq && seq <= last);
+      const tracked = this.#waiting.get(seq);
+      if (range && tracked) errors.set(seq, droppedError(tracked.id, tracked.channel, range.reason));
     }
+    return errors;
   }
 
   /** Why some of these are in quarantine, however much else is. */

@@ -151,6 +151,29 @@ test('state that another process has stored is gathered by the one that sends', 
   await within(update.acked, 10_000, 'it to be acknowledged');
 });
 
+test('an event that the sending process drops is not acknowledged for the process that stored it, which hears why', async () => {
+  await using folder = await createTempFolder();
+  const engine = new HandEngine();
+  const channels = { aged: { maxAgeMs: 1 }, full: { maxEvents: 1, whenFull: 'drop-oldest' } } as const;
+  await using first = await openClient({ outbox: folder.path, bus: engine, maxInFlight: 1, channels });
+  await using second = await openClient({ outbox: folder.path, bus: new HandEngine() });
+  await first.publish({ topic: 'a', payload: 'out' }).stored;
+  await within(engine.until(1), 10_000, 'it to be sent');
+  const aged = second.publish({ topic: 'a', payload: 'x', channel: 'aged' });
+  const expired = second.publish({ topic: 'a', payload: 'x', ttlMs: 1, channel: 'short' });
+  const full = second.publish({ topic: 'a', payload: 'x', channel: 'full' });
+  const late = second.publish({ topic: 'a', payload: 'x', channel: 'full' });
+  const ended = [aged, expired, full].map(({ acked }) => acked);
+  await Promise.all([aged, expired, full, late].map(({ stored }) => stored));
+  await first.publish({ topic: 'a', payload: 'y', channel: 'full' }).stored;
+  const why = [/older than the channel keeps/, /its time was over/, /at its bound/];
+  const told = ended.map((acked, i) => assert.rejects(acked, { code: 'HYD_DROPPED', message: why[i]! }));
+  await within(Promise.all(told), 30_000, 'all to be told');
+  await within(assert.rejects(late.acked, { code: 'HYD_DROPPED', message: /at its bound/ }), 10_000, 'who asks late to be told');
+  engine.ack();
+  engine.onPublish = () => setImmediate(() => engine.ack());
+});
+
 test('an event that the sending process sets aside is not acknowledged for the process that stored it', async () => {
   await using folder = await createTempFolder();
   await using server = await startScriptedServer((packet, connection) => {

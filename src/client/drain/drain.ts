@@ -181,7 +181,7 @@ export class Drain {
     if (!ready && record.expiresMs !== undefined && record.expiresMs <= sentMs) {
       lane.shift();
       this.#sender.suspects.forget(record.seq);
-      outbox.remove(record.seq);
+      outbox.remove(record.seq, 'expired');
       onExpired(record);
       return true;
     }

@@ -1,6 +1,6 @@
 import type { Lane, Put } from './lane.ts';
 import type { Change, ChangeResult, CommitResult } from './messages.ts';
-import type { OutboxRecord } from './outbox.ts';
+import type { DroppedRange, OutboxRecord } from './outbox.ts';
 import { placeRecord } from './record.ts';
 
 export interface PendingChange {
@@ -21,6 +21,7 @@ export interface Batch {
   nowMs: number;
   puts: Put[];
   removed: number[];
+  dropped: DroppedRange[];
   changes: PendingChange[];
   settling: Settling[];
 }

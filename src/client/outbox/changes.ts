@@ -3,6 +3,7 @@ import type { EventReader } from './event-reader.ts';
 import { EVENT_COLUMNS, type EventRow, packRecords } from './event-rows.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { Brief, Change, ChangeResult, Retried } from './messages.ts';
+import type { DropReason } from './outbox.ts';
 import type { Statements } from './statements.ts';
 
 /** What is done to single events, notes and channels: attempts counted, quarantine, notes, room that is asked for. */
@@ -28,7 +29,7 @@ export class Changes {
       case 'retry':
         return this.#retry(change.seq, nowMs);
       case 'drop':
-        return this.#drop(change.seq);
+        return this.#drop(change.seq, change.reason);
       case 'note':
         if (change.value === undefined) this.#sql.of('DELETE FROM notes WHERE name = ?').run(change.name);
         else this.#sql.of('INSERT OR REPLACE INTO notes VALUES (?, ?)').run(change.name, change.value);
@@ -73,12 +74,13 @@ export class Changes {
     return { channel: channel.name, block: packRecords(rows) };
   }
 
-  #drop(seq: number): Brief | undefined {
+  #drop(seq: number, reason: DropReason): Brief | undefined {
     const record = (this.#sql.row('SELECT record FROM events WHERE seq = ?', seq) ??
       this.#sql.row('SELECT record FROM quarantined WHERE seq = ?', seq))?.[0] as Uint8Array | undefined;
     if (!record) return undefined;
     if (this.#bytesOf('events', seq) !== undefined) this.#writer.remove(seq, seq);
     else this.#forget(seq, record.length);
+    this.#writer.noteDropped({ first: seq, last: seq, reason });
     return this.#reader.brief(seq, record);
   }
 

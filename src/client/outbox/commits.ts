@@ -114,6 +114,7 @@ export class Commits {
       epoch: batch.epoch,
       nowMs: batch.nowMs,
       removed: rangesOf(batch.removed),
+      dropped: batch.dropped,
       changes: batch.changes.map(({ change }) => change),
       puts,
     };

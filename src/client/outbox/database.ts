@@ -10,7 +10,7 @@ const BUSY_MS = 10_000;
 
 /**
  * `seq` is the number of the channel × 2^40 + a number that counts up: a channel is one range, appended at its end and deleted at its front.
- * What a channel holds stands in `channels`, so that nobody has to count.
+ * What a channel holds stands in `channels`, so that nobody has to count. `dropped` has the newest ranges of places that left unsent.
  */
 const SCHEMA = `
   CREATE TABLE channels (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL, events INTEGER NOT NULL,
@@ -22,6 +22,7 @@ const SCHEMA = `
   CREATE INDEX events_by_key ON events (key) WHERE key IS NOT NULL;
   CREATE TABLE quarantined (seq INTEGER PRIMARY KEY, stored_ms INTEGER NOT NULL, expires_ms INTEGER, key TEXT, attempts INTEGER,
     record BLOB NOT NULL, reason TEXT NOT NULL, quarantined_ms INTEGER NOT NULL);
+  CREATE TABLE dropped (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);
   CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION};
   PRAGMA user_version = ${FORMAT};`;

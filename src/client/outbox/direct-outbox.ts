@@ -34,6 +34,7 @@ export async function openDirectOutbox(path: string): Promise<DirectOutbox> {
         epoch: 0,
         nowMs: Date.now(),
         removed: new Float64Array(),
+        dropped: [],
         changes: [],
         puts: block.take(),
       };

@@ -5,7 +5,7 @@ import { Commits } from './commits.ts';
 import { Drops } from './drops.ts';
 import { Lanes } from './lanes.ts';
 import type { Brief, ChannelReport, QuarantineBlock, RecordBlock, Reply } from './messages.ts';
-import type { ChannelBounds, DropReason, Outbox, OutboxEvent, OutboxRecord, Quarantined, Storer } from './outbox.ts';
+import type { ChannelBounds, DroppedRange, DropReason, Outbox, OutboxEvent, OutboxRecord, Quarantined, Storer } from './outbox.ts';
 import { Pending } from './pending.ts';
 import { RoomMaker } from './room-maker.ts';
 import { SendRight } from './send-right.ts';
@@ -113,9 +113,13 @@ export class DiskOutbox implements Outbox {
     this.#drops.markOut(seqs, out);
   }
 
-  remove(seq: number): void {
+  remove(seq: number, dropped?: DropReason): void {
     this.#drops.forget(seq);
-    this.#pending.removeLazily(seq);
+    this.#pending.removeLazily(seq, dropped);
+  }
+
+  async dropped(): Promise<DroppedRange[]> {
+    return (await this.#store.query({ kind: 'dropped' })) as DroppedRange[];
   }
 
   settled(): Promise<void> {
@@ -147,7 +151,7 @@ export class DiskOutbox implements Outbox {
   }
 
   async drop(seq: number, reason: DropReason = 'operator'): Promise<boolean> {
-    const brief = (await this.#pending.change({ kind: 'drop', seq })) as Brief | undefined;
+    const brief = (await this.#pending.change({ kind: 'drop', seq, reason })) as Brief | undefined;
     this.#drops.forget(seq);
     if (brief) this.onDropped([brief], reason);
     return brief !== undefined;

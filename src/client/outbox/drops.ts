@@ -40,7 +40,7 @@ export class Drops {
     const { going } = this.#commits;
     const dropped = briefs.filter(({ seq }) => !this.#out.has(seq) && !going.has(seq));
     if (dropped.length === 0) return 0;
-    this.#pending.remove(dropped);
+    this.#pending.remove(dropped, reason);
     this.#onDropped(dropped, reason);
     return dropped.length;
   }

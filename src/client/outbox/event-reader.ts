@@ -1,6 +1,7 @@
 import { type Channel, type ChannelTable, placesOf } from './channel-table.ts';
 import { EVENT_COLUMNS, type EventRow, packRecords, type QuarantineRow, takeUpTo } from './event-rows.ts';
 import type { Brief, DueResult, OldestResult, QuarantineBlock, RecordBlock } from './messages.ts';
+import type { DroppedRange, DropReason } from './outbox.ts';
 import { decodeRecord } from './record.ts';
 import type { Statements } from './statements.ts';
 
@@ -31,6 +32,11 @@ export class EventReader {
       reasons: rows.map((row) => row[6]),
       quarantinedMs: rows.map((row) => row[7]),
     };
+  }
+
+  dropped(): DroppedRange[] {
+    const rows = this.#sql.rows('SELECT first, last, reason FROM dropped') as Iterable<[number, number, DropReason]>;
+    return Array.from(rows, ([first, last, reason]) => ({ first, last, reason }));
   }
 
   oldest(name: string, afterSeq: number, events: number, bytes: number): OldestResult {

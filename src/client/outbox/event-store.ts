@@ -40,13 +40,14 @@ export class EventStore {
   }
 
   /** One transaction, or nothing. @returns undefined when the batch is stale */
-  commit({ epoch, nowMs, removed, changes, puts }: CommitRequest): CommitResult | undefined {
+  commit({ epoch, nowMs, removed, dropped, changes, puts }: CommitRequest): CommitResult | undefined {
     if (epoch !== this.#epoch) return undefined;
     try {
       if (puts) this.#reserve.assertSpace(puts);
       this.#db.exec('BEGIN IMMEDIATE');
       this.poll();
       for (let i = 0; i < removed.length; i += 2) this.#writer.remove(removed[i]!, removed[i + 1]!);
+      for (const range of dropped) this.#writer.noteDropped(range);
       const done = changes.map((change) => this.#changes.make(change, nowMs));
       const put = puts ? this.#writer.put(puts, nowMs) : NOTHING_PUT;
       this.#channels.save();

@@ -2,10 +2,13 @@ import type { SQLInputValue } from 'node:sqlite';
 import { type ChannelTable, nextSeq } from './channel-table.ts';
 import type { EventReader } from './event-reader.ts';
 import type { Brief, PutBlock, PutResult } from './messages.ts';
+import type { DroppedRange } from './outbox.ts';
 import type { Statements } from './statements.ts';
 
 /** Rows of one statement: a call costs as much as two rows. */
 const ROWS = 16;
+/** Ranges of what left unsent. */
+const MAX_DROPPED = 1000;
 const STANDARD_BOUNDS = { maxEvents: 1_000_000, maxBytes: 1 << 30, keepsOrder: false };
 const INSERT_ROW = 'INSERT INTO events (seq, stored_ms, record) VALUES (?, ?, ?)';
 const INSERT_ROWS = `${INSERT_ROW}${', (?, ?, ?)'.repeat(ROWS - 1)}`;
@@ -74,6 +77,12 @@ export class EventWriter {
     while (values.length > 0) this.#sql.of(INSERT_ROW).run(...values.splice(0, 3));
     for (const channel of channels) this.#channels.touch(channel);
     return { firsts, refused, replaced, leftOut: held.includes(true) };
+  }
+
+  /** Says for a while why these left. */
+  noteDropped({ first, last, reason }: DroppedRange): void {
+    const { lastInsertRowid } = this.#sql.of('INSERT INTO dropped (first, last, reason) VALUES (?, ?, ?)').run(first, last, reason);
+    this.#sql.of('DELETE FROM dropped WHERE number <= ?').run(Number(lastInsertRowid) - MAX_DROPPED);
   }
 
   remove(first: number, last: number): void {

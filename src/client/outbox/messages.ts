@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../core/errors.ts';
-import type { ChannelState } from './outbox.ts';
+import type { ChannelState, DroppedRange, DropReason } from './outbox.ts';
 
 /** What the two threads of an outbox tell each other. Events cross as one block of bytes, never one by one. */
 export type Request =
@@ -12,6 +12,7 @@ export type Request =
   /** What is past its time: `ages` has the time of storing before which a channel's events are too old. */
   | { kind: 'due'; nowMs: number; ages: [channel: string, beforeMs: number][]; maxEvents: number }
   | { kind: 'note'; name: string }
+  | { kind: 'dropped' }
   | { kind: 'poll' }
   | { kind: 'close' };
 
@@ -23,6 +24,8 @@ export interface CommitRequest {
   nowMs: number;
   /** Pairs of first and last. */
   removed: Float64Array;
+  /** Of these, what leaves unsent, for those who wait in other processes. */
+  dropped: DroppedRange[];
   changes: Change[];
   puts: PutBlock | undefined;
 }
@@ -48,7 +51,7 @@ export type Change =
   | { kind: 'attempts'; seq: number; attempts: number }
   | { kind: 'quarantine'; seq: number; reason: string }
   | { kind: 'retry'; seq: number }
-  | { kind: 'drop'; seq: number }
+  | { kind: 'drop'; seq: number; reason: DropReason }
   | { kind: 'note'; name: string; value: Uint8Array | undefined }
   /** Unless there is one. */
   | { kind: 'first-note'; name: string; value: Uint8Array }

@@ -28,6 +28,8 @@ function answer(request: Request, events: EventStore): Pick<Reply, 'result' | 's
       return { result: events.reader.due(request.nowMs, request.ages, request.maxEvents) };
     case 'note':
       return { result: events.reader.note(request.name) };
+    case 'dropped':
+      return { result: events.reader.dropped() };
     case 'poll':
       return { result: events.poll() };
     case 'close':

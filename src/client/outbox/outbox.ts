@@ -52,6 +52,13 @@ export interface ChannelBounds {
 /** Why an event left the outbox without an acknowledgement, or will not leave by itself. */
 export type DropReason = 'oldest' | 'age' | 'expired' | 'replaced' | 'operator';
 
+/** Places that left the outbox unsent. */
+export interface DroppedRange {
+  first: number;
+  last: number;
+  reason: DropReason;
+}
+
 /** What is in a channel. Known without reading the events. */
 export interface ChannelState {
   readonly events: number;
@@ -94,8 +101,10 @@ export interface Outbox extends AsyncDisposable {
   read(channel: string, afterSeq: number, bounds: { maxEvents: number; maxBytes: number }): Promise<OutboxRecord[]>;
   /** Notes that they are out, or no more, so that a bound or a key does not drop them meanwhile. In memory. */
   markOut(seqs: readonly number[], out: boolean): void;
-  /** The bus has acknowledged it: deleted with the next group commit. */
-  remove(seq: number): void;
+  /** The bus has acknowledged it, or it is dropped for this reason: deleted with the next group commit. */
+  remove(seq: number, dropped?: DropReason): void;
+  /** What left unsent, of any process, the last of it: 1 000 ranges, without what was replaced. @throws HYD_OUTBOX */
+  dropped(): Promise<DroppedRange[]>;
   /** Resolves once everything removed so far is durable. */
   settled(): Promise<void>;
   noteAttempt(seq: number, attempts: number): void;

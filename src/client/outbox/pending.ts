@@ -4,6 +4,7 @@ import { closedError } from './failure.ts';
 import type { Put } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import type { Brief, Change, ChangeResult } from './messages.ts';
+import type { DroppedRange, DropReason } from './outbox.ts';
 
 const MAX_LAZY_REMOVALS = 4096;
 
@@ -18,6 +19,7 @@ export class Pending {
   readonly #lanes: Lanes;
   readonly #lazyMs: number;
   #settling: Settling[] = [];
+  #dropped: DroppedRange[] = [];
   #isScheduled = false;
   #lazyTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -50,15 +52,16 @@ export class Pending {
     this.#schedule();
   }
 
-  remove(briefs: readonly Brief[]): void {
-    for (const { seq } of briefs) this.removed.push(seq);
+  remove(briefs: readonly Brief[], reason: DropReason): void {
+    for (const { seq } of briefs) this.#drop(seq, reason);
     this.#schedule();
   }
 
   /** With the next commit, however late that is. */
-  removeLazily(seq: number): void {
+  removeLazily(seq: number, dropped?: DropReason): void {
     if (this.#isClosed) return;
-    this.removed.push(seq);
+    if (dropped) this.#drop(seq, dropped);
+    else this.removed.push(seq);
     if (this.removed.length >= MAX_LAZY_REMOVALS || this.#lanes.someWait) this.#schedule();
     else this.wait();
   }
@@ -99,16 +102,18 @@ export class Pending {
       nowMs,
       puts: [],
       removed: deletes ? this.removed.splice(0) : [],
+      dropped: deletes ? this.#dropped.splice(0) : [],
       changes: this.changes.splice(0),
       settling: deletes ? this.#settling.splice(0) : [],
     };
   }
 
   /** Of a batch that was not committed: before what came later. */
-  giveBack({ removed, settling }: Batch, puts: Put[], changes: PendingChange[]): void {
+  giveBack({ removed, dropped, settling }: Batch, puts: Put[], changes: PendingChange[]): void {
     for (const put of puts) put.sent = false;
     this.puts = puts.concat(this.puts);
     this.removed = removed.concat(this.removed);
+    this.#dropped = dropped.concat(this.#dropped);
     this.changes = changes.concat(this.changes);
     this.#settling = settling.concat(this.#settling);
   }
@@ -119,6 +124,15 @@ export class Pending {
     this.unschedule();
     for (const put of this.puts.splice(0)) this.#lanes.settle(put, error);
     for (const { reject } of [...this.changes.splice(0), ...this.#settling.splice(0)]) reject(error);
+  }
+
+  #drop(seq: number, reason: DropReason): void {
+    this.removed.push(seq);
+    // Only who stored it, and what took its place, know the key.
+    if (reason === 'replaced') return;
+    const newest = this.#dropped.at(-1);
+    if (newest?.last === seq - 1 && newest.reason === reason) newest.last = seq;
+    else this.#dropped.push({ first: seq, last: seq, reason });
   }
 
   #schedule(): void {
