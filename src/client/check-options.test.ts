@@ -66,7 +66,7 @@ test('what is wrong within an option is named too', () => {
     [{ status: { intervalMs: 0 } }, /status.intervalMs: 0/],
     [{ tls: './ca.pem' }, /tls: "\.\/ca.pem"/],
     [{ tls: { ca: './ca.pem' } }, /tls.ca: "\.\/ca.pem" is not PEM/],
-    [{ tls: { key: ['./key.pem'] } }, /tls.key: "\.\/key.pem" is not PEM/],
+    [{ tls: { key: ['./key.pem'] } }, /tls.key is not PEM$/],
     [{ credentials: 'me:secret' }, /credentials: a text$/],
     [{ credentials: null }, /credentials: null/],
     [{ credentials: Promise.resolve({}) }, /credentials: a promise/],

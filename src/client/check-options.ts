@@ -107,7 +107,10 @@ function checkTls(tls: ClientOptions['tls']): void {
   for (const name of ['ca', 'cert', 'key'] as const)
     for (const part of [tls[name]].flat())
       if (typeof part === 'string' && !part.includes('-----BEGIN '))
-        throw usage(`tls.${name}: ${shown(part)} is not PEM`, `Give what is in the file: \`${name}: readFileSync('FILE')\`.`);
+        throw usage(
+          `tls.${name}${name === 'key' ? '' : `: ${shown(part)}`} is not PEM`,
+          `Give what is in the file: \`${name}: readFileSync('FILE')\`.`,
+        );
 }
 
 function hasMethods(value: Record<string, unknown>, ...names: readonly string[]): boolean {
