@@ -9,6 +9,7 @@ import { startFileServer } from '../../testing/file-server.ts';
 import { countJobs, startGearmand, submitInBackground, submitJob } from '../../testing/gearmand.ts';
 import { freePort } from '../../testing/mosquitto.ts';
 import { startSource, testSource } from '../../testing/source-harness.ts';
+import { createEventCheck } from '../catalogue/event-check.ts';
 import { logs } from './logs.ts';
 
 const FUNCTION = 'push-log';
@@ -53,13 +54,9 @@ test('a log goes to the output line by line with the fields and tags of its buil
   await using gearmand = await startGearmand();
   await using web = await startFileServer({ '/log.gz': gzipSync('first\r\n\nthird "quoted" é\nlast') });
   await using collector = await startCollector();
-  await using harness = await startSource(logs, {
-    gearman: [gearmand.address],
-    outputHost: '127.0.0.1',
-    outputPort: collector.port,
-    host: 'w1',
-    level: 'INFO',
-  });
+  const output = { outputHost: '127.0.0.1', outputPort: collector.port };
+  const options = { gearman: [gearmand.address], ...output, host: 'w1', level: 'INFO' };
+  await using harness = await startSource(logs, options, createEventCheck(logs.schemas));
   assert.deepEqual(await submitJob(gearmand.port, FUNCTION, job(`${web.url}/log`)), { outcome: 'complete' });
   assert.deepEqual(collector.messages(), ['first', '', 'third "quoted" é', 'last']);
   assert.deepEqual(JSON.parse(collector.lines[0]!), {
@@ -75,6 +72,7 @@ test('a log goes to the output line by line with the fields and tags of its buil
   assert.equal(event!.topic, 'gearman-logstash/w1/store/stock/17/retrieve_logs');
   assert.deepEqual(JSON.parse(String(event!.payload)), { build_uuid: 'u1', source_url: `${web.url}/log`, status: 'success' });
   assert.deepEqual(web.asked, ['/log.gz?level=INFO']);
+  assert.equal(harness.source.status().mismatched, 0);
 });
 
 test('a log that cannot be had fails its job and is told as a failure', async () => {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type SourceHarness, startSource, testSource } from '../../testing/source-harness.ts';
 import { createTempFolder } from '../../testing/temp-folder.ts';
+import { createEventCheck } from '../catalogue/event-check.ts';
 import { type LogsOptions, logs } from './logs.ts';
 
 type Harness = SourceHarness<LogsOptions>;
@@ -14,7 +15,7 @@ async function startFile(t: { after(end: () => Promise<void>): void }, text: str
   t.after(async () => folder[Symbol.asyncDispose]());
   const path = join(folder.path, 'stock.log');
   if (text !== undefined) await writeFile(path, text);
-  const harness = await startSource(logs, { file: path, ...options });
+  const harness = await startSource(logs, { file: path, ...options }, createEventCheck(logs.schemas));
   t.after(() => harness[Symbol.asyncDispose]());
   return { path, harness };
 }
@@ -38,6 +39,7 @@ test('each line of a file is an event as it is; what has no end yet waits for it
   await harness.seen(4);
   assert.deepEqual(read(harness).slice(2), ['half', '{"broken']);
   assert.equal(harness.events[3]!.contentType, 'text/plain');
+  assert.equal(harness.source.status().mismatched, 0);
 });
 
 test('goes on where it stood, under the same ids when it reads again', async (t) => {

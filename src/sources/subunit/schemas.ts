@@ -5,7 +5,7 @@ const BUILD = {
   build_uuid: { type: 'string', description: 'The build, as the CI names it' },
   source_url: { type: 'string', description: 'The file that was read' },
 };
-const TIME = { type: 'string', format: 'date-time' };
+const TIME = { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z$', description: 'RFC 3339' };
 const SECONDS = { type: 'number', minimum: 0, description: 'Seconds' };
 const COUNT = { type: 'integer', minimum: 0 };
 const BASE = '{base}/{host}/{project...}/{change}';

@@ -10,6 +10,7 @@ import { freePort } from '../../testing/mosquitto.ts';
 import { startSource, testSource } from '../../testing/source-harness.ts';
 import { STATUS, subunitPacket } from '../../testing/subunit-stream.ts';
 import { createTempFolder } from '../../testing/temp-folder.ts';
+import { createEventCheck } from '../catalogue/event-check.ts';
 import { subunit } from './subunit.ts';
 
 const FUNCTION = 'push-subunit';
@@ -35,7 +36,7 @@ function job(web: FileServer, path: string, fields: Record<string, unknown> = {}
 test('a job becomes an event for each test, the totals, and what became of it; then it is answered', async () => {
   await using gearmand = await startGearmand();
   await using web = await startFileServer({ '/run.subunit.gz': gzipSync(stream('a.b', 'c/d')) });
-  await using harness = await startSource(subunit, { gearman: [gearmand.address], host: 'w1' });
+  await using harness = await startSource(subunit, { gearman: [gearmand.address], host: 'w1' }, createEventCheck(subunit.schemas));
   assert.deepEqual(await submitJob(gearmand.port, FUNCTION, job(web, '/run.subunit')), { outcome: 'complete' });
   await harness.seen(4);
   const topic = 'gearman-subunit/w1/store/stock/1042';
@@ -57,6 +58,7 @@ test('a job becomes an event for each test, the totals, and what became of it; t
   assert.deepEqual(build, { ...facts, status: 'success' });
   assert.deepEqual(web.asked, ['/run.subunit.gz']);
   assert.ok(harness.source.status().up);
+  assert.equal(harness.source.status().mismatched, 0);
 });
 
 test('a build without a change has its pipeline in the topic, one that was aborted is not read, and old names of fields are known', async () => {

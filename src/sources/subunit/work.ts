@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
 import { createUlid } from '../../core/id.ts';
 import { formatSize } from '../../core/units.ts';
 import { buildTopic, fieldText, JobFault } from '../gearman/build-job.ts';
@@ -123,7 +123,7 @@ async function identify(file: string): Promise<string[]> {
 }
 
 function unreadable(file: string, error: unknown): unknown {
-  if (error instanceof HydrantError) return error;
+  if (!(error instanceof JobFault) && (error instanceof HydrantError || systemCode(error) === undefined)) return error;
   return new HydrantError('HYD_USAGE', `${file}: ${errorText(error)}`, {
     cause: error,
     fix: 'Give the path of a subunit v2 file that can be read.',
