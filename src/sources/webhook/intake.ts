@@ -1,0 +1,66 @@
+import { crashPoint } from '../../core/crash-point.ts';
+import { errorText } from '../../core/errors.ts';
+import { eventId } from '../event-id.ts';
+import type { SourceContext } from '../source.ts';
+import type { Answer } from './answer.ts';
+import type { Deliveries } from './deliveries.ts';
+import type { Hook } from './hook.ts';
+import type { Delivery } from './preset.ts';
+
+/** Publishes what came, each delivery once. */
+export class Intake {
+  readonly #context: SourceContext;
+  readonly #deliveries: Deliveries;
+  /** Being stored, by key: a repeat that comes meanwhile has the same outcome. */
+  readonly #storing = new Map<string, Promise<Answer>>();
+
+  constructor(context: SourceContext, deliveries: Deliveries) {
+    this.#context = context;
+    this.#deliveries = deliveries;
+  }
+
+  /** Resolves once the event is on disk. @throws what `publish` and `stored` throw */
+  async take(hook: Hook, topic: string, delivery: Delivery): Promise<Answer> {
+    const { repeatId, timeMs = 0 } = delivery;
+    if (repeatId === undefined) return this.#store(topic, delivery, undefined);
+    const own = eventId(timeMs, 'webhook', hook.preset.name, hook.path, repeatId);
+    const id = delivery.eventId ?? own;
+    if (this.#deliveries.has(own)) return repeated(id);
+    const storing = this.#storing.get(own);
+    if (storing) return storing.then(() => repeated(id));
+    const stored = this.#storeOnce(own, topic, delivery, id).finally(() => this.#storing.delete(own));
+    this.#storing.set(own, stored);
+    return stored;
+  }
+
+  async #storeOnce(key: string, topic: string, delivery: Delivery, id: string): Promise<Answer> {
+    const answer = await this.#store(topic, delivery, id);
+    try {
+      await this.#deliveries.add(key);
+    } catch (error) {
+      // The event is on disk, so the sender need not repeat it.
+      this.#context.log('warn', 'a delivery could not be noted: a repeat of it would be an event again', { error: errorText(error) });
+    }
+    crashPoint('webhook.before-answer');
+    return answer;
+  }
+
+  async #store(topic: string, { payload, contentType, data, schema, timeMs }: Delivery, id: string | undefined): Promise<Answer> {
+    const published = await this.#context.publish({
+      topic,
+      payload,
+      contentType,
+      ...(data !== undefined && { data }),
+      ...(schema !== undefined && { schema }),
+      ...(id !== undefined && { id }),
+      ...(timeMs !== undefined && { time: new Date(timeMs).toISOString() }),
+    });
+    await published.stored;
+    if (timeMs !== undefined) this.#context.seen(this.#context.now() - timeMs);
+    return { status: 202, body: { id: published.id, topic } };
+  }
+}
+
+function repeated(id: string): Answer {
+  return { status: 200, body: { id, repeated: true } };
+}

@@ -1,0 +1,47 @@
+import { HydrantError } from '../../core/errors.ts';
+
+export type Json = Record<string, unknown>;
+
+export const JSON_TYPE = 'application/json';
+
+export function isJsonType(contentType: string): boolean {
+  return contentType === JSON_TYPE || contentType.endsWith('+json');
+}
+
+/** @throws HYD_USAGE for what is no JSON object */
+export function parseObject(body: Buffer): Json {
+  let data: unknown;
+  try {
+    data = JSON.parse(body.toString());
+  } catch {
+    throw new HydrantError('HYD_USAGE', 'a body is no JSON', { fix: 'Send the body as the sender documents it.' });
+  }
+  if (!isObject(data))
+    throw new HydrantError('HYD_USAGE', 'a body is no JSON object', { fix: 'Send the body as the sender documents it.' });
+  return data;
+}
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * What stands at `a.b.0.c`: text as it is, numbers and booleans as JSON writes them, else undefined.
+ * Only what the sender wrote is found, nothing that objects have by themselves.
+ */
+export function textAt(data: unknown, path: string): string | undefined {
+  let at = data;
+  for (const name of path.split('.')) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
+    at = (at as Json)[name];
+  }
+  if (typeof at === 'number' || typeof at === 'boolean') return String(at);
+  return typeof at === 'string' && at !== '' ? at : undefined;
+}
+
+/** Milliseconds since 1970 of an RFC 3339 time, or undefined. */
+export function timeAt(data: unknown, path: string): number | undefined {
+  const text = textAt(data, path);
+  const ms = text !== undefined && /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  return ms > 0 ? ms : undefined;
+}

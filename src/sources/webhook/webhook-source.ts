@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { errorText, HydrantError } from '../../core/errors.ts';
+import type { Source, SourceContext, TestStep } from '../source.ts';
+import { sendAnswer } from './answer.ts';
+import { Deliveries } from './deliveries.ts';
+import { type Hook, readHooks } from './hook.ts';
+import { Intake } from './intake.ts';
+import type { WebhookOptions } from './options.ts';
+import { openPort } from './port.ts';
+import { Receiver, type ReceiverParts } from './receiver.ts';
+
+const SHOWN = 3;
+const MAX_STEPS = 100;
+
+export class WebhookSource implements Source {
+  readonly #options: WebhookOptions;
+  readonly #context: SourceContext;
+  readonly #hooks: ReadonlyMap<string, Hook>;
+
+  /** @throws HYD_CONFIG */
+  constructor(options: WebhookOptions, context: SourceContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#hooks = readHooks(options);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const context = this.#context;
+    await using deliveries = await Deliveries.open(join(context.folder, 'deliveries'));
+    const intake = new Intake(context, deliveries);
+    await using port = await this.#open({
+      take: (hook, topic, delivery) => intake.take(hook, topic, delivery),
+      onRefused: (error, request, hook) => this.#note(error, request, hook),
+    });
+    const hooks = [...this.#hooks.values()].map(({ path, preset }) => `${preset.name} ${path}`);
+    context.log('info', 'taking webhooks', { url: port.url, hooks });
+    context.up();
+    if (!signal.aborted) await once(signal, 'abort');
+  }
+
+  /** Takes nothing: senders are asked to try again later. */
+  async *test(signal: AbortSignal): AsyncGenerator<TestStep> {
+    const steps: TestStep[] = [];
+    let wake = (): void => {};
+    const push = (step: TestStep): void => {
+      if (steps.length < MAX_STEPS) steps.push(step);
+      wake();
+    };
+    await using port = await this.#open({
+      take: async (_, topic, { payload, schema }) => {
+        push({ event: { topic, payload, ...(schema !== undefined && { schema }) } });
+        throw new HydrantError('HYD_BUSY', 'this is a test: nothing is taken');
+      },
+      onRefused: (error, { method, url }) => {
+        if (error instanceof HydrantError && error.code !== 'HYD_BUSY')
+          push({ ok: false, what: `${method} ${url?.split('?', 1)[0]}`, why: errorText(error), fix: error.fix });
+      },
+    });
+    for (const { path, preset, topic } of this.#hooks.values())
+      yield { ok: true, what: `${port.url}${path} takes ${preset.name}, on ${topic === '' ? 'the topics of Gerrit' : topic}` };
+    signal.addEventListener('abort', () => wake(), { once: true });
+    for (let events = 0; events < SHOWN && !signal.aborted; ) {
+      const step = steps.shift();
+      if (!step) await new Promise<void>((resolve) => (wake = resolve));
+      else {
+        if ('event' in step) events++;
+        yield step;
+      }
+    }
+  }
+
+  #open(parts: Pick<ReceiverParts, 'take' | 'onRefused'>) {
+    const context = this.#context;
+    const receiver = new Receiver({ ...parts, hooks: this.#hooks, now: context.now });
+    return openPort(
+      this.#options,
+      (request, response) => {
+        response.on('error', () => {});
+        void receiver.answer(request).then((answer) => sendAnswer(request, response, answer));
+      },
+      (why) => context.refused(why),
+    );
+  }
+
+  #note(error: unknown, request: IncomingMessage, hook: Hook | undefined): void {
+    const about = { from: request.socket.remoteAddress, path: hook?.path, preset: hook?.preset.name };
+    if (!(error instanceof HydrantError)) this.#context.log('error', 'a webhook could not be taken', { ...about, error: errorText(error) });
+    const code = error instanceof HydrantError ? error.code : 'HYD_INTERNAL';
+    const isFull = code === 'HYD_OUTBOX_FULL';
+    this.#context.refused(isFull ? 'the outbox is full' : REASONS.has(code) ? `it cannot be stored (${code})` : errorText(error), about);
+  }
+}
+
+/** Errors whose text names paths and topics: they are counted by their code. */
+const REASONS = new Set(['HYD_OUTBOX', 'HYD_CLOSED', 'HYD_TOPIC', 'HYD_SCHEMA', 'HYD_INTERNAL']);
