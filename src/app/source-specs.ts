@@ -46,7 +46,7 @@ export async function readSourceSpecs({ config, given }: Pick<LoadedConfig, 'con
   return specs;
 }
 
-export function unknownKind(name: string, kinds: readonly SourceKind[]): string {
+function unknownKind(name: string, kinds: readonly SourceKind[]): string {
   const meant = nearest(
     name,
     kinds.map((kind) => kind.name),

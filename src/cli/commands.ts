@@ -23,7 +23,7 @@ import { user } from './commands/user.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help. A new one is one file in commands/ and one line here. */
-export const COMMANDS: readonly CommandDefinition[] = [
+const COMMANDS: readonly CommandDefinition[] = [
   up,
   pub,
   sub,

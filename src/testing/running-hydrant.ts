@@ -45,7 +45,7 @@ export class RunningHydrant implements AsyncDisposable {
 }
 
 /** A line of its log as a value; undefined when it is no JSON. */
-export function parseEntry(line: string): LogEntry | undefined {
+function parseEntry(line: string): LogEntry | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
     return JSON.parse(line) as LogEntry;

@@ -9,7 +9,7 @@ const topic = () =>
   });
 
 /** How lines become events; of pipes and commands. */
-export const lineOptions = {
+const lineOptions = {
   topic: topic().meta({ short: 't' }).describe('Topic of the events. With ndjson, of lines that name none.'),
   format: z
     .enum(['line', 'ndjson'])
