@@ -1,7 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
-const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const DIGIT_BITS = 5n;
+const DIGITS = Buffer.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ');
+/** Ten bytes are two numbers of so many. */
+const HALF_BYTES = 5;
+/** Where an id is put together. */
+const text = Buffer.alloc(26);
 
 /**
  * An id in the form of a ULID that is the same whenever the same event is read again: 48 bits of milliseconds, then 80 bits of the SHA-256 of
@@ -9,17 +12,21 @@ const DIGIT_BITS = 5n;
  * @param timeMs when it happened; what has no time of its own gives 0
  */
 export function eventId(timeMs: number, ...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) {
-    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
-    hash.update(`${bytes.length}:`).update(bytes);
-  }
-  const tail = BigInt(`0x${hash.digest('hex').slice(0, 20)}`);
-  return digits(BigInt(Math.min(Math.max(0, Math.trunc(timeMs) || 0), 2 ** 48 - 1)), 10) + digits(tail, 16);
+  const digest = hash('sha256', join(parts), 'buffer');
+  write(Math.min(Math.max(0, Math.trunc(timeMs) || 0), 2 ** 48 - 1), 0, 10);
+  write(digest.readUIntBE(0, HALF_BYTES), 10, 18);
+  write(digest.readUIntBE(HALF_BYTES, HALF_BYTES), 18, 26);
+  return text.toString('latin1');
 }
 
-function digits(value: bigint, count: number): string {
-  let text = '';
-  for (let at = 0; at < count; at++, value >>= DIGIT_BITS) text = DIGITS[Number(value & 31n)]! + text;
-  return text;
+/** Each with its length in front, so that the borders count. Text stays text, which is hashed faster. */
+function join(parts: readonly (string | Uint8Array)[]): string | Buffer {
+  if (parts.every((part) => typeof part === 'string')) return parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('');
+  const bytes = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
+  return Buffer.concat(bytes.flatMap((part) => [Buffer.from(`${part.length}:`), part]));
+}
+
+/** Into these places of the text, the lowest digit last. */
+function write(value: number, from: number, to: number): void {
+  for (let at = to - 1, rest = value; at >= from; at--, rest = Math.floor(rest / DIGITS.length)) text[at] = DIGITS[rest % DIGITS.length]!;
 }

@@ -27,6 +27,7 @@ export class Intake {
   /** What the events log gave: the stream may bring it too. */
   #filled = new RecentIds();
   #batch: Batch = { last: undefined, newestS: undefined, ids: [] };
+  #second = { seconds: Number.NaN, text: '' };
   /** Told of `dropped-output`: the server's queue of this connection was full. */
   onDropped: () => Promise<void> = async () => {};
   /** Told of what kept an event from being stored: it has to be read again. */
@@ -101,7 +102,7 @@ export class Intake {
         data,
         ...(SCHEMA_NAMES.has(name) && { schema: name }),
         ...(id !== undefined && { id }),
-        ...(createdS !== undefined && { time: new Date(createdS * 1000).toISOString() }),
+        ...(createdS !== undefined && { time: this.#timeOf(createdS) }),
       });
     } catch (error) {
       await this.#onRefused(error, payload);
@@ -111,6 +112,12 @@ export class Intake {
     const seenS = Math.min(createdS ?? nowMs / 1000, nowMs / 1000);
     this.#batch.newestS = Math.max(this.#batch.newestS ?? 0, Math.floor(seenS));
     if (createdS !== undefined) this.#context.seen(nowMs - createdS * 1000);
+  }
+
+  /** Many events have the same second. */
+  #timeOf(seconds: number): string {
+    if (this.#second.seconds !== seconds) this.#second = { seconds, text: new Date(seconds * 1000).toISOString() };
+    return this.#second.text;
   }
 
   #isWanted(event: GerritEvent): boolean {

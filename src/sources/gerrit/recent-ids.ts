@@ -5,10 +5,14 @@ const MAX_KEPT = 2_000;
 /** Ids of the last events, by which what the events log gives again is told from what is new. */
 export class RecentIds {
   readonly #ids: Set<string>;
+  /** In the order in which they came, round about; the oldest stands at `#at`. */
+  readonly #ring: string[];
+  #at = 0;
 
   /** @param kept what `toJSON` gave */
   constructor(kept: readonly string[] = []) {
     this.#ids = new Set(kept);
+    this.#ring = [...this.#ids];
   }
 
   has(id: string): boolean {
@@ -16,9 +20,15 @@ export class RecentIds {
   }
 
   add(id: string): void {
-    this.#ids.delete(id);
+    if (this.#ids.has(id)) return;
     this.#ids.add(id);
-    if (this.#ids.size > MAX) for (const oldest of this.#ids) return void this.#ids.delete(oldest);
+    if (this.#ring.length < MAX) {
+      this.#ring.push(id);
+      return;
+    }
+    this.#ids.delete(this.#ring[this.#at]!);
+    this.#ring[this.#at] = id;
+    this.#at = (this.#at + 1) % MAX;
   }
 
   /** These have not been published after all. */
@@ -27,6 +37,7 @@ export class RecentIds {
   }
 
   toJSON(): string[] {
-    return [...this.#ids].slice(-MAX_KEPT);
+    const ordered = [...this.#ring.slice(this.#at), ...this.#ring.slice(0, this.#at)];
+    return ordered.slice(-MAX_KEPT).filter((id) => this.#ids.has(id));
   }
 }

@@ -43,7 +43,6 @@ export class Publishing {
     });
     this.#waiting++;
     published.stored.then(this.#onStored, (error: unknown) => this.#onFailure(event, error));
-    published.acked.catch(() => {});
     return published;
   }
 
