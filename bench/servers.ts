@@ -24,7 +24,7 @@ export interface HydrantServer extends Server {
 }
 
 /** The command under measurement: `HYDRANT_BIN`, default that of this project. */
-const BIN = process.env.HYDRANT_BIN ?? new URL('../bin/hydrant', import.meta.url).pathname;
+export const BIN = process.env.HYDRANT_BIN ?? new URL('../bin/hydrant', import.meta.url).pathname;
 const started = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of started) child.kill('SIGKILL');
