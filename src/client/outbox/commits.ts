@@ -56,10 +56,10 @@ export class Commits {
     return this.#failure !== undefined;
   }
 
-  /** Removed, but not yet on disk. */
-  get going(): Set<number> {
-    const going = new Set(this.#parts.pending.removed);
-    for (const { removed } of this.#inFlight) for (const seq of removed) going.add(seq);
+  /** What was removed above a place, but not yet on disk. */
+  goingAfter(seq: number): Set<number> {
+    const going = new Set<number>();
+    for (const { removed } of [this.#parts.pending, ...this.#inFlight]) for (const each of removed) if (each > seq) going.add(each);
     return going;
   }
 

@@ -101,7 +101,7 @@ export class DiskOutbox implements Outbox {
     for (let from = afterSeq; ; ) {
       const block = (await this.#store.query({ kind: 'read', channel, afterSeq: from, ...bounds })) as RecordBlock;
       const records = unpackRecords(block, () => channel);
-      const { going } = this.#commits;
+      const going = this.#commits.goingAfter(from);
       const there = going.size === 0 ? records : records.filter(({ seq }) => !going.has(seq));
       // None means that there are none: what is on its way out may fill a whole piece.
       if (there.length > 0 || records.length === 0) return there;

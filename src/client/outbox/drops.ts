@@ -37,7 +37,7 @@ export class Drops {
 
   /** @returns how many */
   drop(briefs: readonly Brief[], reason: DropReason): number {
-    const { going } = this.#commits;
+    const going = this.#commits.goingAfter(0);
     const dropped = briefs.filter(({ seq }) => !this.#out.has(seq) && !going.has(seq));
     if (dropped.length === 0) return 0;
     this.#pending.remove(dropped, reason);
@@ -52,7 +52,7 @@ export class Drops {
       const afterSeq = this.#lastOut(channel);
       const found = (await this.#store.query({ kind: 'oldest', channel, afterSeq, events, bytes })) as OldestResult;
       // What went out meanwhile stays, and what is behind it may go.
-      const { going } = this.#commits;
+      const going = this.#commits.goingAfter(afterSeq);
       const dropped = found.briefs.filter(({ seq }, i) => {
         if (this.#out.has(seq) || going.has(seq)) return false;
         freed.events++;

@@ -19,8 +19,8 @@ export class WorkerLink {
       workerData: { path },
       // Flags of the application's program, such as `--input-type`, are not meant for a file of ours, and what it imports first not for a thread.
       execArgv: [],
-      // The smaller the heap may be, the sooner Node collects: 10 MB less under load, for a few percent of one core.
-      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 },
+      // The smaller a heap may be, the sooner Node collects it; what is in this one lives for one commit.
+      resourceLimits: { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 128 },
     });
     this.#worker.on('message', (reply: Reply) => this.#asked.shift()?.(reply));
     this.#worker.on('error', (error) => this.#onEnd(error.message));
