@@ -11,6 +11,7 @@ import { runOffline } from './offline.ts';
 import { runOutbox } from './outbox.ts';
 import { writeReport } from './report.ts';
 import { median, type Result, resultsFolder, saveResult } from './results.ts';
+import { runSources } from './sources.ts';
 import { runStalledReader } from './stalled-reader.ts';
 import { runBigJournal, runStartup } from './startup.ts';
 import { type RunOptions, runScenario, SCENARIOS } from './throughput.ts';
@@ -28,6 +29,7 @@ const BENCHMARKS: Record<string, (options: RunOptions) => Promise<Result['runs']
   find: runFind,
   intake: runIntake,
   outbox: runOutbox,
+  sources: runSources,
   'big-journal': runBigJournal,
 };
 const BY_NAME_ONLY = new Set(['big-journal']);

@@ -3,6 +3,7 @@ import { reportManyClients } from './many-clients.ts';
 import { numberText } from './number-text.ts';
 import { reportOutbox } from './outbox-report.ts';
 import { median, type Result, readResults } from './results.ts';
+import { reportSources } from './sources-report.ts';
 import { SCENARIOS } from './throughput.ts';
 
 /** docs/benchmarks.md, all of it, from the stored results. */
@@ -32,7 +33,7 @@ ${rows(results, latencyRow)}
 Latency is measured under full load with the window always full, so it is mostly the window divided by the rate. With 1 000 publishers each of the 500 messages of a
 window comes and is answered on a socket of its own: a read and a write for every event, which is most of what it costs.
 
-${[reportManyClients(results), reportIntake(results.intake), reportOutbox(results.outbox)].filter(Boolean).join('\n\n')}
+${[reportManyClients(results), reportIntake(results.intake), reportOutbox(results.outbox), reportSources(results.sources)].filter(Boolean).join('\n\n')}
 
 ## On its own
 | figure | measured | wanted |
