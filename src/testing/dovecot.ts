@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { CertificateFiles } from './certificates.ts';
@@ -90,10 +90,11 @@ export async function startDovecot(options: DovecotOptions = {}): Promise<Doveco
     async deliver(mail, { folder: box, flags = '', receivedMs } = {}) {
       const home = box === undefined ? maildir : join(maildir, `.${box}`);
       if (box !== undefined) for (const name of ['', 'tmp', 'new', 'cur']) await makeOwned(join(home, name), owner);
-      const seconds = Math.floor((receivedMs ?? Date.now()) / 1000);
-      const name = `${seconds}.M${String(++delivered).padStart(8, '0')}P${process.pid}.test`;
+      const received = (receivedMs ?? Date.now()) / 1000;
+      const name = `${Math.floor(received)}.M${String(++delivered).padStart(8, '0')}P${process.pid}.test`;
       const written = join(home, 'tmp', name);
       await writeFile(written, mail);
+      await utimes(written, received, received);
       if (isRoot) await chown(written, owner.uid, owner.gid);
       await rename(written, flags === '' ? join(home, 'new', name) : join(home, 'cur', `${name}:2,${flags}`));
       return name;

@@ -14,12 +14,15 @@ interface Entry {
   pending: string;
 }
 
+/** What it needs of what a source is given. */
+type LedgerContext = Pick<SourceContext, 'cursor' | 'flushed' | 'refused' | 'now'>;
+
 /** With one command; servers take lines of some KiB. */
 const MOST_MARKED = 500;
 
 /** What is known of a mailbox: how far it was read, and which mails are to be marked once the bus has acknowledged their events. */
 export class Ledger {
-  readonly #context: SourceContext;
+  readonly #context: LedgerContext;
   readonly #key: string;
   /** Whether mails are marked at all. */
   readonly #marks: boolean;
@@ -29,7 +32,7 @@ export class Ledger {
   #change = Promise.withResolvers<void>();
   #inherited: Promise<void> | undefined;
 
-  constructor(context: SourceContext, mailbox: string, marks: boolean) {
+  constructor(context: LedgerContext, mailbox: string, marks: boolean) {
     this.#context = context;
     this.#key = mailbox;
     this.#marks = marks;
@@ -78,6 +81,7 @@ export class Ledger {
       (error: unknown) => {
         if (error instanceof HydrantError && error.code === 'HYD_CLOSED') return;
         pending.delete(uid);
+        this.save();
         this.#context.refused('the bus did not take an event, and its mail stays as it is', { uid, error: String(error) });
       },
     );
