@@ -9,11 +9,11 @@ const SERIES: Record<string, (options: RunOptions) => Promise<Record<string, num
 
 /** Sources at full speed, each as a user runs it. */
 export async function runSources(options: RunOptions): Promise<Result['runs']> {
-  const runs: Result['runs'] = {};
+  const runs: Result['runs'] = Object.fromEntries(Object.keys(SERIES).map((series) => [series, {}]));
   for (let run = 0; run < options.runs; run++) {
     for (const [series, measure] of Object.entries(SERIES)) {
-      const figures = (runs[series] ??= {});
-      for (const [figure, value] of Object.entries(await measure(options))) (figures[figure] ??= []).push(value);
+      const figures = Object.entries(await measure(options));
+      runs[series] = Object.fromEntries(figures.map(([figure, value]) => [figure, [...(runs[series]?.[figure] ?? []), value]]));
     }
   }
   return runs;
