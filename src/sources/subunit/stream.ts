@@ -34,7 +34,10 @@ export async function readStream(
   const tell = async (): Promise<void> => {
     const tests = ended;
     ended = [];
-    for (const test of tests) await onTest(test, number++);
+    for (const test of tests) {
+      const told = onTest(test, number++);
+      if (told) await told;
+    }
   };
   for await (const piece of bytes) {
     parser.push(piece);
