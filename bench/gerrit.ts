@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readMark } from '../src/journal/mark.ts';
 import { Child } from '../src/testing/child.ts';
 import { type Sshd, startSshd } from '../src/testing/sshd.ts';
+import type { Result } from './results.ts';
 import { BIN, type HydrantServer, peakMb, removeData, startHydrant } from './servers.ts';
 import type { RunOptions } from './throughput.ts';
 
@@ -13,26 +14,34 @@ import type { RunOptions } from './throughput.ts';
 const LINES_PER_SECOND = 40_000;
 const TICKS_PER_SECOND = 100;
 
-export type GerritFigures = { perSecond: number; mbPerSecond: number; sourceCpuUs: number; serverCpuUs: number; peakMb: number };
+type Figures = Record<'perSecond' | 'mbPerSecond' | 'sourceCpuUs' | 'serverCpuUs' | 'peakMb', number>;
 
 /** Debian's sshd writes lines of a Gerrit stream as fast as they are taken; `hydrant source gerrit` publishes them to `hydrant up`. */
-export async function measureGerrit(options: RunOptions): Promise<GerritFigures> {
+export async function runGerrit(options: RunOptions): Promise<Result['runs']> {
   const folder = await mkdtemp(join(options.folder, 'gerrit-'));
   const count = LINES_PER_SECOND * options.seconds;
   const lines = join(folder, 'lines');
   const bytes = await writeLines(lines, count);
-  const server = await startHydrant(options.folder);
+  const all: Figures[] = [];
   try {
-    await using sshd = await startSshd({ command: `cat '${lines}'; exec sleep 600` });
-    return await measure({ sshd, server, data: join(folder, 'source'), count, bytes });
+    for (let run = 0; run < options.runs; run++) {
+      const server = await startHydrant(options.folder);
+      try {
+        await using sshd = await startSshd({ command: `cat '${lines}'; exec sleep 600` });
+        all.push(await measure({ sshd, server, data: join(folder, `source-${run}`), count, bytes }));
+      } finally {
+        await server.stop();
+        await removeData(server);
+      }
+    }
   } finally {
-    await server.stop();
-    await removeData(server);
     await rm(folder, { recursive: true });
   }
+  const names = Object.keys(all[0]!) as (keyof Figures)[];
+  return { gerrit: Object.fromEntries(names.map((name) => [name, all.map((figures) => figures[name])])) };
 }
 
-async function measure(parts: { sshd: Sshd; server: HydrantServer; data: string; count: number; bytes: number }): Promise<GerritFigures> {
+async function measure(parts: { sshd: Sshd; server: HydrantServer; data: string; count: number; bytes: number }): Promise<Figures> {
   const { sshd, server, data, count, bytes } = parts;
   const journal = join(server.data, 'journal');
   const first = (await readMark(journal))?.seq ?? 0;
