@@ -8,6 +8,8 @@ const ROWS: [series: string, figure: string, title: string, wanted: string][] = 
   ['gerrit', 'sourceCpuUs', 'processor time of the source for an event, all of its threads, µs', ''],
   ['gerrit', 'serverCpuUs', 'of `hydrant up`, µs', ''],
   ['gerrit', 'peakMb', 'highest memory of the source, MB', ''],
+  ['subunit', 'parsedPerSecond', '`source subunit`: packets parsed in a second of processor time', '≥ 200 000'],
+  ['subunit', 'testsPerSecond', 'the same, and put together to tests', ''],
 ];
 
 /** The part of the report about sources. */

@@ -1,9 +1,10 @@
 import { runGerrit } from './gerrit.ts';
 import type { Result } from './results.ts';
+import { runSubunit } from './subunit.ts';
 import type { RunOptions } from './throughput.ts';
 
 /** Sources at full speed: each gives the series of its own. */
-const SOURCES: ((options: RunOptions) => Promise<Result['runs']>)[] = [runGerrit];
+const SOURCES: ((options: RunOptions) => Promise<Result['runs']>)[] = [runGerrit, runSubunit];
 
 export async function runSources(options: RunOptions): Promise<Result['runs']> {
   const runs: Result['runs'] = {};

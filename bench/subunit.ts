@@ -9,8 +9,8 @@ const PACKETS_EACH = 3;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * Packets of a subunit v2 stream a second, in pieces of 64 KiB: found, checked and read (`parser`), and put together to tests with their times, tags and
- * attachments (`tests`).
+ * Packets of a subunit v2 stream a second, in pieces of 64 KiB: found, checked and read (`parsedPerSecond`), and put together to tests with their times, tags and
+ * attachments (`testsPerSecond`).
  */
 export async function runSubunit(options: RunOptions): Promise<Result['runs']> {
   const pieces = cutStream();
@@ -23,7 +23,7 @@ export async function runSubunit(options: RunOptions): Promise<Result['runs']> {
     parser.push(parsed);
     tests.push(read);
   }
-  return { parser: { perSecond: parser }, tests: { perSecond: tests } };
+  return { subunit: { parsedPerSecond: parser, testsPerSecond: tests } };
 }
 
 function cutStream(): Buffer[] {

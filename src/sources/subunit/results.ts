@@ -13,7 +13,7 @@ export interface TestResult {
   attachments: Attachment[];
 }
 
-export interface Attachment {
+interface Attachment {
   name: string;
   mime_type?: string;
   /** Bytes. */
