@@ -33,6 +33,7 @@ export function textAt(data: unknown, path: string): string | undefined {
   let at = data;
   for (const name of path.split('.')) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
+    if (Array.isArray(at) && name === 'length') return undefined;
     at = (at as Json)[name];
   }
   if (typeof at === 'number' || typeof at === 'boolean') return String(at);
