@@ -68,6 +68,21 @@ test('a file that is renamed and made anew is read to its end first, also what i
   assert.equal(new Set(harness.events.map(({ id }) => id)).size, 5, 'the same line at the same place of another file is another event');
 });
 
+test('as long as nothing was written to the new file, the renamed one may still grow, also after a restart', async (t) => {
+  const { path, harness } = await startFile(t, 'a\n');
+  await harness.seen(1);
+  await harness.stop();
+  await rename(path, `${path}.1`);
+  await writeFile(path, '');
+  await harness.start();
+  while (!harness.source.status().up) await new Promise((resolve) => setTimeout(resolve, 2));
+  await appendFile(`${path}.1`, 'b\n');
+  await harness.seen(2);
+  await appendFile(path, 'c\n');
+  await harness.seen(3);
+  assert.deepEqual(read(harness), ['a', 'b', 'c']);
+});
+
 test('a file that is copied and emptied goes on in the copy, then from its beginning', async (t) => {
   const { path, harness } = await startFile(t, 'a\n');
   await harness.seen(1);

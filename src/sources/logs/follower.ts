@@ -15,11 +15,12 @@ export interface FollowerOptions {
 }
 
 const POLL_MS = 200;
-/** A program may write to its old file for a while after a rename: the next one is begun when it has been quiet for so long. */
+/** Once there is something in the new file the old one has to be quiet for so long. */
 const QUIET_MS = 500;
 
 /**
- * Reads a file as it grows, and what was rotated away meanwhile. By looking, not by being told: file systems on the network tell nothing.
+ * Reads a file as it grows, and what was rotated away meanwhile. By looking, not by being told: file systems on the network tell nothing. A program goes on
+ * writing to the file that was renamed until it opens the new one, so as long as that is empty the old one is followed.
  */
 export class Follower {
   readonly #options: FollowerOptions;
@@ -76,7 +77,7 @@ export class Follower {
     while (!signal.aborted) {
       await using stack = new AsyncDisposableStack();
       const file = stack.use(await open(this.#options.path));
-      const { ino: inode } = await file.stat();
+      const { ino: inode, size } = await file.stat();
       if (!isRead && (await isAt(file, place))) {
         stack.move();
         return this.#read(file, place);
@@ -85,11 +86,12 @@ export class Follower {
       if (missed.lost !== undefined && missed.lost !== toldLoss) await this.#tellGap(place, missed.lost);
       toldLoss = missed.lost;
       let isSame = true;
-      for (const [i, old] of missed.files.entries()) {
-        if (old.inode === inode) continue;
+      const olds = missed.files.filter((old) => old.inode !== inode);
+      for (const [i, old] of olds.entries()) {
         const reading = await this.#openOld(old, missed.goesOn && i === 0 ? place : { ...this.#after(place), inode: old.inode });
         isSame = reading !== undefined;
         if (!reading) break;
+        if (i === olds.length - 1 && size === 0) return reading;
         await using _ = reading.file;
         await reading.readAll(signal);
         await reading.finish();
@@ -130,7 +132,8 @@ export class Follower {
 
   async #isReplaced(inode: number): Promise<boolean> {
     try {
-      return (await stat(this.#options.path)).ino !== inode;
+      const { ino, size } = await stat(this.#options.path);
+      return ino !== inode && size > 0;
     } catch (error) {
       // It was moved away; the new one is not there yet.
       if (systemCode(error) === 'ENOENT') return false;

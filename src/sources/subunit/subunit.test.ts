@@ -175,6 +175,17 @@ test('a job stays with its server until what it made is stored, and is given aga
   assert.equal(new Set(ids).size, 5);
 });
 
+test('while the bus is away jobs are done all the same: what they made is on disk', async () => {
+  await using gearmand = await startGearmand();
+  await using web = await startFileServer({ '/run': stream('a') });
+  await using harness = await startSource(subunit, { gearman: [gearmand.address] });
+  harness.bus.hold();
+  assert.deepEqual(await submitJob(gearmand.port, FUNCTION, job(web, '/run')), { outcome: 'complete' });
+  assert.equal(harness.events.length, 0);
+  harness.bus.release();
+  await harness.seen(3);
+});
+
 test('a file is read to its end, packed or not; again under the same ids', async () => {
   await using folder = await createTempFolder();
   const file = join(folder.path, 'results');
