@@ -261,6 +261,16 @@ test('a network that swallows everything is noticed too', async () => {
   assert.deepEqual(numbers(harness), ['1', '2']);
 });
 
+test('a source that is stopped while the server is silent ends at once', async () => {
+  await using mailbox = await startDovecot();
+  await using proxy = await startBreakingProxy(mailbox.port);
+  proxy.blackhole();
+  await using harness = await startSource(launchpad, bare(mailbox, { port: proxy.port, timeout: '1h' }));
+  await until(() => proxy.connections > 0, 'it to connect');
+  await harness.stop();
+  await harness.running;
+});
+
 test('a mailbox for reading only is refused where mails are to be marked', async () => {
   await using mailbox = await startDovecot({
     config: ['plugin {', '  acl = vfile', '}', 'protocol imap {', '  mail_plugins = acl imap_acl', '}'],

@@ -29,7 +29,7 @@ export class Ledger {
   #entry: Omit<Entry, 'pending'> | undefined;
   #pending = new Set<number>();
   #acked = new Set<number>();
-  #change = Promise.withResolvers<void>();
+  #wake: () => void = () => {};
   #inherited: Promise<void> | undefined;
 
   constructor(context: LedgerContext, mailbox: string, marks: boolean) {
@@ -101,9 +101,12 @@ export class Ledger {
     this.save();
   }
 
-  /** Resolves when there is something to be marked. */
-  async whenDue(): Promise<void> {
-    if (this.#acked.size === 0) await this.#change.promise;
+  /** Resolves when there is something to be marked. For one who waits: with another call the promises before it never resolve. */
+  whenDue(): Promise<void> {
+    if (this.#acked.size > 0) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    return promise;
   }
 
   save(): void {
@@ -124,8 +127,7 @@ export class Ledger {
 
   #isAcked(uid: number): void {
     this.#acked.add(uid);
-    this.#change.resolve();
-    this.#change = Promise.withResolvers();
+    this.#wake();
   }
 }
 

@@ -25,11 +25,10 @@ export interface MailHead {
 export class Mailbox {
   readonly #client: ImapFlow;
   readonly #options: LaunchpadOptions;
-  readonly #ended = Promise.withResolvers<void>();
   #failure: unknown;
   /** The server told of more mail since it was asked last. */
   #hasGrown = false;
-  #growth = Promise.withResolvers<void>();
+  #wake: () => void = () => {};
 
   constructor(client: ImapFlow, options: LaunchpadOptions) {
     this.#client = client;
@@ -37,10 +36,10 @@ export class Mailbox {
     client.on('error', (error: unknown) => {
       this.#failure ??= error;
     });
-    client.once('close', () => this.#ended.resolve());
+    client.once('close', () => this.#wake());
     client.on('exists', () => {
       this.#hasGrown = true;
-      this.#growth.resolve();
+      this.#wake();
     });
   }
 
@@ -95,7 +94,6 @@ export class Mailbox {
   /** The numbers of the mails behind this one, in order. */
   async newer(uid: number): Promise<number[]> {
     this.#hasGrown = false;
-    this.#growth = Promise.withResolvers();
     await this.#ask(() => this.#client.noop());
     return (await this.#search(`${uid + 1}:*`)).filter((found) => found > uid);
   }
@@ -140,17 +138,16 @@ export class Mailbox {
     if (!(await this.#ask(() => this.#client.messageDelete(set, { uid: true })))) throw this.#refusal('does not let mails be expunged');
   }
 
-  /** Resolves when there may be more mail: when the server says so, at latest after this time; or when `wake` does. */
-  async wait(ms: number, wake: Promise<void>): Promise<void> {
-    if (this.#hasGrown) return;
+  /** Resolves when there may be more mail: when the server says so, at latest after this time; when `due` does; and when the connection has ended. */
+  async wait(ms: number, due: Promise<void>): Promise<void> {
+    if (this.#hasGrown || !this.#client.usable) return;
     if (this.hasIdle) void this.#client.idle().catch(() => {});
-    const timer = Promise.withResolvers<void>();
-    const timeout = setTimeout(timer.resolve, ms);
-    try {
-      await Promise.race([this.#growth.promise, timer.promise, wake, this.#ended.promise]);
-    } finally {
-      clearTimeout(timeout);
-    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#wake = resolve;
+    void due.then(resolve);
+    await promise;
+    clearTimeout(timer);
   }
 
   /** Ends the connection at once. */

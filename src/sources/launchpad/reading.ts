@@ -13,6 +13,7 @@ const CHUNK = 50;
 const GROUP_BYTES = 4 << 20;
 /** Of an event; Launchpad takes texts of 50 000 characters. */
 const MAX_EVENT_BYTES = 1 << 20;
+const TOO_LONG = 'a mail is too long, and was published without its text';
 
 /** A mail that is to be published. */
 interface Notification {
@@ -135,7 +136,8 @@ export async function readEvents(
   const fits = (bytes: number): boolean => bytes <= MAX_EVENT_BYTES && bytes * Math.max(1, tasks.length) <= maxMail;
   if (!fits(shared)) return undefined;
   let body: string | undefined;
-  if (source === undefined) refused('a mail is too long, and was published without its text');
+  if (head.bytes > maxMail) refused(TOO_LONG);
+  else if (source === undefined) refused('a mail was gone before its text was read, and was published without it');
   else
     try {
       body = await readMailText(source);
@@ -143,7 +145,7 @@ export async function readEvents(
       refused('the text of a mail could not be read, and it was published without it', errorText(error));
     }
   if (body !== undefined && !fits(shared + Buffer.byteLength(body))) {
-    refused('a mail is too long, and was published without its text');
+    refused(TOO_LONG);
     body = undefined;
   }
   return readNotification({ headers, block, body }, base);
