@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type * as Http from 'node:http';
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type * as Https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
@@ -41,7 +41,13 @@ export async function openPort(options: PortOptions, serve: RequestListener, onR
     maxHeaderSize: MAX_HEADER_BYTES,
   };
   const tls = await readCertificate(options);
-  const server = tls ? https.createServer({ ...limits, ...tls }, serve) : http.createServer(limits, serve);
+  const underWay = new Set<ServerResponse>();
+  const listener: RequestListener = (request, response) => {
+    underWay.add(response);
+    response.once('close', () => underWay.delete(response));
+    serve(request, response);
+  };
+  const server = tls ? https.createServer({ ...limits, ...tls }, listener) : http.createServer(limits, listener);
   server.maxConnections = maxConnections;
   server.on('drop', () => onRefused('too many connections'));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -55,7 +61,7 @@ export async function openPort(options: PortOptions, serve: RequestListener, onR
   const { port: bound } = server.address() as AddressInfo;
   return {
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    [Symbol.asyncDispose]: () => close(server),
+    [Symbol.asyncDispose]: () => close(server, underWay),
   };
 }
 
@@ -76,7 +82,8 @@ async function bind(server: Server, host: string, port: number, listen: string):
 }
 
 /** Idle connections end at once, requests under way have some time. */
-async function close(server: Server): Promise<void> {
+async function close(server: Server, underWay: ReadonlySet<ServerResponse>): Promise<void> {
+  for (const response of underWay) response.shouldKeepAlive = false;
   const closed = once(server, 'close');
   server.close();
   const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
