@@ -117,7 +117,7 @@ test('a server that takes no password without TLS is said to be one', async () =
 
 test('a wrong password is told with the user, and not with the password', async () => {
   const { what, why, fix } = await failure(withTls({ password: 'wrong-secret' }));
-  assert.match(why, /refuses the user bugs/);
+  assert.match(why, /refuses the user bugs: Authentication failed\.$/);
   assert.match(fix, /--password/);
   assert.doesNotMatch(what + why + fix, /wrong-secret/);
 });

@@ -39,7 +39,7 @@ function explain(error: unknown, options: LaunchpadOptions): [what: string, fix?
   if (said.authenticationFailed) {
     if (/Login is disabled/i.test(errorText(error)))
       return [`${place} takes no password without TLS`, 'Use --tls starttls, or --tls on with the port for it, usually 993.'];
-    const words = typeof said.response === 'string' && said.response !== '' ? `: ${said.response}` : '';
+    const words = typeof said.response === 'string' ? said.response.replace(/^\S+ (NO|BAD) (\[[^\]]*\] )?/, ': ') : '';
     return [`${place} refuses the user ${user}${words}`, 'Correct --user, and --password or the file of --password-file.'];
   }
   if (said.tlsFailed)

@@ -93,9 +93,7 @@ function readBug({ headers, body }: NotificationMail, task: Map<string, string>)
     if (field !== undefined && !PLACED.has(field)) said[field] = values.length === 1 ? values[0]! : [...values];
   }
   const one = (field: string): string | undefined => headers.get(`X-Launchpad-${field}`);
-  return {
-    ...more,
-    ...said,
+  const data = {
     commenters: words('X-Launchpad-Bug-Commenters'),
     'bug-reporter': one('Bug-Reporter'),
     'bug-modifier': one('Bug-Modifier'),
@@ -108,9 +106,10 @@ function readBug({ headers, body }: NotificationMail, task: Map<string, string>)
     importance,
     subject: headers.get('Subject'),
     'message-id': headers.get('Message-Id'),
-    body,
-    truncated: body === undefined ? true : undefined,
   };
+  const text = { body, truncated: body === undefined ? true : undefined };
+  const further = Object.entries({ ...more, ...said }).filter(([field]) => !(field in data || field in text));
+  return { ...data, ...Object.fromEntries(further), ...text };
 }
 
 /** From the subject, `[Bug 12] …`, behind what a mailing list puts in front of it; else from the address of the bug. */
