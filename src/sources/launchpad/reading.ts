@@ -15,6 +15,9 @@ const GROUP_BYTES = 4 << 20;
 const MAX_EVENT_BYTES = 1 << 20;
 const TOO_LONG = 'a mail is too long, and was published without its text';
 
+/** What it needs of a mailbox. */
+type ReadMailbox = Pick<Mailbox, 'newer' | 'existing' | 'hasHeader' | 'heads' | 'sources' | 'mark'>;
+
 /** A mail that is to be published. */
 interface Notification {
   head: MailHead;
@@ -23,12 +26,12 @@ interface Notification {
 
 /** Reads a mailbox on, publishes what is Launchpad's, and marks what the bus has acknowledged. */
 export class Reading {
-  readonly #mailbox: Mailbox;
+  readonly #mailbox: ReadMailbox;
   readonly #ledger: Ledger;
   readonly #context: SourceContext;
   readonly #options: LaunchpadOptions;
 
-  constructor(mailbox: Mailbox, ledger: Ledger, context: SourceContext, options: LaunchpadOptions) {
+  constructor(mailbox: ReadMailbox, ledger: Ledger, context: SourceContext, options: LaunchpadOptions) {
     this.#mailbox = mailbox;
     this.#ledger = ledger;
     this.#context = context;
