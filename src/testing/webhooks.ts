@@ -102,11 +102,11 @@ export class RawHttp implements Disposable {
     this.socket.write(text);
   }
 
-  /** Resolves once it has heard so many answers. */
+  /** Resolves once it has heard so many answers, or the other side has hung up. */
   async answers(count: number): Promise<number[]> {
     const statuses = (): number[] => [...this.text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => Number(status));
     await until(
-      () => statuses().length >= count,
+      () => statuses().length >= count || this.socket.closed,
       () => `${count} answers, not ${JSON.stringify(this.text)}`,
     );
     return statuses();

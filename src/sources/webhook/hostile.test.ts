@@ -126,8 +126,7 @@ test('beyond the connections that are allowed the next is closed, and there is r
   await until(async () => {
     using again = new RawHttp(url);
     again.write(OK);
-    await Promise.race([again.hungUp(), again.answers(1)]);
-    return again.text !== '';
+    return (await again.answers(1)).length > 0;
   }, 'room for a connection');
 });
 
