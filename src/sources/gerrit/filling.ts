@@ -48,7 +48,7 @@ export class Filling {
 
   /** Twice: the log gets its events a little after the stream, so what is asked for at once may lack the last. */
   async #fill(openedS: number, signal: AbortSignal): Promise<void> {
-    const { intake, position, delayMs } = this.#parts;
+    const { intake, position, context, delayMs } = this.#parts;
     for (let fromS = openedS; ; ) {
       const asked = this.#requests;
       const first = await this.#look(fromS, signal);
@@ -61,6 +61,7 @@ export class Filling {
         continue;
       }
       if (second.why) await intake.lost('events-log-failed', second.why);
+      else context.log('info', 'what was missed has been read from the events log');
       position.closeHole();
       intake.endFilling();
       return;

@@ -61,6 +61,8 @@ export class Intake {
     last.stored.then(
       () => this.#position.advance(newestS),
       (error: unknown) => {
+        // What would be refused each time has been left out, and that was said.
+        if (error instanceof HydrantError && !error.retryable) return this.#position.advance(newestS);
         this.#position.recent.forget(ids);
         this.onFailure(error);
       },
@@ -95,18 +97,14 @@ export class Intake {
     }
     const { payload, data, type, createdS } = event;
     const name = `gerrit.${type}`;
-    try {
-      this.#batch.last = await this.#context.publish({
-        topic: topicOf(event, this.#options.base),
-        payload,
-        data,
-        ...(SCHEMA_NAMES.has(name) && { schema: name }),
-        ...(id !== undefined && { id }),
-        ...(createdS !== undefined && { time: this.#timeOf(createdS) }),
-      });
-    } catch (error) {
-      await this.#onRefused(error, payload);
-    }
+    this.#batch.last = await this.#context.publish({
+      topic: topicOf(event, this.#options.base),
+      payload,
+      data,
+      ...(SCHEMA_NAMES.has(name) && { schema: name }),
+      ...(id !== undefined && { id }),
+      ...(createdS !== undefined && { time: this.#timeOf(createdS) }),
+    });
     const nowMs = this.#context.now();
     // A clock of the server that runs ahead must not move the position beyond what has happened.
     const seenS = Math.min(createdS ?? nowMs / 1000, nowMs / 1000);
@@ -124,16 +122,6 @@ export class Intake {
     const { type, refUpdatedMeta } = this.#options;
     if (!refUpdatedMeta && isRefUpdatedMeta(event)) return false;
     return type.length === 0 || event.type === 'dropped-output' || (event.type !== undefined && type.includes(event.type));
-  }
-
-  /** One event that cannot be published does not hold up the rest. */
-  async #onRefused(error: unknown, payload: Buffer): Promise<void> {
-    const code = error instanceof HydrantError ? error.code : undefined;
-    if (code !== 'HYD_TOO_LARGE' && code !== 'HYD_SCHEMA') throw error;
-    this.#context.refused(code === 'HYD_SCHEMA' ? 'an event does not match its schema' : 'an event is too large', {
-      bytes: payload.length,
-    });
-    if (code === 'HYD_TOO_LARGE') await this.lost('too-large', `an event of ${payload.length} bytes is more than the bus takes`);
   }
 
   async #refuse(line: Buffer): Promise<void> {

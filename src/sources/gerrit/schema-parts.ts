@@ -66,7 +66,7 @@ const patchSet = object(
 const refUpdate = object({ oldRev: text, newRev: text, refName: text, project }, 'A branch, tag or other ref that moved.');
 
 /** What the fields of events are, by their names. */
-export const FIELDS = {
+const FIELDS = {
   change,
   patchSet,
   refUpdate,

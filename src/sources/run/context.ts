@@ -104,7 +104,7 @@ export class Context implements SourceContext {
   }
 
   /** The source goes on with the next: this one would be refused each time. */
-  #leaveOut({ topic, schema }: SourceEvent, { code, message }: HydrantError): void {
+  #leaveOut({ topic, schema }: { topic: string; schema?: string | undefined }, { code, message }: HydrantError): void {
     this.refused(code === 'HYD_SCHEMA' ? 'does not match its schema and is left out' : 'cannot be published', { topic, error: message });
     if (this.#parts.tellsSender || schema === GAP_SCHEMA) return;
     const until = new Date(this.now()).toISOString();

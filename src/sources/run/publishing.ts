@@ -8,6 +8,9 @@ const WINDOW = 1000;
 /** What an event is refused for, and would be each time. */
 const LASTING: ReadonlySet<ErrorCode> = new Set(['HYD_TOPIC', 'HYD_TOO_LARGE', 'HYD_UNSUPPORTED']);
 
+/** What is told of an event that is left out. */
+type Refused = Pick<SourceEvent, 'topic'> & { schema: string | undefined };
+
 /** Gives events to a client, in order, with room for so many on their way to the disk. */
 export class Publishing {
   readonly #client: Pick<Client, 'publish'>;
@@ -15,7 +18,7 @@ export class Publishing {
   readonly #isOrdered: boolean;
   #waiting = 0;
   /** Told of an event that no repetition would store, such as one that is too large: it is left out. */
-  onRefused: (event: SourceEvent, error: HydrantError) => void = () => {};
+  onRefused: (event: Refused, error: HydrantError) => void = () => {};
   /** The first that could not be stored: what came after it must not move a cursor. */
   #failure: unknown;
   #wake: (() => void)[] = [];
@@ -29,7 +32,7 @@ export class Publishing {
 
   /** @throws what kept an earlier event from the disk */
   async publish(event: SourceEvent): Promise<Published> {
-    const { topic, payload, id, contentType = 'application/json', time, retain } = event;
+    const { topic, payload, id, contentType = 'application/json', time, retain, schema } = event;
     while (this.#waiting >= WINDOW) await new Promise<void>((resolve) => this.#wake.push(resolve));
     this.#assertSound();
     const published = this.#client.publish({
@@ -42,7 +45,8 @@ export class Publishing {
       ...(time && { props: { time } }),
     });
     this.#waiting++;
-    published.stored.then(this.#onStored, (error: unknown) => this.#onFailure(event, error));
+    // What was parsed is not held until then: that would cost more than to parse it.
+    published.stored.then(this.#onStored, (error: unknown) => this.#onFailure({ topic, schema }, error));
     return published;
   }
 
@@ -62,7 +66,7 @@ export class Publishing {
     this.#wakeAll();
   };
 
-  #onFailure(event: SourceEvent, error: unknown): void {
+  #onFailure(event: Refused, error: unknown): void {
     this.#waiting--;
     if (error instanceof HydrantError && LASTING.has(error.code)) this.onRefused(event, error);
     else if (this.#isOrdered) this.#failure ??= error;
