@@ -24,8 +24,11 @@ export async function openSpec(
   { name, kind, options, strict }: SourceSpec,
   { dataDir, bus, log }: { dataDir: string; bus: OpenSourceOptions<unknown>['bus']; log: Log },
 ): Promise<OpenSource> {
-  const { createEventCheck } = await import('../sources/catalogue/event-check.ts');
-  const check = createEventCheck(kind.schemas);
+  const [{ createEventCheck }, { SCHEMAS }] = await Promise.all([
+    import('../sources/catalogue/event-check.ts'),
+    import('../sources/catalogue/schemas.ts'),
+  ]);
+  const check = createEventCheck(SCHEMAS);
   return openSource({ kind, options, name, strict, folder: sourceFolder(dataDir, name), bus, check, log });
 }
 

@@ -142,10 +142,14 @@ const total: EventSchema = {
   ],
   derive(data) {
     const { tests, success, fail, uxsuccess, incomplete, skip, source_url } = isRecord(data) ? data : {};
-    const bad = [fail, uxsuccess, incomplete].reduce<number>((sum, count) => sum + (typeof count === 'number' ? count : 0), 0);
-    const summary = `${Number(tests) || 0} tests: ${Number(success) || 0} passed, ${bad} failed, ${Number(skip) || 0} skipped`;
+    const bad = countOf(fail) + countOf(uxsuccess) + countOf(incomplete);
+    const summary = `${countOf(tests)} tests: ${countOf(success)} passed, ${bad} failed, ${countOf(skip)} skipped`;
     return { summary, url: textOf(source_url), people: [], severity: bad > 0 ? 'error' : 'info' };
   },
 };
 
 export const schemas: readonly EventSchema[] = [build, test, total];
+
+function countOf(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
+}
