@@ -100,7 +100,7 @@ test('what was about mails of another numbering is forgotten', async () => {
 test('no more mails are marked with one command than fit on a line', async () => {
   const ledger = new Ledger(createContext().context, 'box', true);
   ledger.begin('1', 1);
-  for (let uid = 1; uid <= 2000; uid += 2) ledger.published(uid, [event(Promise.resolve())]);
+  for (let uid = 1e9; uid < 1e9 + 2000; uid += 2) ledger.published(uid, [event(Promise.resolve())]);
   await settled();
   let count = 0;
   for (let set = ledger.due(); set !== undefined; set = ledger.due()) {
