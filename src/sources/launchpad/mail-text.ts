@@ -1,7 +1,9 @@
 import type { AttachmentStream, MessageText } from 'mailparser';
 
+/** To take the marks out of HTML costs the square of its depth; Launchpad writes plain text. */
+const MAX_HTML_CHARACTERS = 1 << 17;
 /** One MIME part that is not text is read past; parts of parts beyond the library's 1 000 make the mail unreadable. */
-const OPTIONS = { skipTextToHtml: true, skipImageLinks: true, skipTextLinks: true, maxHtmlLengthToParse: 1 << 20 };
+const OPTIONS = { skipTextToHtml: true, skipImageLinks: true, skipTextLinks: true, maxHtmlLengthToParse: MAX_HTML_CHARACTERS };
 const MAX_MS = 60_000;
 
 /**
