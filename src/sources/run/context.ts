@@ -49,7 +49,7 @@ export class Context implements SourceContext {
     this.log = parts.log;
     this.now = parts.now;
     this.random = parts.random;
-    parts.publishing.onRefused = (event, error) => this.#leaveOut(event, error);
+    parts.publishing.onRefused = async (event, error) => (await this.#leaveOut(event, error))?.stored;
   }
 
   async publish(event: SourceEvent): Promise<Published> {
@@ -74,11 +74,8 @@ export class Context implements SourceContext {
     await client.flush();
   }
 
-  async gap({ base, ...gap }: SourceGap): Promise<void> {
-    this.#parts.counts.gaps++;
-    this.log('warn', 'events are missing that the upstream cannot give again', { ...gap });
-    const data = { source: this.name, ...gap };
-    await this.publish({ topic: joinTopic(base, '$gap'), payload: JSON.stringify(data), schema: GAP_SCHEMA, data, time: gap.until });
+  async gap(gap: SourceGap): Promise<void> {
+    await this.#publishGap(gap);
   }
 
   refused(reason: string, fields: Record<string, unknown> = {}): void {
@@ -97,19 +94,29 @@ export class Context implements SourceContext {
     if (lagMs !== undefined) this.#parts.counts.lagMs = Math.max(0, lagMs);
   }
 
-  #refuse(event: SourceEvent, error: HydrantError): Published {
+  async #publishGap({ base, ...gap }: SourceGap): Promise<Published> {
+    this.#parts.counts.gaps++;
+    this.log('warn', 'events are missing that the upstream cannot give again', { ...gap });
+    const data = { source: this.name, ...gap };
+    return this.publish({ topic: joinTopic(base, '$gap'), payload: JSON.stringify(data), schema: GAP_SCHEMA, data, time: gap.until });
+  }
+
+  async #refuse(event: SourceEvent, error: HydrantError): Promise<Published> {
     if (this.#parts.tellsSender) throw error;
-    this.#leaveOut(event, error);
+    await this.#leaveOut(event, error);
     return { id: event.id ?? '', stored: Promise.resolve(), acked: Promise.resolve() };
   }
 
-  /** The source goes on with the next: this one would be refused each time. */
-  #leaveOut({ topic, schema }: { topic: string; schema?: string | undefined }, { code, message }: HydrantError): void {
+  /** The source goes on with the next: this one would be refused each time. @returns the gap that stands for it */
+  async #leaveOut(
+    { topic, schema }: { topic: string; schema?: string | undefined },
+    { code, message }: HydrantError,
+  ): Promise<Published | undefined> {
     this.refused(code === 'HYD_SCHEMA' ? 'does not match its schema and is left out' : 'cannot be published', { topic, error: message });
-    if (this.#parts.tellsSender || schema === GAP_SCHEMA) return;
+    if (this.#parts.tellsSender || schema === GAP_SCHEMA) return undefined;
     const until = new Date(this.now()).toISOString();
     const base = topicFault(topic) ? this.name : topic;
-    this.gap({ base, reason: 'refused', until, detail: message }).catch(() => {});
+    return this.#publishGap({ base, reason: 'refused', until, detail: message });
   }
 
   #note(reason: string, fields: Record<string, unknown>): void {

@@ -11,14 +11,22 @@ const LASTING: ReadonlySet<ErrorCode> = new Set(['HYD_TOPIC', 'HYD_TOO_LARGE', '
 /** What is told of an event that is left out. */
 type Refused = Pick<SourceEvent, 'topic'> & { schema: string | undefined };
 
+/** Events whose way to the disk is waited for together. */
+interface Group {
+  waiting: number;
+  readonly onStored: () => void;
+}
+
 /** Gives events to a client, in order, with room for so many on their way to the disk. */
 export class Publishing {
   readonly #client: Pick<Client, 'publish'>;
   readonly #channel: string;
   readonly #isOrdered: boolean;
   #waiting = 0;
-  /** Told of an event that no repetition would store, such as one that is too large: it is left out. */
-  onRefused: (event: Refused, error: HydrantError) => void = () => {};
+  /** In order; the last one takes what comes. */
+  readonly #groups: Group[] = [];
+  /** Told of an event that no repetition would store, such as one that is too large: it is left out once what stands for it is stored. */
+  onRefused: (event: Refused, error: HydrantError) => Promise<unknown> = async () => {};
   /** The first that could not be stored: what came after it must not move a cursor. */
   #failure: unknown;
   #wake: (() => void)[] = [];
@@ -28,6 +36,7 @@ export class Publishing {
     this.#client = client;
     this.#channel = channel;
     this.#isOrdered = isOrdered;
+    this.#beginGroup();
   }
 
   /** @throws what kept an earlier event from the disk */
@@ -44,15 +53,19 @@ export class Publishing {
       channel: this.#channel,
       ...(time && { props: { time } }),
     });
+    const group = this.#groups.at(-1)!;
+    group.waiting++;
     this.#waiting++;
     // What was parsed is not held until then: that would cost more than to parse it.
-    published.stored.then(this.#onStored, (error: unknown) => this.#onFailure({ topic, schema }, error));
+    published.stored.then(group.onStored, (error: unknown) => this.#onFailure({ topic, schema }, error, group));
     return published;
   }
 
-  /** Resolves once all that was published so far is on disk. @throws what kept one from it */
+  /** Resolves once all that was published so far is on disk, whatever is published meanwhile. @throws what kept one from it */
   async stored(): Promise<void> {
-    while (this.#waiting > 0) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    if (this.#groups.at(-1)!.waiting > 0) this.#beginGroup();
+    const before = this.#groups.slice(0, -1);
+    while (before.some(({ waiting }) => waiting > 0)) await new Promise<void>((resolve) => this.#wake.push(resolve));
     this.#assertSound();
   }
 
@@ -61,16 +74,30 @@ export class Publishing {
     this.#failure = undefined;
   }
 
-  readonly #onStored = (): void => {
-    this.#waiting--;
-    this.#wakeAll();
-  };
+  #beginGroup(): void {
+    const group: Group = {
+      waiting: 0,
+      onStored: () => {
+        this.#waiting--;
+        this.#onSettled(group);
+      },
+    };
+    this.#groups.push(group);
+  }
 
-  #onFailure(event: Refused, error: unknown): void {
-    this.#waiting--;
-    if (error instanceof HydrantError && LASTING.has(error.code)) this.onRefused(event, error);
-    else if (this.#isOrdered) this.#failure ??= error;
+  #onSettled(group: Group): void {
+    group.waiting--;
+    while (this.#groups.length > 1 && this.#groups[0]!.waiting === 0) this.#groups.shift();
     this.#wakeAll();
+  }
+
+  #onFailure(event: Refused, error: unknown, group: Group): void {
+    this.#waiting--;
+    const isLasting = error instanceof HydrantError && LASTING.has(error.code);
+    if (!isLasting && this.#isOrdered) this.#failure ??= error;
+    const settle = (): void => this.#onSettled(group);
+    if (isLasting) void this.onRefused(event, error).then(settle, settle);
+    else settle();
   }
 
   #wakeAll(): void {
