@@ -20,7 +20,7 @@ export interface WebhookHarness extends AsyncDisposable {
   refused(): Record<string, number>;
 }
 
-export interface Answered {
+interface Answered {
   id?: string;
   topic?: string;
   repeated?: boolean;

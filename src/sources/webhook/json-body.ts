@@ -21,7 +21,7 @@ export function parseObject(body: Buffer): Json {
   return data;
 }
 
-export function isObject(value: unknown): value is Json {
+function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
