@@ -4,6 +4,7 @@ import { clientPage } from './client-page.ts';
 import { configPage } from './config-page.ts';
 import { conformancePage } from './conformance-page.ts';
 import { errorsPage } from './errors-page.ts';
+import { eventsPage } from './events-page.ts';
 import { sourcesPage } from './sources-page.ts';
 
 // Writes the generated pages of docs/.
@@ -13,3 +14,4 @@ writeFileSync(new URL('../docs/reference/config.md', import.meta.url), configPag
 writeFileSync(new URL('../docs/reference/mqtt-conformance.md', import.meta.url), conformancePage());
 writeFileSync(new URL('../docs/reference/client.md', import.meta.url), clientPage());
 writeFileSync(new URL('../docs/reference/sources.md', import.meta.url), sourcesPage());
+writeFileSync(new URL('../docs/reference/events.md', import.meta.url), eventsPage());

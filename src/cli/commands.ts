@@ -15,6 +15,7 @@ import { query } from './commands/query.ts';
 import { replay } from './commands/replay.ts';
 import { restore } from './commands/restore.ts';
 import { retained } from './commands/retained.ts';
+import { schema } from './commands/schema.ts';
 import { source } from './commands/source.ts';
 import { sub } from './commands/sub.ts';
 import { tls } from './commands/tls.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly CommandDefinition[] = [
   clients,
   outbox,
   source,
+  schema,
   user,
   backup,
   restore,

@@ -2,9 +2,9 @@ import type { EventSchema } from '../schema.ts';
 import { baseOf } from './bases.ts';
 import { SCHEMAS } from './schemas.ts';
 
-/** An AsyncAPI 3.0 document of every event: a channel for each topic, an operation `send` by which its source publishes. */
-export function asyncApi(version: string): Record<string, unknown> {
-  const channels = groupByTopic();
+/** An AsyncAPI 3.0 document of events: a channel for each topic, an operation `send` by which its source publishes. */
+export function asyncApi(version: string, schemas: readonly EventSchema[] = SCHEMAS): Record<string, unknown> {
+  const channels = groupByTopic(schemas);
   return {
     asyncapi: '3.0.0',
     info: {
@@ -20,16 +20,16 @@ export function asyncApi(version: string): Record<string, unknown> {
       ws: { host: 'localhost:8080', pathname: '/mqtt', protocol: 'ws', description: 'MQTT over websockets' },
       wss: { host: 'localhost:8443', pathname: '/mqtt', protocol: 'wss', description: 'MQTT over websockets and TLS' },
     },
-    channels: Object.fromEntries([...channels].map(([topic, schemas]) => [schemas[0]!.name, channel(topic, schemas)])),
-    operations: Object.fromEntries([...channels.values()].map((schemas) => [`publish.${schemas[0]!.name}`, operation(schemas)])),
-    components: { messages: Object.fromEntries(SCHEMAS.map((schema) => [schema.name, message(schema)])) },
+    channels: Object.fromEntries([...channels].map(([topic, group]) => [group[0]!.name, channel(topic, group)])),
+    operations: Object.fromEntries([...channels.values()].map((group) => [`publish.${group[0]!.name}`, operation(group)])),
+    components: { messages: Object.fromEntries(schemas.map((schema) => [schema.name, message(schema)])) },
   };
 }
 
 /** By topic with the base that it has by default. */
-function groupByTopic(): Map<string, EventSchema[]> {
+function groupByTopic(schemas: readonly EventSchema[]): Map<string, EventSchema[]> {
   const channels = new Map<string, EventSchema[]>();
-  for (const schema of SCHEMAS) {
+  for (const schema of schemas) {
     const topic = schema.topic.replace('{base}', baseOf(schema) ?? '{base}');
     channels.set(topic, [...(channels.get(topic) ?? []), schema]);
   }

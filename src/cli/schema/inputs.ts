@@ -1,0 +1,67 @@
+import { createReadStream } from 'node:fs';
+import { errorText, HydrantError } from '../../core/errors.ts';
+import type { StoredEvent } from '../../wire/event.ts';
+import { decodeLine } from '../../wire/line.ts';
+import type { Io } from '../io.ts';
+import { readLines } from '../payloads.ts';
+
+/** A line of the input, with its place. */
+export interface InputLine {
+  file: string;
+  line: number;
+  bytes: Buffer;
+}
+
+/**
+ * Lines that are not empty, of files one after the other; `-`, and no file at all, is standard input.
+ * @throws HYD_USAGE for a file that cannot be read
+ */
+export async function* inputLines(files: readonly string[], io: Pick<Io, 'stdin'>): AsyncGenerator<InputLine> {
+  for (const file of files.length === 0 ? ['-'] : files) {
+    let line = 0;
+    for await (const bytes of readLines(openInput(file, io))) {
+      line++;
+      if (bytes.length > 0) yield { file, line, bytes };
+    }
+  }
+}
+
+/** The same, but what is one JSON document over several lines comes whole, with the number of its first line. */
+export async function* inputPayloads(files: readonly string[], io: Pick<Io, 'stdin'>): AsyncGenerator<InputLine> {
+  for (const file of files.length === 0 ? ['-'] : files) {
+    const lines: InputLine[] = [];
+    for await (const line of inputLines([file], io)) lines.push(line);
+    const bytes = Buffer.concat(lines.flatMap((line) => [line.bytes, Buffer.from('\n')]));
+    if (lines.length > 1 && isJson(bytes)) yield { ...lines[0]!, bytes };
+    else yield* lines;
+  }
+}
+
+/** @throws HYD_USAGE for a line that is no event, with its place */
+export function readEventLine({ file, line, bytes }: InputLine): StoredEvent {
+  try {
+    return decodeLine(bytes, 0, bytes.length);
+  } catch (error) {
+    throw new HydrantError('HYD_USAGE', `${file}:${line}: it is no event: ${errorText(error)}`, {
+      cause: error,
+      fix: 'Give events as `hydrant find` and `hydrant sub` print them with -o ndjson.',
+    });
+  }
+}
+
+async function* openInput(file: string, { stdin }: Pick<Io, 'stdin'>): AsyncGenerator<Buffer> {
+  try {
+    yield* file === '-' ? stdin : createReadStream(file);
+  } catch (error) {
+    throw new HydrantError('HYD_USAGE', `${file}: ${errorText(error)}`, { cause: error, fix: 'Give a file that exists and is readable.' });
+  }
+}
+
+function isJson(bytes: Buffer): boolean {
+  try {
+    JSON.parse(bytes.toString());
+    return true;
+  } catch {
+    return false;
+  }
+}
