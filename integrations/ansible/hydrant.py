@@ -137,10 +137,10 @@ import uuid
 import yaml
 
 try:
-    from ansible import context
+    from ansible import constants, context
     from ansible.plugins.callback import CallbackBase
 except ImportError:  # read without Ansible: for its functions alone
-    context, CallbackBase = None, object
+    constants, context, CallbackBase = None, None, object
 
 # --- topics and ids: the same as src/sources/topic.ts and event-id.ts make
 
@@ -841,10 +841,10 @@ IDLE_S = 10
 
 
 class Delivery:
-    """`put` never waits. One thread stores, the other sends; `close` waits for both, for so long at most."""
+    """`put` never waits. One thread stores, and `last_line` behind all else; the other sends. `close` waits for both, for so long at most."""
 
-    def __init__(self, spool, transport, name):
-        self.spool, self.transport, self.name = spool, transport, name
+    def __init__(self, spool, transport, name, last_line):
+        self.spool, self.transport, self.name, self.last_line = spool, transport, name, last_line
         self.changed = threading.Condition()
         self.queue = collections.deque()
         self.queued_bytes = 0
@@ -856,12 +856,12 @@ class Delivery:
         for run in (self._store, self._send):
             threading.Thread(target=run, name='hydrant', daemon=True).start()
 
-    def put(self, line, is_urgent=False):
+    def put(self, line):
         with self.changed:
-            if not is_urgent and (len(self.queue) >= QUEUE_EVENTS or self.queued_bytes + len(line) > QUEUE_BYTES):
+            if len(self.queue) >= QUEUE_EVENTS or self.queued_bytes + len(line) > QUEUE_BYTES:
                 self.spool.lose('the disk of the spool is slow')
                 return
-            self.queue.append((line, is_urgent))
+            self.queue.append(line)
             self.queued_bytes += len(line)
             self.changed.notify_all()
 
@@ -893,17 +893,21 @@ class Delivery:
                 batch = list(self.queue)
                 if not batch:
                     break
-            for line, is_urgent in batch:
+            for line in batch:
                 try:
-                    self.spool.append(line, is_urgent)
+                    self.spool.append(line)
                 except Exception as error:  # a thread that ended would hold back all that follows
                     self.spool.lose(one_line(error))
             with self.changed:
-                for line, _ in batch:
+                for line in batch:
                     self.queue.popleft()
                     self.queued_bytes -= len(line)
                 self.has_news = True
                 self.changed.notify_all()
+            self.spool.sync()
+        line = self.last_line()
+        if line:
+            self.spool.append(line, is_urgent=True)
             self.spool.sync()
         with self.changed:
             self.is_stored = True
@@ -1065,11 +1069,12 @@ class CallbackModule(CallbackBase):
             if not self._settings['url']:
                 raise ValueError('neither HYDRANT_URL nor MQTT_HOSTNAME is set')
             spool = Spool(self._settings['spool'], self._settings['spool_max_bytes'])
-            self._delivery = Delivery(spool, open_transport(self._settings), without_account(self._settings['url']))
+            transport = open_transport(self._settings)
+            self._delivery = Delivery(spool, transport, without_account(self._settings['url']), self._gap)
             atexit.register(self._end)
         except Exception as error:
             self.disabled = True
-            self._display.warning('hydrant: no events are published: %s' % one_line(error))
+            self._warn('hydrant: no events are published: %s' % one_line(error))
 
     def v2_playbook_on_start(self, playbook):
         self._finish_play()
@@ -1196,10 +1201,11 @@ class CallbackModule(CallbackBase):
         topic = '/'.join([self._settings['base_topic'], root, event['playbook_id'], *map(escape_level, levels)])
         self._delivery.put(_line(event_key, topic, payload))
 
-    def _tell_loss(self):
+    def _gap(self):
+        """An event that tells of those that did not fit into the spool, or None."""
         spool = self._delivery.spool
         if not spool.lost:
-            return
+            return None
         now = time.time()
         gap = {
             'source': 'ansible',
@@ -1209,8 +1215,7 @@ class CallbackModule(CallbackBase):
             'detail': '%s lost on %s: %s' % (_events(spool.lost), self._hostname, spool.fault),
             'session': self._session,
         }
-        line = _line(event_id(now * 1000, self._session, 'gap'), '%s/$gap' % self._settings['base_topic'], to_json(gap))
-        self._delivery.put(line, is_urgent=True)
+        return _line(event_id(now * 1000, self._session, 'gap'), '%s/$gap' % self._settings['base_topic'], to_json(gap))
 
     def _end(self):
         if os.getpid() != self._pid:
@@ -1218,12 +1223,15 @@ class CallbackModule(CallbackBase):
         try:
             self._fail_play()
             self._finish_play(interrupted=True)
-            self._tell_loss()
             said = self._delivery.close(self._settings['wait_seconds'])
             if said:
-                self._display.warning(said)
+                self._warn(said)
         except Exception as error:
-            self._display.warning('hydrant: %s' % one_line(error))
+            self._warn('hydrant: %s' % one_line(error))
+
+    def _warn(self, text):
+        # One line: `warning` of the display breaks it, paths included.
+        self._display.display('[WARNING]: %s' % text, color=constants.COLOR_WARN, stderr=True)
 
 
 def _line(key, topic, payload):

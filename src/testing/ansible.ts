@@ -80,7 +80,6 @@ export async function createController(inventory: string): Promise<Controller> {
     HYDRANT_SPOOL: spool,
     ANSIBLE_CONFIG: join(folder.path, 'ansible.cfg'),
     ANSIBLE_NOCOLOR: '1',
-    COLUMNS: '4000',
     LC_ALL: 'C.UTF-8',
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     PYTHONDONTWRITEBYTECODE: '1',
