@@ -1,14 +1,13 @@
 import type { AttachmentStream, MessageText } from 'mailparser';
+import { MAX_HEADER_BYTES } from './mailbox.ts';
 
-/** To take the marks out of HTML costs the square of its depth; Launchpad writes plain text. */
-const MAX_HTML_CHARACTERS = 1 << 17;
-/** One MIME part that is not text is read past; parts of parts beyond the library's 1 000 make the mail unreadable. */
-const OPTIONS = { skipTextToHtml: true, skipImageLinks: true, skipTextLinks: true, maxHtmlLengthToParse: MAX_HTML_CHARACTERS };
+/** HTML is not turned into text: to take its marks away costs the square of its depth. */
+const OPTIONS = { skipTextToHtml: true, skipHtmlToText: true, skipImageLinks: true, skipTextLinks: true, maxHeadSize: MAX_HEADER_BYTES };
 const MAX_MS = 60_000;
 
 /**
- * The text of a mail, decoded; of HTML where there is nothing else, without its marks.
- * @throws what a mail that is not MIME throws
+ * The text of a mail, decoded, without its attachments; HTML as it is where there is nothing else, which Launchpad does not send.
+ * @throws when it is nested deeper than a mail is, or its parts have more headers
  */
 export async function readMailText(source: Uint8Array): Promise<string> {
   const { MailParser } = await import('mailparser');
@@ -17,7 +16,7 @@ export async function readMailText(source: Uint8Array): Promise<string> {
   const late = setTimeout(() => reject(new Error(`it was not parsed within ${MAX_MS} ms`)), MAX_MS);
   let text = '';
   parser.on('data', (part: AttachmentStream | MessageText) => {
-    if (part.type === 'text') text = part.text ?? '';
+    if (part.type === 'text') text = part.text || (typeof part.html === 'string' ? part.html : '');
     else part.content.on('data', () => {}).once('end', () => part.release());
   });
   parser.once('end', () => resolve(text));
