@@ -1,6 +1,7 @@
 import { HydrantError } from '../../core/errors.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Imported } from '../import/mosquitto.ts';
+import { publisherCommands } from '../import/publisher-command.ts';
 import { write } from '../io.ts';
 import { dataOption } from '../options.ts';
 
@@ -36,12 +37,12 @@ const mosquitto = defineCommand<{ data?: string; write?: boolean }>({
   },
 });
 
-/** Takes over the configuration of other brokers. */
+/** Takes over the configuration of other brokers, and of programs that published to them. */
 export const importCommand: CommandDefinition = {
   name: 'import',
-  summary: 'take over the configuration of another broker',
+  summary: 'take over the configuration of another broker, or of a program that published to it',
   examples: [],
-  commands: [mosquitto],
+  commands: [mosquitto, ...publisherCommands()],
 };
 
 async function toYaml({ config, accounts, notes }: Imported, file: string): Promise<string> {
