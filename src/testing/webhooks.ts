@@ -30,8 +30,8 @@ interface Answered {
 export const JSON_HEADERS = { 'content-type': 'application/json' };
 
 /** Runs the source on a free port of loopback. */
-export async function startWebhook(options: object, check?: EventCheck): Promise<WebhookHarness> {
-  const source = await startSource(webhook, { listen: '127.0.0.1:0', ...options }, check);
+export async function startWebhook(options: object, check?: EventCheck, more?: { strict?: boolean }): Promise<WebhookHarness> {
+  const source = await startSource(webhook, { listen: '127.0.0.1:0', ...options }, check, more);
   const listening = () => source.logged.findLast(({ message }) => message === 'taking webhooks')?.fields.url as string | undefined;
   const url = async (): Promise<string> => {
     await until(

@@ -38,7 +38,7 @@ export function errorAnswer(error: unknown): Answer {
   return { status, headers, body: { error: { code: known.code, message, ...(status < 500 && { fix: known.fix }) } } };
 }
 
-/** Writes it, and closes the connection where the rest of a body is in the way of the next request. */
+/** Writes it. What is left of a body is read and dropped: a connection that is closed over it would take the answer with it. */
 export function sendAnswer(request: IncomingMessage, response: ServerResponse, { status, headers, body }: Answer): void {
   if (response.destroyed) return;
   const text = `${JSON.stringify(body)}\n`;
@@ -47,7 +47,6 @@ export function sendAnswer(request: IncomingMessage, response: ServerResponse, {
     'content-length': Buffer.byteLength(text),
     'x-content-type-options': 'nosniff',
     ...headers,
-    ...(!request.complete && { connection: 'close' }),
   });
   response.end(request.method === 'HEAD' ? undefined : text);
   request.resume();

@@ -1,5 +1,5 @@
 import { crashPoint } from '../../core/crash-point.ts';
-import { errorText } from '../../core/errors.ts';
+import { errorText, HydrantError } from '../../core/errors.ts';
 import { eventId } from '../event-id.ts';
 import type { SourceContext } from '../source.ts';
 import type { Answer } from './answer.ts';
@@ -45,7 +45,22 @@ export class Intake {
     return answer;
   }
 
-  async #store(topic: string, { payload, contentType, data, schema, timeMs }: Delivery, id: string | undefined): Promise<Answer> {
+  async #store(topic: string, delivery: Delivery, id: string | undefined): Promise<Answer> {
+    try {
+      return await this.#publish(topic, delivery, id);
+    } catch (error) {
+      const code = error instanceof HydrantError ? error.code : 'HYD_INTERNAL';
+      // What is larger than the bus takes is counted where that is found out.
+      if (code !== 'HYD_TOO_LARGE')
+        this.#context.refused(code === 'HYD_OUTBOX_FULL' ? 'the outbox is full' : `it cannot be stored (${code})`, {
+          topic,
+          error: errorText(error),
+        });
+      throw error;
+    }
+  }
+
+  async #publish(topic: string, { payload, contentType, data, schema, timeMs }: Delivery, id: string | undefined): Promise<Answer> {
     const published = await this.#context.publish({
       topic,
       payload,

@@ -8,9 +8,9 @@ import { RequestBodies } from './request-body.ts';
 export interface ReceiverParts {
   /** By path. */
   hooks: ReadonlyMap<string, Hook>;
-  /** What is proven and read. @throws what `errorAnswer` knows */
+  /** What is proven and read. @throws what keeps it from being stored */
   take(hook: Hook, topic: string, delivery: Delivery): Promise<Answer>;
-  /** A request was not taken, and why. */
+  /** A request is not what the hook takes, and why. */
   onRefused(error: unknown, request: IncomingMessage, hook: Hook | undefined): void;
   now(): number;
 }
@@ -27,20 +27,29 @@ export class Receiver {
   async answer(request: IncomingMessage): Promise<Answer> {
     const url = request.url ?? '/';
     const at = url.indexOf('?');
-    const path = at < 0 ? url : url.slice(0, at);
-    const hook = this.#parts.hooks.get(path);
+    const hook = this.#parts.hooks.get(at < 0 ? url : url.slice(0, at));
     try {
       if (!hook) throw new HydrantError('HYD_NOT_FOUND', 'there is no hook on this path', { fix: 'Post to the path of a hook.' });
       if (request.method === 'GET' || request.method === 'HEAD') return describe(hook);
       if (request.method !== 'POST') return notAllowed();
-      return await this.#receive(hook, request, at < 0 ? '' : url.slice(at));
+      using held = new DisposableStack();
+      const delivery = await this.#receive(hook, request, at < 0 ? '' : url.slice(at), held);
+      return await this.#take(hook, delivery);
     } catch (error) {
       this.#parts.onRefused(error, request, hook);
       return errorAnswer(error);
     }
   }
 
-  async #receive(hook: Hook, request: IncomingMessage, search: string): Promise<Answer> {
+  async #take(hook: Hook, delivery: Delivery): Promise<Answer> {
+    try {
+      return await this.#parts.take(hook, topicFor(hook, delivery), delivery);
+    } catch (error) {
+      return errorAnswer(error);
+    }
+  }
+
+  async #receive(hook: Hook, request: IncomingMessage, search: string, held: DisposableStack): Promise<Delivery> {
     const { preset, secrets, maxBodyBytes } = hook;
     const { headers } = request;
     const contentType = (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
@@ -53,11 +62,10 @@ export class Receiver {
       throw new HydrantError('HYD_UNSUPPORTED', 'a body is compressed', { fix: 'Send it as it is.' });
     if (!preset.takes(contentType))
       throw new HydrantError('HYD_UNSUPPORTED', 'a body is of another content type', { fix: 'Send application/json.' });
-    using body = await this.#bodies.read(request, maxBodyBytes);
-    const verdict = proof?.(body.bytes);
+    const { bytes: body } = held.use(await this.#bodies.read(request, maxBodyBytes));
+    const verdict = proof?.(body);
     if (verdict !== undefined) throw unproven(verdict);
-    const delivery = preset.read({ ...head, body: body.bytes }, hook);
-    return await this.#parts.take(hook, topicFor(hook, delivery), delivery);
+    return preset.read({ ...head, body }, hook);
   }
 }
 

@@ -54,7 +54,7 @@ export class WebhookSource implements Source {
         throw new HydrantError('HYD_BUSY', 'this is a test: nothing is taken');
       },
       onRefused: (error, { method, url }) => {
-        if (error instanceof HydrantError && error.code !== 'HYD_BUSY')
+        if (error instanceof HydrantError)
           push({ ok: false, what: `${method} ${url?.split('?', 1)[0]}`, why: errorText(error), fix: error.fix });
       },
     });
@@ -86,12 +86,7 @@ export class WebhookSource implements Source {
 
   #note(error: unknown, request: IncomingMessage, hook: Hook | undefined): void {
     const about = { from: request.socket.remoteAddress, path: hook?.path, preset: hook?.preset.name };
-    if (!(error instanceof HydrantError)) this.#context.log('error', 'a webhook could not be taken', { ...about, error: errorText(error) });
-    const code = error instanceof HydrantError ? error.code : 'HYD_INTERNAL';
-    const isFull = code === 'HYD_OUTBOX_FULL';
-    this.#context.refused(isFull ? 'the outbox is full' : REASONS.has(code) ? `it cannot be stored (${code})` : errorText(error), about);
+    if (error instanceof HydrantError) return this.#context.refused(error.message, about);
+    this.#context.refused('a request could not be read', { ...about, error: errorText(error) });
   }
 }
-
-/** Errors whose text names paths and topics: they are counted by their code. */
-const REASONS = new Set(['HYD_OUTBOX', 'HYD_CLOSED', 'HYD_TOPIC', 'HYD_SCHEMA', 'HYD_INTERNAL']);

@@ -8,8 +8,10 @@ import { createTestAuthority } from '../../testing/certificates.ts';
 import { run } from '../../testing/child.ts';
 import { testSource } from '../../testing/source-harness.ts';
 import { githubHeaders, JSON_HEADERS, RawHttp, refuseToStore, startWebhook, type WebhookHarness } from '../../testing/webhooks.ts';
+import { createEventCheck } from '../catalogue/event-check.ts';
 import { testSource as stepsOf } from '../run/test-source.ts';
 import type { TestStep } from '../source.ts';
+import { SCHEMAS } from './schemas.ts';
 import { webhook } from './webhook.ts';
 
 const GITHUB = { preset: 'github', secret: 's' };
@@ -68,6 +70,20 @@ test('a repeat that comes while the first is being stored has its outcome: both 
   assert.equal((await send(hook, 'd-2')).status, 202);
   await hook.source.seen(2);
   assert.equal(hook.source.events.length, 2);
+});
+
+test('with strict, what does not match its schema is refused: 422; without, it is published and counted', async () => {
+  const check = createEventCheck(SCHEMAS);
+  await using hook = await startWebhook(GITHUB, check);
+  const body = '{"repository":{"full_name":"a/b"},"ref":7}';
+  assert.equal((await send(hook, 'd-1', body)).status, 202);
+  assert.equal(hook.source.source.status().mismatched, 1);
+  await hook.source.stop();
+  await using strict = await startWebhook(GITHUB, check, { strict: true });
+  const { status, json } = await send(strict, 'd-1', body);
+  assert.deepEqual([status, json.error?.code], [422, 'HYD_SCHEMA']);
+  assert.equal((await send(strict, 'd-1', JSON.stringify(SCHEMAS[0]?.examples[0]))).status, 202, 'its id is not used up');
+  assert.deepEqual(strict.refused(), { 'it cannot be stored (HYD_SCHEMA)': 1 });
 });
 
 test('an answer says that the event is on disk: what was answered is there after an end without notice', async () => {
