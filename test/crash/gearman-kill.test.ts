@@ -13,7 +13,7 @@ import { STATUS, subunitPacket } from '../../src/testing/subunit-stream.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 /** What breaks, in turn. */
-const ROUNDS = ['source', 'cut', 'source', 'gearmand', 'cut', 'source'] as const;
+const ROUNDS = ['source', 'cut', 'commit', 'gearmand', 'cut', 'source'] as const;
 const JOBS = 60;
 const TESTS = 20;
 const FUNCTION = 'push-subunit';
@@ -32,7 +32,7 @@ test('however often Hydrant and gearmand are killed and the connection is cut, e
   await using proxy = await startBreakingProxy(port);
   const servers = ['--gearman', `127.0.0.1:${proxy.port}`, '--gearman', other.address];
   const args = ['source', 'subunit', ...servers, '--host', 'w', '--url', bus.mqttUrl, '--data', join(own.path, 'data')];
-  const start = (): Child => new Child(HYDRANT_BIN, args);
+  const start = (crash?: string): Child => new Child(HYDRANT_BIN, args, { env: { HYDRANT_CRASH: crash } });
   const submit = (builds: number[], to: number): Promise<void> =>
     submitInBackground(
       to,
@@ -59,6 +59,11 @@ test('however often Hydrant and gearmand are killed and the connection is cut, e
       );
       if (what === 'source') {
         await source.kill('SIGKILL');
+        source = start();
+      } else if (what === 'commit') {
+        await source.kill('SIGKILL');
+        source = start(`outbox.before-commit:${random.between(1, 6)}`);
+        assert.deepEqual(await source.exited, { code: null, signal: 'SIGKILL' }, source.text());
         source = start();
       } else if (what === 'gearmand') {
         await gearmand.kill('SIGKILL');

@@ -25,7 +25,7 @@ const fields = z.record(z.string(), z.unknown());
 const tags = z.array(z.unknown());
 const JOB = z.object({
   source_url: z.string().min(1),
-  retry: z.unknown(),
+  retry: z.unknown().optional(),
   event: z.object({ fields: fields.optional(), '@fields': fields.optional(), tags: tags.nullish(), '@tags': tags.nullish() }),
 });
 

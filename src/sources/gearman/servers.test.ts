@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { HydrantError } from '../../core/errors.ts';
 import { createRandom } from '../../testing/random.ts';
 import { startSource } from '../../testing/source-harness.ts';
+import type { SourceContext } from '../source.ts';
 import { subunit } from '../subunit/subunit.ts';
+import { type BuildWork, workForBuilds } from './build-worker.ts';
+import { connectGearman } from './connection.ts';
+import { type GearmanOptions, readAddress } from './options.ts';
 import { COMMAND, type GearmanPacket, PacketReader } from './packet.ts';
 
 /** A server that answers a worker's packets as a test says. */
@@ -54,7 +59,7 @@ test('whatever a server sends that is not its protocol ends the connection, is c
     Buffer.from('\0REQ\0\0\0\x0a\0\0\0\0', 'latin1'),
     response(COMMAND.JOB_CREATED, 'H:1'),
     response(COMMAND.JOB_ASSIGN_UNIQ, 'only a handle'),
-    Buffer.concat(Array(200).fill(response(COMMAND.NO_JOB))),
+    Buffer.concat(Array(200).fill(response(COMMAND.NOOP))),
   ];
   await Promise.all(
     faults.map(async (fault, i) => {
@@ -123,6 +128,50 @@ test('a worker says who it is and what it can do, and sleeps when there is nothi
     [COMMAND.GRAB_JOB_UNIQ, ''],
     [COMMAND.PRE_SLEEP, ''],
   ]);
+});
+
+test('a job is answered once what it made is stored, and left with its server when it could not be', async () => {
+  for (const isStored of [true, false]) {
+    const order: string[] = [];
+    const over = Promise.withResolvers<void>();
+    const asked: Socket[] = [];
+    await using server = await startScripted(({ command }, socket) => {
+      if (command === COMMAND.ECHO_REQ) socket.write(response(COMMAND.ECHO_RES));
+      else if (command === COMMAND.GRAB_JOB_UNIQ && asked.push(socket) === 1) {
+        socket.once('close', () => order.push('left')).once('close', over.resolve);
+        socket.write(response(COMMAND.JOB_ASSIGN_UNIQ, `H:1\0push-subunit\0u\0${JSON.stringify({ source_url: 'none:', event: {} })}`));
+      } else if (command === COMMAND.WORK_FAIL) {
+        order.push('answered');
+        over.resolve();
+      }
+    });
+    const storing = async (): Promise<void> => {
+      // A round trip to the same server: an answer that was sent before has arrived by then.
+      using connection = await connectGearman(readAddress(server.address), { silenceMs: 60_000, signal: new AbortController().signal });
+      await connection.echo();
+      order.push('stored');
+      if (!isStored) throw new HydrantError('HYD_OUTBOX', 'the disk is full');
+    };
+    const context = {
+      publish: async () => ({ id: '', stored: storing(), acked: Promise.resolve() }),
+      refused() {},
+      seen() {},
+      up() {},
+      log() {},
+      random: () => 0,
+    } as unknown as SourceContext;
+    const tell: BuildWork['tell'] = (_, __, events, key) => events.publish({ topic: 't', schema: 's', data: {}, key });
+    const options = subunit.options.parse({ gearman: [server.address] }) as GearmanOptions;
+    const abort = new AbortController();
+    const working = workForBuilds(options, { read: async () => {}, tell }, context, abort.signal);
+    if (isStored) {
+      await over.promise;
+      abort.abort();
+      await working;
+    } else await assert.rejects(working, { message: 'the disk is full' });
+    await over.promise;
+    assert.deepEqual(order.slice(0, 2), ['stored', isStored ? 'answered' : 'left']);
+  }
 });
 
 test('noise never does more to a reader than make it throw', () => {

@@ -150,6 +150,10 @@ test('a file that was emptied while it was read is a gap unless its copy is ther
   await harness.seen(4);
   assert.equal(gaps(harness).length, 1);
   assert.equal(read(harness).at(-1), 'x');
+  await writeFile(path, 'another one\nthat is longer\n');
+  await harness.seen(7);
+  assert.equal(gaps(harness).length, 2);
+  assert.deepEqual(read(harness).slice(-2), ['another one', 'that is longer']);
 });
 
 test('a file that is not there is an error that is tried again, and its first line is not missed', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { run } from '../../testing/child.ts';
 import { createRandom } from '../../testing/random.ts';
@@ -160,6 +161,33 @@ test('a stream that is cut off gives what was whole', () => {
     ['whole', 'inside'],
   );
   assert.equal(counts.damaged, 1);
+});
+
+test('a checksum that is right does not make a packet of fields that do not fill it', () => {
+  const content = subunitPacket({ testId: 'abc', tags: ['t'] }).subarray(0, -4);
+  const seal = (body: Buffer): Buffer => {
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32BE(crc32(body));
+    return Buffer.concat([body, checksum]);
+  };
+  const good = subunitPacket({ testId: 'good' });
+  assert.equal(parse([seal(content), good]).packets.length, 2);
+  for (const [at, length] of [
+    [4, 2],
+    [4, 60],
+    [4, 0xff],
+    [8, 0],
+    [8, 9],
+  ] as const) {
+    const wrong = Buffer.from(content);
+    wrong[at] = length;
+    const { packets } = parse([seal(wrong), good]);
+    assert.deepEqual(
+      packets.map(({ testId }) => testId),
+      ['good'],
+      `${length} at ${at}`,
+    );
+  }
 });
 
 test('noise is no packet, and every byte of it is accounted for', () => {
