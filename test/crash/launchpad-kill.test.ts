@@ -72,15 +72,16 @@ test('mails are flagged once the bus has their events, and none is missed, howev
     for (let round = 0; round < ROUNDS; round++) {
       await using child = run();
       const wanted = (await flagged(dovecot)).length + 1;
+      const delivered = deliver(MAILS);
       await until(
         async () => (await flagged(dovecot)).length >= wanted,
         () => `a mail to be flagged\n${child.text()}`,
         60_000,
       );
-      await deliver(MAILS);
       if (round === 1) await dovecot.kill();
       if (round === 2) await server.kill();
       await child.kill('SIGKILL');
+      await delivered;
       if (round === 1) await dovecot.restart();
       if (round === 2) {
         await server[Symbol.asyncDispose]();
@@ -93,6 +94,7 @@ test('mails are flagged once the bus has their events, and none is missed, howev
       );
     }
     await using child = run();
+    await child.line((line) => line.includes('"event":"ready"') || undefined, 60_000, 'the line that says it runs');
     await until(
       async () => (await flagged(dovecot)).length === numberOf.size,
       () => `all to be flagged\n${child.text()}`,
