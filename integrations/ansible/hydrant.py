@@ -228,8 +228,8 @@ def _plain(value, depth=0):
         return value if value - value == 0 else str(value)
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode(errors='replace')
-    if getattr(value, '__ENCRYPTED__', False):
-        return {'__ansible_vault': _text(getattr(value, '_ciphertext', ''))}
+    if hasattr(value, '_ciphertext'):  # its text would be the secret
+        return {'__ansible_vault': _text(value._ciphertext)}
     if depth >= MAX_DEPTH:
         return '…'
     if isinstance(value, dict):
@@ -651,6 +651,9 @@ def _http_reason(body):
         return ''
 
 
+CONNACK, PUBACK = 2, 4
+
+
 class MqttTransport:
     """A publisher of MQTT 3.1.1 with QoS 1. Yields each event once the broker has acknowledged it."""
 
@@ -690,8 +693,7 @@ class MqttTransport:
                 self._send(0x3A if event.id in self.sent_before else 0x32, head, event.payload)
                 self.sent_before.add(event.id)
             while waiting:
-                kind, body = self._receive()
-                event = waiting.pop(int.from_bytes(body[:2], 'big'), None) if kind >> 4 == 4 else None
+                event = waiting.pop(int.from_bytes(self._receive(PUBACK), 'big'), None)
                 if event:
                     self.is_used = True
                     self.sent_before.discard(event.id)
@@ -737,10 +739,10 @@ class MqttTransport:
         head = b'\x00\x04MQTT\x04' + struct.pack('>BH', flags, self.KEEP_ALIVE_S)
         self._send(0x10, head, b''.join(struct.pack('>H', len(field.encode())) + field.encode() for field in fields))
         try:
-            kind, body = self._receive()
+            body = self._receive(CONNACK)
         except EOFError:
             raise OSError('the broker has closed the connection before it let anybody in')
-        if kind != 0x20 or len(body) != 2 or body[1] >= len(self.REFUSALS):
+        if len(body) != 2 or body[1] >= len(self.REFUSALS):
             raise OSError('this is no MQTT broker')
         if body[1]:
             raise OSError(self.REFUSALS[body[1]])
@@ -754,8 +756,10 @@ class MqttTransport:
                 break
         self.sock.sendall(bytes([kind]) + length + b''.join(parts))
 
-    def _receive(self):
-        kind, size, shift = self._read(1)[0], 0, 0
+    def _receive(self, kind):
+        size, shift = 0, 0
+        if self._read(1)[0] >> 4 != kind:
+            raise OSError('this is no MQTT broker')
         while True:
             digit = self._read(1)[0]
             size |= (digit & 0x7F) << shift
@@ -766,7 +770,7 @@ class MqttTransport:
                 raise OSError('this is no MQTT broker')
         if size > 1 << 16:
             raise OSError('this is no MQTT broker')
-        return kind, self._read(size)
+        return self._read(size)
 
     def _read(self, count):
         data = self.file.read(count)

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { type AnsibleData, type Controller, createController, dataOf, localInventory, warningOf } from '../../src/testing/ansible.ts';
-import type { Output } from '../../src/testing/child.ts';
+import type { Child, Output } from '../../src/testing/child.ts';
 import { until } from '../../src/testing/deadline.ts';
 import { findEvents } from '../../src/testing/hydrant-server.ts';
 import { startOutboxServe } from '../../src/testing/outbox-serve.ts';
@@ -75,6 +75,7 @@ test('what a bus that refuses, hangs, and is away when the run is killed did not
 
   let left: string[];
   let next: Output;
+  let killed: Child | undefined;
   process.kill(server.pid, 'SIGSTOP');
   try {
     const hung = await controller.play(['short.yml'], { ...env, HYDRANT_WAIT_SECONDS: '0.5' });
@@ -82,22 +83,24 @@ test('what a bus that refuses, hangs, and is away when the run is killed did not
     assert.match(hung.stdout, /good +: ok=2 +changed=0 +unreachable=0 +failed=0/);
     assert.match(warningOf(hung) ?? '', /^hydrant: 10 events are not sent, .*: not taken within 0.5 s$/);
 
-    await using killed = controller.start(['slow.yml'], env);
+    const run = controller.start(['slow.yml'], env);
+    killed = run;
     await until(
       async () => (await spooled()).length === 2 * PLAY_EVENTS + 2,
-      () => `two events more in the spool\n${killed.text()}`,
+      () => `two events more in the spool\n${run.text()}`,
       60_000,
     );
     const pid = join(controller.path, 'slow.pid');
     await until(async () => (await readFile(pid, 'utf8').catch(() => '')).endsWith('\n'), 'the slow task', 60_000);
-    killed.signal('SIGKILL');
-    await until(() => !isAlive(killed.pid), 'the end of the killed run');
+    run.signal('SIGKILL');
+    await until(() => !isAlive(run.pid), 'the end of the killed run');
     left = await spooled();
     // The killed run's worker lives on; it holds no lock.
     process.kill(server.pid, 'SIGCONT');
     next = await controller.play(['short.yml'], { ...env, ...PATIENT });
   } finally {
     process.kill(server.pid, 'SIGCONT');
+    killed?.signal('SIGKILL');
     const worker = Number(await readFile(join(controller.path, 'slow.pid'), 'utf8').catch(() => '0'));
     if (worker > 0) process.kill(worker, 'SIGKILL');
   }
