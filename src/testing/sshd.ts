@@ -120,6 +120,8 @@ function configuration(options: SshdOptions, port: number, at: (name: string) =>
     'StrictModes no',
     'UsePAM no',
     'MaxStartups 1000',
+    // Bash reads the .bashrc of its home for a command by SSH, and that of the user may do anything.
+    `SetEnv HOME=${at('home')}`,
     ...(options.config ?? []),
     '',
   ];
