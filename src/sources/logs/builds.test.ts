@@ -59,6 +59,7 @@ test('a log goes to the output line by line with the fields and tags of its buil
   await using harness = await startSource(logs, options, createEventCheck(logs.schemas));
   assert.deepEqual(await submitJob(gearmand.port, FUNCTION, job(`${web.url}/log`)), { outcome: 'complete' });
   assert.deepEqual(collector.messages(), ['first', '', 'third "quoted" é', 'last']);
+  assert.ok(!collector.lines.join().includes('of the fields'));
   assert.deepEqual(JSON.parse(collector.lines[0]!), {
     build_uuid: 'u1',
     build_name: 'unit',
