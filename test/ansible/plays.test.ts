@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { createEventCheck } from '../../src/sources/catalogue/event-check.ts';
+import { findSchema } from '../../src/sources/catalogue/find-schema.ts';
+import { SCHEMAS } from '../../src/sources/catalogue/schemas.ts';
 import { type AnsibleData, type Controller, createController, dataOf, localInventory, warningOf } from '../../src/testing/ansible.ts';
 import type { Output } from '../../src/testing/child.ts';
 import { findEvents } from '../../src/testing/hydrant-server.ts';
@@ -95,6 +98,17 @@ test('each event comes once, in the order it happened, as JSON under an id of it
   assert.ok(seen.every(({ event }) => event.contentType === 'application/json'));
   const stamps = seen.map(({ data }) => data.timestamp);
   assert.deepEqual(stamps, stamps.toSorted());
+});
+
+test('each event is of a type of the catalogue, and matches its schema', () => {
+  const check = createEventCheck(SCHEMAS);
+  const names = new Set<string | undefined>();
+  for (const { topic, data, event } of seen) {
+    const name = findSchema(topic)?.name;
+    names.add(name);
+    assert.equal(check(name!, data, event.payload), undefined);
+  }
+  assert.deepEqual([...names].toSorted(), ['ansible.finish', 'ansible.item', 'ansible.start', 'ansible.stats', 'ansible.task']);
 });
 
 test('a host with a hostile name stays one level', () => {
