@@ -1,4 +1,3 @@
-import { HydrantError } from '../../core/errors.ts';
 import { eventId } from '../event-id.ts';
 import type { SourceContext } from '../source.ts';
 
@@ -15,7 +14,7 @@ export interface JobEvent {
 /** Publishes what a job makes, and knows when all of it is on disk. The same job makes the same ids. */
 export class JobEvents {
   readonly #context: SourceContext;
-  readonly #identity: readonly (string | Uint8Array)[];
+  readonly #identity: string;
   #waiting = 0;
   #failure: unknown;
   #settle: (() => void) | undefined;
@@ -23,21 +22,16 @@ export class JobEvents {
   /** @param identity what the job is known by, whenever it is given */
   constructor(context: SourceContext, identity: readonly (string | Uint8Array)[]) {
     this.#context = context;
-    this.#identity = identity;
+    this.#identity = eventId(0, ...identity);
   }
 
-  /** @throws what keeps events from the outbox; one that can never be published is counted instead */
+  /** @throws what keeps events from the outbox */
   async publish({ topic, schema, data, time, key }: JobEvent): Promise<void> {
     const payload = JSON.stringify(data);
-    const id = eventId(time === undefined ? 0 : Date.parse(time), ...this.#identity, key, payload);
-    try {
-      const { stored } = await this.#context.publish({ topic, payload, schema, data, id, ...(time !== undefined && { time }) });
-      this.#waiting++;
-      stored.then(this.#done, this.#failed);
-    } catch (error) {
-      if (!isUnpublishable(error)) throw error;
-      this.#context.refused('an event cannot be published', { topic, why: error.message });
-    }
+    const id = eventId(time === undefined ? 0 : Date.parse(time), this.#identity, key, payload);
+    const { stored } = await this.#context.publish({ topic, payload, schema, data, id, ...(time !== undefined && { time }) });
+    this.#waiting++;
+    stored.then(this.#done, this.#failed);
   }
 
   /** Resolves once all is on disk. @throws what kept one from it */
@@ -55,10 +49,3 @@ export class JobEvents {
     this.#done();
   };
 }
-
-/** Whether an event was refused for what it is, so that the next may well go through. */
-export function isUnpublishable(error: unknown): error is HydrantError {
-  return error instanceof HydrantError && UNPUBLISHABLE.has(error.code);
-}
-
-const UNPUBLISHABLE = new Set(['HYD_TOPIC', 'HYD_TOO_LARGE', 'HYD_SCHEMA']);

@@ -1,6 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
 import { eventId } from '../event-id.ts';
-import { isUnpublishable } from '../gearman/job-events.ts';
 import type { SourceContext, SourceEvent } from '../source.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import { type Place, readHead } from './rotated.ts';
@@ -57,14 +56,8 @@ export class LineReading {
     const { origin, generation } = this.place;
     let { offset } = this.place;
     for (const line of lines) {
-      const event = this.#options.toEvent(line.bytes);
       const id = eventId(0, origin, String(generation), String(offset), line.bytes);
-      try {
-        await this.#context.publish({ ...event, id });
-      } catch (error) {
-        if (!isUnpublishable(error)) throw error;
-        this.#context.refused('an event cannot be published', { topic: event.topic, why: error.message });
-      }
+      await this.#context.publish({ ...this.#options.toEvent(line.bytes), id });
       offset += line.size;
     }
     if (this.#lines.cut > this.#toldCut)
