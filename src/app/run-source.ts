@@ -53,8 +53,7 @@ export function runSourceService(options: RunSourceOptions): Promise<number> {
         announce: async () => {},
         async close({ deadlineMs }) {
           stop.abort();
-          await run.catch(() => {});
-          const { remaining } = await source.close({ deadlineMs: source.client.connected ? deadlineMs : 0 });
+          const { remaining } = await source.close({ deadlineMs });
           if (remaining > 0) log('info', 'events stay in the outbox', { source: spec.name, remaining });
           await opened.disposeAsync();
         },

@@ -48,20 +48,18 @@ export async function startSources(
     throw error;
   }
   const stop = new AbortController();
-  const runs = opened.map((source) =>
+  for (const source of opened)
     source.run(stop.signal).then(
       () => stop.signal.aborted || log('info', 'the source has ended', { source: source.name }),
       (error: unknown) => {
         const fix = error instanceof HydrantError ? error.fix : undefined;
         log('error', 'the source cannot go on', { source: source.name, error: errorText(error), fix });
       },
-    ),
-  );
+    );
   return {
     samples: () => sourceSamples(opened),
     async close({ deadlineMs }) {
       stop.abort();
-      await Promise.all(runs);
       await Promise.all(opened.map((source) => source.close({ deadlineMs })));
     },
   };

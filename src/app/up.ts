@@ -41,10 +41,11 @@ export function runUp(options: UpOptions): Promise<number> {
         begin() {
           if (options.demo) demo = startDemo(server.bus, { seed: Date.now() % 2 ** 31, log });
         },
-        async close(closing) {
-          await sources?.close(closing);
+        async close({ deadlineMs }) {
+          const endMs = performance.now() + deadlineMs;
+          await sources?.close({ deadlineMs: deadlineMs / 2 });
           await demo?.close();
-          await server.close(closing);
+          await server.close({ deadlineMs: Math.max(0, endMs - performance.now()) });
         },
       };
     },

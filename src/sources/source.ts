@@ -28,7 +28,7 @@ export interface Source {
   /**
    * Connects, reads on from the cursor and publishes until it is aborted, or the upstream has ended for good (a file was read, a pipe was
    * closed); either resolves. What throws is told, counted, and run again after a random delay that grows up to a minute, and starts small again after
-   * `context.up()`; only HYD_USAGE and HYD_CONFIG end the source.
+   * a run that was `up()` for ten seconds; only HYD_USAGE and HYD_CONFIG end the source.
    */
   run(signal: AbortSignal): Promise<void>;
   /** Connects and says how far it comes: a step for each thing that can be wrong, then up to three events. Publishes nothing, moves nothing upstream. */
@@ -101,12 +101,12 @@ export interface SourceContext {
    * @throws HYD_OUTBOX_FULL, HYD_OUTBOX, HYD_CLOSED, of this event or one before; with `whenFull: 'reject'` also HYD_TOPIC, HYD_SCHEMA
    */
   publish(event: SourceEvent): Promise<Published>;
-  /** Resolves once all that was published so far is acknowledged by the bus. */
+  /** Resolves once all that was published so far is acknowledged by the bus. @throws HYD_CLOSED when the source is closed before */
   flushed(): Promise<void>;
   gap(gap: SourceGap): Promise<void>;
   /** Something was not taken, or not as it was sent: counted by reason, the first of its kind and then a number is logged. */
   refused(reason: string, fields?: Record<string, unknown>): void;
-  /** Connected and reading: backoff begins anew. */
+  /** Connected and reading. */
   up(): void;
   /** A sign of life of the upstream, and how old what was read is, milliseconds, if that can be told. */
   seen(lagMs?: number): void;

@@ -16,7 +16,7 @@ export class SourceHarness<Options> implements AsyncDisposable {
   readonly #kind: SourceKind<Options>;
   readonly #options: Options;
   readonly #check: EventCheck;
-  readonly #more: { strict?: boolean };
+  readonly #more: { strict?: boolean; random?: () => number };
   readonly #dispose: () => Promise<void>;
   #source: OpenSource | undefined;
   #abort = new AbortController();
@@ -29,7 +29,7 @@ export class SourceHarness<Options> implements AsyncDisposable {
     folder: string,
     dispose: () => Promise<void>,
     check: EventCheck,
-    more: { strict?: boolean },
+    more: { strict?: boolean; random?: () => number },
   ) {
     this.#more = more;
     this.#kind = kind;
@@ -89,7 +89,7 @@ export async function startSource<Options>(
   kind: SourceKind<Options>,
   options: unknown,
   check: EventCheck = () => undefined,
-  more: { strict?: boolean } = {},
+  more: { strict?: boolean; random?: () => number } = {},
 ): Promise<SourceHarness<Options>> {
   const folder = await createTempFolder();
   const harness = new SourceHarness(kind, kind.options.parse(options), folder.path, async () => folder[Symbol.asyncDispose](), check, more);

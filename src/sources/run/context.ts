@@ -71,7 +71,8 @@ export class Context implements SourceContext {
   async flushed(): Promise<void> {
     const { client, publishing } = this.#parts;
     await publishing.stored();
-    await client.flush();
+    const { remaining } = await client.flush();
+    if (remaining > 0) throw new HydrantError('HYD_CLOSED', `the source ${this.name} was closed before the bus had acknowledged all`);
   }
 
   async gap(gap: SourceGap): Promise<void> {
@@ -85,7 +86,7 @@ export class Context implements SourceContext {
   }
 
   up(): void {
-    this.#parts.counts.up = true;
+    this.#parts.counts.upSinceMs ??= this.now();
     this.seen();
   }
 

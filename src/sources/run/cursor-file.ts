@@ -5,6 +5,8 @@ import type { Cursor } from '../source.ts';
 
 /** Between two writes; what is not saved at a crash is read again and published under the same ids. */
 const INTERVAL_MS = 250;
+/** After one that failed, such as on a full disk. */
+const AGAIN_MS = 5000;
 
 /**
  * Opens the cursor of a source: a JSON file, replaced whole.
@@ -39,7 +41,7 @@ export class CursorFile implements Cursor {
     if (value === undefined) delete this.#values[name];
     else this.#values[name] = value;
     this.#isDirty = true;
-    this.#timer ??= setTimeout(() => void this.saved().catch(this.onFailure), INTERVAL_MS).unref();
+    this.#saveIn(INTERVAL_MS);
   }
 
   async saved(): Promise<void> {
@@ -53,6 +55,10 @@ export class CursorFile implements Cursor {
     await this.#saving;
   }
 
+  #saveIn(delayMs: number): void {
+    this.#timer ??= setTimeout(() => void this.saved().catch(this.onFailure), delayMs).unref();
+  }
+
   async #save(): Promise<void> {
     this.#isDirty = false;
     const text = `${JSON.stringify(this.#values, undefined, 2)}\n`;
@@ -61,6 +67,7 @@ export class CursorFile implements Cursor {
       await writeFileAtomic(this.#path, text);
     } catch (error) {
       this.#isDirty = true;
+      this.#saveIn(AGAIN_MS);
       throw error;
     }
   }

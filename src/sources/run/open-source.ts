@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
 import { openClient } from '../../client/open-client.ts';
 import type { ClientOptions } from '../../client/options.ts';
@@ -40,12 +41,15 @@ export interface OpenSource extends AsyncDisposable {
   status(): SourceStatus;
   /** Runs until aborted, or until the upstream has ended for good. @throws HYD_USAGE, HYD_CONFIG */
   run(signal: AbortSignal): Promise<void>;
-  /** Sends what it can until the deadline; the rest stays in the outbox. Twice is fine. */
+  /** Ends the run, then sends what it can until the deadline; the rest stays in the outbox. Twice is fine. */
   close(options: { deadlineMs: number }): Promise<{ remaining: number }>;
 }
 
 /** How long a full outbox holds back the upstream before the source breaks off and tries again from its cursor. */
 const PATIENCE_MS = 60_000;
+/** Of the deadline, for the run to end by itself; after that what it waits for is refused. */
+const RUN_SHARE = 0.6;
+const LAST_MS = 1000;
 
 /**
  * Opens a source with its own outbox and cursor.
@@ -83,13 +87,23 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   });
   const source = await kind.open(options, context);
   const opened = stack.move();
+  const closing = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  const runEnds = (withinMs: number): Promise<void> => Promise.race([running.catch(() => {}), sleep(withinMs, undefined, { ref: false })]);
   return {
     name,
     client,
     status: () => counts.read(now()),
-    run: (signal) => runSource(source, { context, counts, publishing }, signal),
+    run(signal) {
+      running = runSource(source, { context, counts, publishing }, AbortSignal.any([signal, closing.signal]));
+      return running;
+    },
     async close({ deadlineMs }) {
-      const { remaining } = await client.close({ deadlineMs });
+      const endMs = performance.now() + deadlineMs;
+      closing.abort();
+      await runEnds(deadlineMs * RUN_SHARE);
+      const { remaining } = await client.close({ deadlineMs: client.connected ? Math.max(0, endMs - performance.now()) : 0 });
+      await runEnds(LAST_MS);
       await opened.disposeAsync();
       return { remaining };
     },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
@@ -151,6 +151,64 @@ test('a mistake in the options ends it, and nothing else does', async () => {
   });
   await using harness = await startSource(kind, {});
   await assert.rejects(harness.running, { code: 'HYD_CONFIG' });
+});
+
+test('what has ended is not up, and what ended it is counted', async () => {
+  const broken = counter(async (context) => {
+    context.up();
+    throw new HydrantError('HYD_USAGE', 'it cannot be run');
+  });
+  await using harness = await startSource(broken, {});
+  await assert.rejects(harness.running);
+  const { up, errors, lastError } = harness.source.status();
+  assert.deepEqual({ up, errors, lastError }, { up: false, errors: 1, lastError: 'it cannot be run' });
+  await using other = await startSource(
+    counter(async (context) => context.up()),
+    {},
+  );
+  await other.running;
+  assert.equal(other.source.status().up, false);
+});
+
+test('an upstream that connects and breaks off at once is tried again less and less often', async () => {
+  const kind = counter(async (context, signal, runs) => {
+    context.up();
+    if (runs > 3) return ended(signal);
+    throw new HydrantError('HYD_SOURCE', 'hung up');
+  });
+  await using harness = await startSource(kind, {}, undefined, { random: () => 0.02 });
+  await until(() => harness.source.status().up && harness.source.status().errors === 3, 'the fourth run');
+  const delays = harness.logged.filter(({ message }) => message === 'the source broke off').map(({ fields }) => fields.againInMs);
+  assert.deepEqual(delays, [10, 20, 40]);
+});
+
+test('closing ends a run that waits for the bus', async () => {
+  const begun = Promise.withResolvers<void>();
+  const kind = counter(async (context) => {
+    await publishFrom(context, 0, 1);
+    begun.resolve();
+    await context.flushed();
+  });
+  await using harness = await startSource(kind, {});
+  harness.bus.hold();
+  await begun.promise;
+  const { remaining } = await harness.source.close({ deadlineMs: 100 });
+  await harness.running;
+  assert.equal(remaining, 1);
+  harness.bus.release();
+});
+
+test('a cursor that could not be saved is saved later, also when nothing more happens', async () => {
+  const kind = counter(async (context, signal) => {
+    await rm(context.folder, { recursive: true });
+    context.cursor.set('next', 7);
+    await ended(signal);
+  });
+  await using harness = await startSource(kind, {});
+  await until(() => harness.logged.some(({ message }) => message === 'the cursor could not be saved'), 'a failure');
+  await mkdir(join(harness.folder, 'source'), { recursive: true });
+  const cursor = join(harness.folder, 'source', 'cursor.json');
+  await until(async () => JSON.parse(await readFile(cursor, 'utf8').catch(() => '{}')).next === 7, 'the cursor to be saved');
 });
 
 test('a trial says each step, and what threw as the last', async () => {

@@ -7,6 +7,8 @@ import type { Publishing } from './publishing.ts';
 import type { SourceCounts } from './source-status.ts';
 
 const BACKOFF = { minMs: 500, maxMs: 60_000 };
+/** A run that was connected for so long was a good one: what breaks it is not what broke the one before. */
+const STEADY_MS = 10_000;
 
 /**
  * Runs a source until it is aborted or has ended for good, again and again after errors.
@@ -19,23 +21,23 @@ export async function runSource(
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
-    counts.up = false;
     publishing.forgetFailure();
     try {
       await source.run(signal);
       return;
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof HydrantError && (error.code === 'HYD_USAGE' || error.code === 'HYD_CONFIG')) throw error;
-      if (counts.up) failures = 0;
-      const delayMs = backoffMs(BACKOFF, failures++, context.random);
-      counts.up = false;
+      if (counts.upForMs(context.now()) >= STEADY_MS) failures = 0;
+      counts.upSinceMs = undefined;
       counts.errors++;
       counts.lastError = errorText(error);
+      if (error instanceof HydrantError && (error.code === 'HYD_USAGE' || error.code === 'HYD_CONFIG')) throw error;
+      const delayMs = backoffMs(BACKOFF, failures++, context.random);
       const fix = error instanceof HydrantError ? error.fix : undefined;
       context.log('warn', 'the source broke off', { error: errorText(error), fix, againInMs: Math.round(delayMs) });
       await sleep(delayMs, undefined, { signal }).catch(() => {});
     } finally {
+      counts.upSinceMs = undefined;
       await context.cursor
         .saved()
         .catch((error: unknown) => context.log('warn', 'the cursor could not be saved', { error: errorText(error) }));

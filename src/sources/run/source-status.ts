@@ -22,7 +22,8 @@ export interface SourceStatus {
 
 /** Counts what passes a source. */
 export class SourceCounts {
-  up = false;
+  /** Undefined while the upstream is not connected. */
+  upSinceMs: number | undefined;
   published = 0;
   mismatched = 0;
   gaps = 0;
@@ -33,12 +34,16 @@ export class SourceCounts {
   lagMs: number | undefined;
   readonly refused = new Map<string, number>();
 
+  upForMs(nowMs: number): number {
+    return this.upSinceMs === undefined ? 0 : nowMs - this.upSinceMs;
+  }
+
   read(nowMs: number): SourceStatus {
-    const { up, published, mismatched, gaps, errors, lastError, lagMs } = this;
+    const { upSinceMs, published, mismatched, gaps, errors, lastError, lagMs } = this;
     const since = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.max(0, nowMs - ms));
     const refused = Object.fromEntries(this.refused);
     return {
-      up,
+      up: upSinceMs !== undefined,
       published,
       mismatched,
       refused,
