@@ -50,8 +50,8 @@ export interface Client extends AsyncDisposable {
   /** What the service reports of errors of this device. @throws by the iterator: HYD_UNSUPPORTED when the profile has none */
   errors(): AsyncGenerator<StoredEvent>;
   /**
-   * Resolves when everything published is acknowledged and its removal is on disk, or with what is left after `deadlineMs`; never rejects because
-   * of the time. Quarantined events are not waited for.
+   * Resolves when everything published is acknowledged and its removal is on disk, or with what is left after `deadlineMs` or when the client
+   * is closed; never rejects because of the time. Quarantined events are not waited for.
    * @param options.deadlineMs milliseconds, default: as long as it takes
    * @throws HYD_USAGE for a wrong option, HYD_OUTBOX when the removal cannot be written
    */

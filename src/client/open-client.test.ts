@@ -34,6 +34,14 @@ test('a client opens in a program that is given on the command line', async () =
   assert.equal(printed, '{ remaining: 1 }\n');
 });
 
+test('who waits for all to be acknowledged is told what is left when the client closes', async () => {
+  const printed = await run(`await client.publish({ topic: 'a', payload: 'x' }).stored;
+    const flushed = client.flush();
+    await client.close({ deadlineMs: 0 });
+    console.log(await flushed);`);
+  assert.equal(printed, '{ remaining: 1 }\n');
+});
+
 test('a client that speaks MQTT over TCP loads no TLS', async () => {
   const printed = await run(`const failed = new Promise((resolve) => client.on('link', ({ kind }) => kind === 'failed' && resolve()));
     client.publish({ topic: 'a', payload: 'x' });

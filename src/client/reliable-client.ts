@@ -70,6 +70,8 @@ export class ReliableClient implements Client {
   #isUp: boolean;
   #connects = 0;
   #closed: Promise<{ remaining: number }> | undefined;
+  /** Nothing more becomes of what is left. */
+  #hasEnded = false;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
@@ -187,7 +189,7 @@ export class ReliableClient implements Client {
       if (remaining === 0) {
         const isSettled = await inTime(outbox.settled(), leftMs);
         if (!isSettled || this.#remaining() === 0) return { remaining: this.#remaining() };
-      } else if (leftMs <= 0) return { remaining };
+      } else if (leftMs <= 0 || this.#hasEnded) return { remaining };
       await SYSTEM_TIMING.sleep(Math.max(1, Math.min(LOOK_MS, leftMs)), neverAborts);
     }
   }
@@ -220,6 +222,7 @@ export class ReliableClient implements Client {
     await this.#rest(Math.max(endMs, performance.now() + MIN_REST_MS));
     await leave();
     await outbox.close({ deadlineMs: Math.max(endMs - performance.now(), MIN_DISK_MS) });
+    this.#hasEnded = true;
     this.#publications.close(
       new HydrantError('HYD_CLOSED', 'the client was closed; what is stored is sent by the next one on this outbox'),
     );
