@@ -47,6 +47,20 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Resolves when the task of slow.yml is under way. */
+async function slowTask(): Promise<void> {
+  const file = join(controller.path, 'slow.pid');
+  await until(async () => (await readFile(file, 'utf8').catch(() => '')).endsWith('\n'), 'the slow task', 60_000);
+}
+
+/** It outlives the run. */
+async function endSlowTask(): Promise<void> {
+  const file = join(controller.path, 'slow.pid');
+  const pid = Number(await readFile(file, 'utf8').catch(() => '0'));
+  await rm(file, { force: true });
+  if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGKILL');
+}
+
 async function listen(bus: Server): Promise<void> {
   bus.listen(0, '127.0.0.1');
   await once(bus, 'listening');
@@ -90,8 +104,7 @@ test('what a bus that refuses, hangs, and is away when the run is killed did not
       () => `two events more in the spool\n${run.text()}`,
       60_000,
     );
-    const pid = join(controller.path, 'slow.pid');
-    await until(async () => (await readFile(pid, 'utf8').catch(() => '')).endsWith('\n'), 'the slow task', 60_000);
+    await slowTask();
     run.signal('SIGKILL');
     await until(() => !isAlive(run.pid), 'the end of the killed run');
     left = await spooled();
@@ -101,8 +114,7 @@ test('what a bus that refuses, hangs, and is away when the run is killed did not
   } finally {
     process.kill(server.pid, 'SIGCONT');
     killed?.signal('SIGKILL');
-    const worker = Number(await readFile(join(controller.path, 'slow.pid'), 'utf8').catch(() => '0'));
-    if (worker > 0) process.kill(worker, 'SIGKILL');
+    await endSlowTask();
   }
   assert.equal(next.code, 0, next.stderr);
   assert.equal(warningOf(next), undefined);
@@ -120,6 +132,24 @@ test('what a bus that refuses, hangs, and is away when the run is killed did not
     'what was left comes first',
   );
   assert.deepEqual(await spooled(), []);
+});
+
+test('a run that is broken off finishes its play as failed, and says that it was broken off', async () => {
+  const run = controller.start(['slow.yml'], { HYDRANT_URL: server.httpUrl, HYDRANT_BASE_TOPIC: 'broken', ...PATIENT });
+  try {
+    await slowTask();
+    run.signal('SIGINT');
+    await until(() => !isAlive(run.pid), 'the end of the run', 60_000);
+  } finally {
+    run.signal('SIGKILL');
+    await endSlowTask();
+  }
+  const events = await findEvents(server.data, 'broken/#');
+  assert.deepEqual(
+    events.map(({ topic }) => topic.split('/').slice(3).join('/')),
+    ['action/start', 'task/good/OK', 'action/finish/FAILED'],
+  );
+  assert.match(Buffer.from(events.at(-1)!.payload).toString(), /"interrupted": ?true/);
 });
 
 test('what does not fit into the spool is counted, told at the end, and told on the bus by an event', async () => {

@@ -77,6 +77,18 @@ class SpoolTest(unittest.TestCase):
         self.assertEqual(self.keys(spool), ['2', '3'])
         self.assertEqual(spool.left(), (2, 0))
 
+    def test_what_is_done_is_not_sent_again_by_the_next_run(self):
+        spool = self.spool()
+        for number in range(3):
+            spool.append(line(number))
+        for event in spool.take(2):
+            spool.done(event.segment, event.end)
+        (name,) = self.files()
+        os.rename(os.path.join(self.folder, name), os.path.join(self.folder, '1-other-1.spool'))
+        next_one = self.spool()
+        next_one.adopt()
+        self.assertEqual(self.keys(next_one), ['2'])
+
     def test_a_left_file_that_is_empty_or_sent_is_removed(self):
         self.leave(b'', '1-other-1.spool')
         self.leave(hydrant.HEADER % hydrant.HEADER_BYTES, '1-other-2.spool')
