@@ -140,7 +140,10 @@ function partFault(issue: z.core.$ZodIssue, { path, value, origin, originOf }: C
   const list = names.findIndex((name) => typeof name === 'number');
   if (list !== -1) names.length = list;
   const part = names.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown>)[name], value);
-  const message = `${[path, ...names].join('.')} is ${shown(part)}: ${issue.message}`;
+  const why = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  // A map may hold secrets.
+  const what = isPlain(part) ? '' : ` is ${shown(part)}`;
+  const message = `${[path, ...names].join('.')}${what}: ${why}`;
   return { origin: originOf?.(names) ?? origin, message };
 }
 

@@ -18,6 +18,9 @@ const regex = () => listed('regular expressions', regexFault);
  * The whole configuration: one YAML file, `HYDRANT_*` variables and flags all end up in this shape.
  * Every key is read by code; sizes become bytes and durations milliseconds.
  */
+/** Of a source: also the name of its folder. */
+export const SOURCE_NAME = /^(?!\.{1,2}$)[\w.-]+$/;
+
 export const configSchema = z.strictObject({
   data: z
     .string()
@@ -93,7 +96,7 @@ export const configSchema = z.strictObject({
   sys: sysOptions.prefault({}),
   sources: z
     .record(
-      z.string().regex(/^[\w.-]+$/, { error: 'expected names of letters, digits, ., - and _' }),
+      z.string().regex(SOURCE_NAME, { error: 'expected names of letters, digits, ., - and _' }),
       z.looseObject({
         kind: z.string().optional().describe('What it is, such as gerrit; `hydrant source ls`. Default: its name.'),
         strict: z.boolean().optional().describe('Refuse events that do not match their schema. Default: publish and count them.'),

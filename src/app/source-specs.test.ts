@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { loadConfig } from './config.ts';
-import { readSourceSpecs } from './source-specs.ts';
+import { hideSourceSecrets, readSourceSpecs } from './source-specs.ts';
 
 async function read(yaml: string, sets: string[] = []) {
   await using folder = await createTempFolder();
@@ -76,4 +76,31 @@ test('every mistake is told with its place', async () => {
     );
     return true;
   });
+});
+
+test('no secret of a source is shown, at whatever depth, nor what might be one', async () => {
+  const hidden = await hideSourceSecrets({
+    launchpad: { host: 'h', password: 'hush', passwrod: 'hush', passwordFile: '/run/secret' },
+    reviews: { kind: 'gerrit', eventsLog: { url: 'https://g/', password: 'hush' } },
+    webhook: { hooks: [{ path: '/a', secret: 'hush' }] },
+    unheard: { key: { of: 'hush' }, list: ['hush'] },
+    exec: { command: ['echo', 'a'] },
+  });
+  const text = JSON.stringify(hidden);
+  assert.doesNotMatch(text, /hush/);
+  assert.deepEqual(JSON.parse(text), {
+    launchpad: { host: 'h', password: '***', passwrod: '***', passwordFile: '/run/secret' },
+    reviews: { kind: 'gerrit', eventsLog: { url: 'https://g/', password: '***' } },
+    webhook: { hooks: [{ path: '/a', secret: '***' }] },
+    unheard: { key: '***', list: '***' },
+    exec: { command: ['echo', 'a'] },
+  });
+});
+
+test('a mistake in a section shows none of its values, and a name that would leave its folder is none', async () => {
+  const fault = (yaml: string) => read(yaml).catch((error: Error) => error.message);
+  const text = String(await fault("sources:\n  'ger rit': { password: hush }\n  '..': { kind: exec, topic: a, command: [ls] }\n"));
+  assert.doesNotMatch(text, /hush/);
+  assert.match(text, /h.yaml:2:14: sources.ger rit: expected names of letters/);
+  assert.match(text, /h.yaml:3:9: sources\.\.\.: expected names/);
 });

@@ -7,6 +7,7 @@ import type { SourceKind } from '../sources/source.ts';
 import type { LoadedConfig } from './config.ts';
 import { inputJsonSchema, type SchemaNode } from './config-keys.ts';
 import { type ConfigFault, type Origin, originText } from './config-origin.ts';
+import type { Config } from './config-schema.ts';
 
 /** A source as somebody wants it. */
 export interface SourceSpec {
@@ -44,6 +45,25 @@ export async function readSourceSpecs({ config, given }: Pick<LoadedConfig, 'con
   if (faults.length > 0)
     throw new HydrantError('HYD_CONFIG', faults.map(({ origin, message }) => `${originText(origin)}: ${message}`).join('\n'));
   return specs;
+}
+
+/** For people: what is not known to be no secret is `***`. */
+export async function hideSourceSecrets(sources: Config['sources']): Promise<Record<string, unknown>> {
+  if (Object.keys(sources).length === 0) return sources;
+  const { SOURCES } = await import('../sources/registry.ts');
+  const hidden = Object.entries(sources).map(([name, { kind: kindName, strict, ...options }]) => {
+    const kind = SOURCES.find((one) => one.name === (kindName ?? name));
+    const node = kind ? inputJsonSchema(kind.options) : {};
+    return [name, { kind: kindName, strict, ...(hideSecrets(options, node) as Record<string, unknown>) }] as const;
+  });
+  return Object.fromEntries(hidden);
+}
+
+function hideSecrets(value: unknown, node: SchemaNode | undefined): unknown {
+  if (!node || node.secret) return '***';
+  if (Array.isArray(value) && node.items?.properties) return value.map((item) => hideSecrets(item, node.items));
+  if (!isSection(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, hideSecrets(part, node.properties?.[name])]));
 }
 
 function unknownKind(name: string, kinds: readonly SourceKind[]): string {

@@ -34,6 +34,13 @@ test('a source of up that cannot be opened keeps it from starting, and names the
   assert.match(check.stderr, /sources.exec.command: /);
 });
 
+test('config show hides the secrets of sources', async () => {
+  await using folder = await createTempFolder();
+  const show = await run(HYDRANT_BIN, ['config', 'show', '-d', folder.path, '--set', 'sources.launchpad.password=hush']);
+  assert.match(show.stdout, /"password":"\*\*\*"/);
+  assert.doesNotMatch(show.stdout, /hush/);
+});
+
 test('a server that is killed loses no event of its sources that was read', async () => {
   await using folder = await createTempFolder();
   const config = sources('i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo $$-$i; done; sleep 100');

@@ -54,8 +54,13 @@ const show = defineCommand<ConfigOptions & { origin?: boolean; output?: Format }
     addConfigOptions(command).option('--origin', 'show where each value comes from, and what the key does').addOption(outputOption());
   },
   async run({ options, io }) {
-    const { describeConfig, loadConfig } = await import('../../app/config.ts');
-    const keys = describeConfig(loadConfig({ env: io.env, file: options.config, data: options.data, sets: options.set }));
+    const [{ describeConfig, loadConfig }, { hideSourceSecrets }] = await Promise.all([
+      import('../../app/config.ts'),
+      import('../../app/source-specs.ts'),
+    ]);
+    const loaded = loadConfig({ env: io.env, file: options.config, data: options.data, sets: options.set });
+    const sources = await hideSourceSecrets(loaded.config.sources);
+    const keys = describeConfig(loaded).map((key) => (key.path === 'sources' ? { ...key, value: sources } : key));
     const columns = [
       { title: 'KEY', text: (key: (typeof keys)[number]) => key.path },
       {

@@ -31,11 +31,15 @@ export async function readSpec(
   call: { args: string[]; options: SpecOptions; env: NodeJS.ProcessEnv },
 ) {
   const { args, options, env } = call;
-  const [{ loadConfig }, { readSourceOptions }] = await Promise.all([import('../../app/config.ts'), import('../../app/source-specs.ts')]);
+  const [{ loadConfig }, { SOURCE_NAME }, { readSourceOptions }] = await Promise.all([
+    import('../../app/config.ts'),
+    import('../../app/config-schema.ts'),
+    import('../../app/source-specs.ts'),
+  ]);
   const inputs = { env, file: options.config, data: options.data, sets: options.set };
   const loaded = loadConfig(inputs);
   const name = options.name ?? kind.name;
-  if (!/^[\w.-]+$/.test(name))
+  if (!SOURCE_NAME.test(name))
     throw new HydrantError('HYD_USAGE', `--name ${JSON.stringify(name)}: letters, digits, ., - and _ make a name`);
   const { kind: kindName = kind.name, strict = false, ...configured } = loaded.config.sources[name] ?? {};
   if (kindName !== kind.name)

@@ -19,7 +19,7 @@ export interface OpenSourceOptions<Options> {
   kind: SourceKind<Options>;
   /** As the kind's schema gives them. */
   options: Options;
-  /** Names the instance: its folder, its channel, its log lines. */
+  /** Names the instance in its log lines and gaps. */
   name: string;
   /** Where outbox and cursor are, made when missing. */
   folder: string;
@@ -45,6 +45,8 @@ export interface OpenSource extends AsyncDisposable {
   close(options: { deadlineMs: number }): Promise<{ remaining: number }>;
 }
 
+/** Of the outbox, which is this source's alone. */
+const CHANNEL = 'events';
 /** How long a full outbox holds back the upstream before the source breaks off and tries again from its cursor. */
 const PATIENCE_MS = 60_000;
 /** Of the deadline, for the run to end by itself; after that what it waits for is refused. */
@@ -64,10 +66,10 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   if (!lock) throw new HydrantError('HYD_DATA_BUSY', `another process runs the source ${name} in ${folder}`);
   stack.defer(() => lock.release());
   const whenFull = kind.whenFull ?? 'wait';
-  const channels = { [name]: { whenFull, ...(whenFull === 'wait' && { waitMs: PATIENCE_MS }) } };
+  const channels = { [CHANNEL]: { whenFull, ...(whenFull === 'wait' && { waitMs: PATIENCE_MS }) } };
   const client = await openClient({ ...bus, outbox: join(folder, 'outbox'), channels, log });
   stack.defer(async () => void (await client.close({ deadlineMs: 0 })));
-  const publishing = new Publishing(client, name, { isOrdered: whenFull === 'wait' });
+  const publishing = new Publishing(client, CHANNEL, { isOrdered: whenFull === 'wait' });
   const cursor = await openCursorFile(join(folder, 'cursor.json'), () => publishing.stored());
   cursor.onFailure = (error) => log('warn', 'the cursor could not be saved', { error: String(error) });
   const counts = new SourceCounts();

@@ -98,6 +98,13 @@ test('a damaged cursor is said, not started over from', async () => {
   await assert.rejects(harness.start(), { code: 'HYD_DATA_FORMAT', fix: /Put back the file/ });
 });
 
+test('a source may have any name, also one that a channel of a client has', async () => {
+  const kind = counter((context) => publishFrom(context, 0, 1));
+  await using harness = await startSource({ ...kind, name: 'state' }, {});
+  await harness.running;
+  await harness.seen(1);
+});
+
 test('two processes do not run one source', async () => {
   await using harness = await startSource(
     counter((_, signal) => ended(signal)),
