@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { within } from '../../testing/deadline.ts';
 import { githubHeaders, standardHeaders, startWebhook, type WebhookHarness } from '../../testing/webhooks.ts';
 import { createEventCheck } from '../catalogue/event-check.ts';
 import { idOf, readEvent } from '../gerrit/gerrit-event.ts';
@@ -17,7 +18,7 @@ const hub = (body: string, secret = SECRET): string => `sha1=${createHmac('sha1'
 
 /** Each body as it was posted, by the topic that it came on. */
 async function published({ source }: WebhookHarness, count: number): Promise<[topic: string, payload: string][]> {
-  await source.seen(count);
+  await within(source.seen(count), 20_000, `${count} events`);
   return source.events.map(({ topic, payload }) => [topic, payload.toString()]);
 }
 

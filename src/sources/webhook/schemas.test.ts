@@ -57,6 +57,12 @@ test('what failed is an error, what was given up is a warning, the rest is news'
   assert.deepEqual([alert('firing', 'page'), alert('firing', 'info'), alert('resolved', 'critical')], ['error', 'warning', 'info']);
 });
 
+test('a title of any length, over any number of lines, is one short line', () => {
+  const { summary } = derived('gitlab-issue', { object_attributes: { title: `a\r\n\tb\u2028${'🎉'.repeat(500)}` } });
+  assert.match(summary, /: a b 🎉/u);
+  assert.ok(summary.length <= 200 && summary.endsWith('…') && summary.isWellFormed());
+});
+
 test('an address is one that a browser may follow', () => {
   for (const url of ['javascript:alert(1)', 'data:text/html,x', '//x', 7])
     assert.equal(derived('github-release', { release: { html_url: url } }).url, undefined, String(url));

@@ -195,6 +195,7 @@ test('the end lets a request under way finish', async () => {
   await assert.rejects(fetch(url));
   raw.write(BODY);
   assert.deepEqual(await raw.answers(2), [100, 202]);
+  assert.match(raw.text, /202 Accepted.*connection: close/is, 'so that nothing waits for the next request');
   await raw.hungUp();
   await stopped;
 });
