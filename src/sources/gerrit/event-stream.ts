@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { errorText, HydrantError } from '../../core/errors.ts';
 
 /** What the server said on its error output is kept for the message, as much as this. */
 const MAX_ERROR_CHARACTERS = 1000;
+/** After its last byte a server has so long to say why. */
+const LAST_WORDS_MS = 1000;
 /** So often in the time of silence it is looked whether anything came. */
 const LOOKS = 8;
 
@@ -22,6 +25,8 @@ export class EventStream implements AsyncDisposable {
   readonly #parts: EventStreamParts;
   readonly #channel: ClientChannel;
   readonly #timer: NodeJS.Timeout;
+  /** Why it ended comes after its last byte. */
+  readonly #closed: Promise<void>;
   #said = '';
   #exit: string | undefined;
   #failure: unknown;
@@ -36,6 +41,10 @@ export class EventStream implements AsyncDisposable {
       this.#exit = code === null ? `signal ${signal}` : `exit status ${code}`;
     });
     parts.client.on('error', (error) => this.fail(error));
+    this.#closed = new Promise((resolve) => {
+      channel.once('close', () => resolve());
+      parts.client.once('close', () => resolve());
+    });
     this.#timer = this.#watch();
   }
 
@@ -50,7 +59,8 @@ export class EventStream implements AsyncDisposable {
     this.#parts.socket.destroy();
   }
 
-  ending(): HydrantError {
+  async ending(): Promise<HydrantError> {
+    await Promise.race([this.#closed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     if (this.#failure instanceof HydrantError) return this.#failure;
     const said = this.#said.trim().split('\n').at(-1);
     const why = this.#failure === undefined ? [this.#exit, said].filter(Boolean).join(', ') : errorText(this.#failure);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { until } from '../../testing/deadline.ts';
 import { type EventsLogStandIn, startEventsLog } from '../../testing/events-log.ts';
@@ -168,6 +168,29 @@ test('a log that refuses is a gap that says so, and the stream goes on', async (
   assert.deepEqual(reasons(source), ['events-log-failed']);
   const told = source.logged.find(({ message }) => message === 'events that were missed could not be read');
   assert.match(`${told?.fields.error} ${told?.fields.fix}`, /answers 401 .*HTTP password of reader.*eventsLog\.password/);
+});
+
+test('a hole that was not filled is filled after a restart, though newer events came meanwhile', async () => {
+  await using sshd = await startSshd();
+  await using log = await startEventsLog();
+  await using source = await start(sshd, log, {}, { delay: '1h' });
+  await sshd.logins(1);
+  await send(sshd, log, [0]);
+  await source.seen(1);
+  await source.stop();
+  const cursor = `${source.folder}/source/cursor.json`;
+  writeFileSync(cursor, JSON.stringify({ ...JSON.parse(readFileSync(cursor, 'utf8')), complete: NOW_S - 2000 }));
+  log.add(event(1, NOW_S - 1000));
+  log.fail(503);
+  await source.start();
+  await sshd.logins(2);
+  await sshd.append(`${JSON.stringify(event(2))}\n`);
+  await source.seen(2);
+  await source.stop();
+  log.fail();
+  await source.start();
+  await until(() => source.events.length >= 3, 'the event of the hole');
+  assert.deepEqual(numbers(source), [0, 2, 1]);
 });
 
 test('a log that is away for a moment costs nothing', async () => {

@@ -48,7 +48,7 @@ export class GerritSource implements Source {
     try {
       await this.#resume(stream, intake, held, inner);
       await this.#read(stream, intake, held);
-      if (!signal.aborted) throw stream.ending();
+      if (!signal.aborted) throw await stream.ending();
     } finally {
       ending.abort();
       signal.removeEventListener('abort', stop);
@@ -86,7 +86,7 @@ export class GerritSource implements Source {
           if (event && ++shownEvents === SHOWN) return;
         }
       }
-      throw stream.ending();
+      throw await stream.ending();
     } catch (error) {
       if (!signal.aborted) yield { ok: false, what, why: errorText(error), fix: errorFix(error) ?? 'Try again.' };
     }
