@@ -24,12 +24,8 @@ export async function openSpec(
   { name, kind, options, strict }: SourceSpec,
   { dataDir, bus, log }: { dataDir: string; bus: OpenSourceOptions<unknown>['bus']; log: Log },
 ): Promise<OpenSource> {
-  const [{ createEventCheck }, { SCHEMAS }] = await Promise.all([
-    import('../sources/catalogue/event-check.ts'),
-    import('../sources/catalogue/schemas.ts'),
-  ]);
-  const check = createEventCheck(SCHEMAS);
-  return openSource({ kind, options, name, strict, folder: sourceFolder(dataDir, name), bus, check, log });
+  const { checkEvent } = await import('../sources/catalogue/check-event.ts');
+  return openSource({ kind, options, name, strict, folder: sourceFolder(dataDir, name), bus, check: checkEvent, log });
 }
 
 /**

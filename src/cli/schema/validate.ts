@@ -1,7 +1,6 @@
 import { errorText } from '../../core/errors.ts';
-import { createEventCheck } from '../../sources/catalogue/event-check.ts';
+import { checkEvent } from '../../sources/catalogue/check-event.ts';
 import { findSchema } from '../../sources/catalogue/find-schema.ts';
-import { SCHEMAS } from '../../sources/catalogue/schemas.ts';
 import type { EventSchema } from '../../sources/schema.ts';
 import { decodeLine } from '../../wire/line.ts';
 import type { InputLine } from './inputs.ts';
@@ -29,7 +28,6 @@ export async function* validateLines(
   given: EventSchema | undefined,
   tally: Tally,
 ): AsyncGenerator<Mismatch> {
-  const check = createEventCheck(SCHEMAS);
   for await (const { file, line, bytes } of lines) {
     let about: Pick<Mismatch, 'topic' | 'schema'> = {};
     let why: string | undefined;
@@ -41,7 +39,7 @@ export async function* validateLines(
         continue;
       }
       about = { ...(topic !== undefined && { topic }), schema: schema.name };
-      why = check(schema.name, isText(schema, payload, contentType) ? Buffer.from(payload).toString() : undefined, payload);
+      why = checkEvent(schema.name, isText(schema, payload, contentType) ? Buffer.from(payload).toString() : undefined, payload);
     } catch (error) {
       why = `it is no event: ${errorText(error)}`;
     }

@@ -4,7 +4,7 @@ import { findSchema } from './find-schema.ts';
 import { schemaUri } from './schemas.ts';
 
 /** Attributes of CloudEvents 1.0.2, §3.1, and the extension `sequence`. */
-export interface CloudEventAttributes {
+interface CloudEventAttributes {
   specversion: '1.0';
   id: string;
   source: string;
@@ -23,7 +23,7 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const JSON_TYPE = /^[^;]*[/+]json\s*(;|$)/i;
 
 /** The attributes of an event. What has no id of its own has its place in the journal for one. */
-export function cloudEventAttributes(event: StoredEvent): CloudEventAttributes {
+function cloudEventAttributes(event: StoredEvent): CloudEventAttributes {
   const schema = findSchema(event.topic);
   const contentType = event.contentType ?? (schema && 'application/json');
   return {
