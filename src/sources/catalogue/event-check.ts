@@ -21,7 +21,7 @@ export function createEventCheck(schemas: readonly EventSchema[]): EventCheck {
     const schema = known.get(name);
     if (!schema) return undefined;
     const value = data === undefined ? parse(payload) : data;
-    if (value === undefined) return undefined;
+    if (value === undefined) return 'it is no JSON';
     const validate = compiled.get(name) ?? ajv.compile(schema.schema);
     compiled.set(name, validate);
     return validate(value) ? undefined : mismatch(validate.errors!);
