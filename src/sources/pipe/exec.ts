@@ -11,7 +11,14 @@ const GRACE_MS = 5000;
 const SHOWN_EVENTS = 3;
 const MAX_LOG_LINE = 4096;
 
-type Running = ChildProcess & { stdout: Readable; stderr: Readable };
+type Command = ChildProcess & { stdout: Readable; stderr: Readable };
+
+/** A command at work. It goes on when its lines cannot be stored for a while: nobody prints them twice. */
+interface Running {
+  lines: AsyncGenerator<Buffer>;
+  logged: Promise<void>;
+  closed: Promise<[number | null, NodeJS.Signals | null]>;
+}
 
 /** Lines that a command prints. */
 export const exec: SourceKind<ExecOptions> = {
@@ -23,22 +30,16 @@ export const exec: SourceKind<ExecOptions> = {
   examples: [['-t kernel/log --url mqtt://mq -- journalctl -f -k -o json', 'everything behind -- is the command']],
   async open(options, context) {
     const events = new LineEvents(options, context);
+    let running: Running | undefined;
     return {
       async run(signal) {
         await events.publishAgain();
-        const child = await start(options);
+        running ??= run(await start(options), { events, context, signal });
         context.up();
-        const stop = (): void => end(child);
-        signal.addEventListener('abort', stop, { once: true });
-        try {
-          const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
-          await Promise.all([events.publishFrom(child.stdout), logLines(child.stderr, context)]);
-          const [code, killed] = await closed;
-          if (!signal.aborted) settle(options, code, killed);
-        } finally {
-          signal.removeEventListener('abort', stop);
-          end(child);
-        }
+        await Promise.all([events.publishFrom(running.lines), running.logged]);
+        const [code, killed] = await running.closed;
+        running = undefined;
+        if (!signal.aborted) settle(options, code, killed);
       },
       async *test(signal) {
         const child = await start(options);
@@ -48,8 +49,7 @@ export const exec: SourceKind<ExecOptions> = {
         child.stderr.resume();
         let shown = 0;
         for await (const line of linesOf(child.stdout, options.maxLine, () => {})) {
-          const event = events.eventOf(line);
-          if (event) yield { event };
+          yield { event: events.eventOf(line) };
           if (++shown === SHOWN_EVENTS) break;
         }
         end(child);
@@ -59,7 +59,7 @@ export const exec: SourceKind<ExecOptions> = {
 };
 
 /** In a process group of its own, so that what it starts ends with it. @throws HYD_CONFIG when there is no such program */
-async function start({ command, cwd }: ExecOptions): Promise<Running> {
+async function start({ command, cwd }: ExecOptions): Promise<Command> {
   const [program, ...args] = command;
   const child = spawn(program!, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   try {
@@ -77,6 +77,15 @@ async function start({ command, cwd }: ExecOptions): Promise<Running> {
     });
   }
   return child;
+}
+
+function run(child: Command, { events, context, signal }: { events: LineEvents; context: SourceContext; signal: AbortSignal }): Running {
+  const stop = (): void => end(child);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  child.once('close', () => signal.removeEventListener('abort', stop));
+  const closed = once(child, 'close') as Running['closed'];
+  return { lines: events.linesOf(child.stdout), logged: logLines(child.stderr, context), closed };
 }
 
 function end(child: ChildProcess): void {

@@ -7,7 +7,10 @@ import type { LineOptions } from './options.ts';
 
 const SHOWN = 200;
 
-/** Makes events of the lines of streams that nobody can read twice: what could not be stored is kept and published again, under the same id. */
+/**
+ * Makes events of the lines of streams that nobody can read twice: what could not be stored is kept and published again, under the same id, and
+ * the next run reads the stream on where this one broke off.
+ */
 export class LineEvents {
   readonly #options: LineOptions;
   readonly #context: SourceContext;
@@ -19,22 +22,25 @@ export class LineEvents {
     this.#context = context;
   }
 
+  /** The lines of a stream, for `publishFrom`. */
+  linesOf(stream: Readable): AsyncGenerator<Buffer> {
+    return linesOf(stream, this.#options.maxLine, (bytes) => this.#leaveOut(bytes));
+  }
+
   /** What an earlier run could not store. */
   async publishAgain(): Promise<void> {
     for (const event of [...this.#unstored.keys()]) await this.#publish(event);
   }
 
-  /** Resolves once the stream has ended, or was destroyed, and its lines are on disk. */
-  async publishFrom(stream: Readable): Promise<void> {
-    for await (const line of linesOf(stream, this.#options.maxLine, (bytes) => this.#leaveOut(bytes))) {
-      const event = this.eventOf(line);
-      if (event) await this.#publish(event);
-    }
+  /** Resolves once the stream has ended, or was destroyed, and its lines are on disk. What throws leaves the other lines for the next call. */
+  async publishFrom(lines: AsyncGenerator<Buffer>): Promise<void> {
+    // No for await: leaving it would end the stream.
+    for (let next = await lines.next(); !next.done; next = await lines.next()) await this.#publish(this.eventOf(next.value));
     await Promise.all(this.#unstored.values());
   }
 
-  /** The event of a line; undefined, and counted, when there is no topic for it. */
-  eventOf(line: Buffer): SourceEvent | undefined {
+  /** The event of a line. */
+  eventOf(line: Buffer): SourceEvent {
     const { topic, format, topicField, contentType } = this.#options;
     const id = createUlid();
     if (format === 'line') return { topic, payload: line, id, contentType: contentType ?? 'text/plain' };

@@ -17,21 +17,21 @@ export const stdin: SourceKind<z.output<typeof stdinOptions>> = {
   ],
   async open(options, context) {
     const events = new LineEvents(options, context);
+    let lines: AsyncGenerator<Buffer> | undefined;
     return {
       async run(signal) {
-        const stop = (): void => void process.stdin.destroy();
-        signal.addEventListener('abort', stop, { once: true });
         context.up();
         await events.publishAgain();
-        await events.publishFrom(process.stdin);
+        if (!lines) signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
+        lines ??= events.linesOf(process.stdin);
+        await events.publishFrom(lines);
       },
       async *test(signal) {
         signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
         yield { ok: true, what: 'standard input is open' };
         let shown = 0;
         for await (const line of linesOf(process.stdin, options.maxLine, () => {})) {
-          const event = events.eventOf(line);
-          if (event) yield { event };
+          yield { event: events.eventOf(line) };
           if (++shown === SHOWN_EVENTS) break;
         }
       },

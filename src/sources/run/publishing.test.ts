@@ -57,3 +57,16 @@ test('an event that is left out is settled once what stands for it is stored', a
   puts[1]!.resolve();
   await stored;
 });
+
+test('large events wait for each other, so that what waits for the disk never fills the outbox', async () => {
+  const { puts, publishing } = slowDisk();
+  const large = { topic: 'a', payload: Buffer.alloc(20 * 1024 * 1024) };
+  await publishing.publish(large);
+  await publishing.publish(EVENT);
+  const next = publishing.publish(large);
+  await new Promise(setImmediate);
+  assert.equal(puts.length, 2);
+  puts[0]!.resolve();
+  await next;
+  assert.equal(puts.length, 3);
+});

@@ -4,6 +4,11 @@ import type { Published, SourceEvent } from '../source.ts';
 
 /** Events given to the outbox and not yet on disk, at most. */
 const WINDOW = 1000;
+/** What is longer is large: of these so many bytes, or one. An outbox refuses what comes when 64 MiB wait. */
+const LARGE_BYTES = 32 * 1024;
+const WINDOW_BYTES = 24 * 1024 * 1024;
+/** Of a character as UTF-8, at most. */
+const CHARACTER_BYTES = 3;
 
 /** What an event is refused for, and would be each time. */
 const LASTING: ReadonlySet<ErrorCode> = new Set(['HYD_TOPIC', 'HYD_TOO_LARGE', 'HYD_UNSUPPORTED']);
@@ -23,6 +28,7 @@ export class Publishing {
   readonly #channel: string;
   readonly #isOrdered: boolean;
   #waiting = 0;
+  #largeBytes = 0;
   /** In order; the last one takes what comes. */
   readonly #groups: Group[] = [];
   /** Told of an event that no repetition would store, such as one that is too large: it is left out once what stands for it is stored. */
@@ -42,7 +48,9 @@ export class Publishing {
   /** @throws what kept an earlier event from the disk */
   async publish(event: SourceEvent): Promise<Published> {
     const { topic, payload, id, contentType = 'application/json', time, retain, schema } = event;
-    while (this.#waiting >= WINDOW) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    const bytes = typeof payload === 'string' ? payload.length * CHARACTER_BYTES : payload.byteLength;
+    const largeBytes = bytes > LARGE_BYTES ? bytes : 0;
+    while (!this.#hasRoom(largeBytes)) await new Promise<void>((resolve) => this.#wake.push(resolve));
     this.#assertSound();
     const published = this.#client.publish({
       topic,
@@ -58,6 +66,7 @@ export class Publishing {
     this.#waiting++;
     // What was parsed is not held until then: that would cost more than to parse it.
     published.stored.then(group.onStored, (error: unknown) => this.#onFailure({ topic, schema }, error, group));
+    if (largeBytes > 0) this.#countLarge(largeBytes, published.stored);
     return published;
   }
 
@@ -72,6 +81,19 @@ export class Publishing {
   /** A new run of the source begins where the cursor stands. */
   forgetFailure(): void {
     this.#failure = undefined;
+  }
+
+  #hasRoom(largeBytes: number): boolean {
+    return this.#waiting < WINDOW && (this.#largeBytes === 0 || this.#largeBytes + largeBytes <= WINDOW_BYTES);
+  }
+
+  #countLarge(bytes: number, stored: Promise<void>): void {
+    this.#largeBytes += bytes;
+    const settled = (): void => {
+      this.#largeBytes -= bytes;
+      this.#wakeAll();
+    };
+    stored.then(settled, settled);
   }
 
   #beginGroup(): void {
