@@ -311,6 +311,7 @@ class Segment:
             try:
                 if _lock(fd) and os.fstat(fd).st_nlink == 1:
                     _write_at(fd, HEADER % HEADER_BYTES, 0)
+                    _sync_folder(folder)
                     return cls(path, fd)
             except OSError:
                 os.unlink(path)
@@ -411,6 +412,14 @@ def _lock(fd):
         if error.errno in (errno.EACCES, errno.EAGAIN):
             return False
         raise
+
+
+def _sync_folder(path):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _write_at(fd, data, start):
@@ -516,6 +525,7 @@ class Spool:
             fd = os.open(os.path.join(self.folder, 'refused.ndjson'), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(fd, record)
+                os.fsync(fd)
             finally:
                 os.close(fd)
         except OSError as error:
@@ -597,7 +607,7 @@ def why(error):
         return 'no answer in time'
     if isinstance(error, ssl.SSLCertVerificationError):
         return 'its certificate is not trusted: %s' % error.verify_message
-    return one_line(getattr(error, 'strerror', None) or error or type(error).__name__)
+    return one_line(getattr(error, 'strerror', None) or error) or type(error).__name__
 
 
 class HttpTransport:
@@ -995,15 +1005,15 @@ def read_settings(option, files=FILES):
     found['legacy_topics'] = option('legacy_topics')
     for file in files:
         for key, value in _read_file(os.path.expanduser(file)).items():
-            if key in found and found[key] in (None, ''):
-                found[key] = value
+            if key in found and found[key] in (None, '') and value is not None:
+                found[key] = value if isinstance(value, bool) else str(value)
     settings = {name: option(name) for name in OWN + LIMITS}
     for name in ('password', 'token'):
         file = option(name + '_file')
         if not settings[name] and file:
             with open(os.path.expanduser(file), encoding='utf-8') as lines:
                 settings[name] = lines.readline().rstrip('\r\n')
-    settings['legacy_topics'] = found['legacy_topics'] in (True, 'true', 'True', 'yes', 'on', '1', 1)
+    settings['legacy_topics'] = found['legacy_topics'] in (True, 'true', 'True', 'yes', 'on', '1')
     settings['client_id'] = found['mqtt_client_id']
     settings['base_topic'] = escape_levels(str(settings['base_topic'] or found['mqtt_base_topic'] or 'ansible'))
     cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')

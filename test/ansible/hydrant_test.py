@@ -231,10 +231,10 @@ class SettingsTest(unittest.TestCase):
 
     def test_the_environment_comes_first_then_etc_then_home(self):
         etc = 'mqtt_hostname: etc\nmqtt_port: 2000\n'
-        home = 'mqtt_hostname: home\nmqtt_port: 3000\nmqtt_username: ann\nmqtt_password: secret\nlegacy_topics: true\n'
+        home = 'mqtt_hostname: home\nmqtt_port: 3000\nmqtt_username: ann\nmqtt_password: 1234\nlegacy_topics: true\n'
         found = self.settings([etc, home], mqtt_hostname='env')
         self.assertEqual(found['url'], 'mqtt://env:2000')
-        self.assertEqual((found['user'], found['password'], found['legacy_topics']), ('ann', 'secret', True))
+        self.assertEqual((found['user'], found['password'], found['legacy_topics']), ('ann', '1234', True))
         self.assertEqual(self.settings([etc, home])['url'], 'mqtt://etc:2000')
 
     def test_authorities_make_it_tls_and_hydrant_url_comes_before(self):
@@ -360,6 +360,33 @@ class MqttTest(unittest.TestCase):
         transport = self.transport(Broker(self, lambda read, write: (admit(read, write), time.sleep(30))).url, timeout_seconds=0.2)
         _, error = self.attempt(transport, self.events(1))
         self.assertEqual(str(error), 'no answer in time')
+
+
+class HttpTest(unittest.TestCase):
+    def transport(self, *answers):
+        broker = Broker(self, *[lambda read, write, answer=answer: write(answer) for answer in answers])
+        settings = dict.fromkeys(('user', 'password', 'token', 'ca_certs', 'certfile', 'keyfile', 'client_id'))
+        transport = hydrant.open_transport({**settings, 'url': broker.url.replace('mqtt', 'http'), 'timeout_seconds': 20})
+        self.addCleanup(transport.close)
+        return transport
+
+    def post(self, transport):
+        event = hydrant.Event(None, 0, KEY + '0', 't/a', b'{}')
+        try:
+            return [refusal for _, refusal in transport.deliver([event])]
+        except hydrant.Undelivered as error:
+            transport.close()
+            return error
+
+    def test_a_connection_that_was_idle_and_is_gone_is_tried_again_at_once_and_a_new_one_is_not(self):
+        transport = self.transport(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}', b'')
+        self.assertEqual(self.post(transport), [None])
+        self.assertTrue(self.post(transport).again)
+        self.assertFalse(self.post(transport).again)
+
+    def test_what_is_no_http_is_told_in_one_line(self):
+        error = self.post(self.transport(b'\x20\x02\x00\x00\r\n\r\n'))
+        self.assertRegex(str(error), r'^[ -~]{1,300}$')
 
 
 class DeliveryTest(unittest.TestCase):

@@ -27,7 +27,7 @@ test('the parts of the plugin keep what they promise on their own', async () => 
   const file = fileURLToPath(new URL('hydrant_test.py', import.meta.url));
   const { code, stderr } = await run(PYTHON, [file], { env: PYTHON_ENV, timeoutMs: TIMEOUT_MS });
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /Ran 2\d tests/);
+  assert.match(stderr, /Ran [1-9]\d+ tests/);
 });
 
 test('topics and ids are those that the other sources make', async () => {
