@@ -1,6 +1,6 @@
+import { oneLine } from '../one-line.ts';
 import type { Derived, EventSchema, JsonSchema } from '../schema.ts';
 
-const MOST_SUMMARY = 200;
 const TEXT = { type: 'string' } as const;
 const TEXTS = { type: 'array', items: TEXT } as const;
 /** A header that a mail may have more than once. */
@@ -93,7 +93,7 @@ const bug: EventSchema = {
     const subject = text(about.subject).replace(/^.*?\[Bug \d+\]\s*/i, '');
     const subjects = subject === '' ? '' : `: ${subject}`;
     return {
-      summary: line(`${project} bug ${number}${status === '' ? '' : ` is now ${status}`}${subjects}`),
+      summary: oneLine(`${project} bug ${number}${status === '' ? '' : ` is now ${status}`}${subjects}`),
       url: /^\d+$/.test(number) ? `https://bugs.launchpad.net/bugs/${number}` : undefined,
       people: people(about['bug-modifier'], about['bug-reporter'], about.assignee, ...list(about.commenters)),
       severity: severity(text(about.importance)),
@@ -127,7 +127,7 @@ const notification: EventSchema = {
     const type = text(about['X-Launchpad-Notification-Type']);
     const subject = text(about.Subject);
     return {
-      summary: line(subject !== '' ? subject : `Launchpad: ${type === '' ? 'a notification' : type}`),
+      summary: oneLine(subject !== '' ? subject : `Launchpad: ${type === '' ? 'a notification' : type}`),
       people: people(about['X-Launchpad-Message-For']),
       severity: /FAIL|CHROOTWAIT|MANUALDEPWAIT/.test(text(about['X-Launchpad-Build-State'])) ? 'warning' : 'info',
     };
@@ -146,11 +146,6 @@ function text(value: unknown): string {
 
 function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function line(summary: string): string {
-  const single = summary.replace(/[\p{Cc}\s]+/gu, ' ').trim();
-  return single.length <= MOST_SUMMARY ? single : `${single.slice(0, MOST_SUMMARY - 1).toWellFormed()}…`;
 }
 
 /** `Full Name (name)` is name; None is nobody. */

@@ -1,4 +1,5 @@
-import { clip, isRecord, textOf } from '../gearman/derive.ts';
+import { isRecord, textOf } from '../gearman/derive.ts';
+import { oneLine } from '../one-line.ts';
 import type { EventSchema } from '../schema.ts';
 
 const retrieved: EventSchema = {
@@ -25,7 +26,7 @@ const retrieved: EventSchema = {
   derive(data, topic) {
     const { status, source_url } = isRecord(data) ? data : {};
     const failed = status === 'failure';
-    const summary = clip(`Log ${failed ? 'could not be read' : 'passed on'}: ${textOf(source_url) ?? topic}`);
+    const summary = oneLine(`Log ${failed ? 'could not be read' : 'passed on'}: ${textOf(source_url) ?? topic}`);
     return { summary, url: textOf(source_url), people: [], severity: failed ? 'warning' : 'info' };
   },
 };
@@ -39,7 +40,7 @@ const line: EventSchema = {
   derive(data) {
     const { message, msg, level } = isRecord(data) ? data : {};
     const text = textOf(data) ?? textOf(message) ?? textOf(msg) ?? JSON.stringify(data) ?? '';
-    return { summary: clip(text), people: [], severity: severityOf(textOf(level)) };
+    return { summary: oneLine(text), people: [], severity: severityOf(textOf(level)) };
   },
 };
 

@@ -1,4 +1,5 @@
-import { clip, isRecord, textOf } from '../gearman/derive.ts';
+import { isRecord, textOf } from '../gearman/derive.ts';
+import { oneLine } from '../one-line.ts';
 import type { EventSchema } from '../schema.ts';
 
 const BUILD = {
@@ -35,7 +36,7 @@ const build: EventSchema = {
     const { status, source_url } = isRecord(data) ? data : {};
     const failed = status === 'failed';
     return {
-      summary: clip(`Test results ${failed ? 'could not be read' : 'were read'}: ${topic}`),
+      summary: oneLine(`Test results ${failed ? 'could not be read' : 'were read'}: ${topic}`),
       url: textOf(source_url),
       people: [],
       severity: failed ? 'warning' : 'info',
@@ -85,7 +86,7 @@ const test: EventSchema = {
     const { test: name, status, source_url } = isRecord(data) ? data : {};
     const isBad = status === 'fail' || status === 'uxsuccess' || status === 'incomplete';
     return {
-      summary: clip(`${textOf(status) ?? 'A test'}: ${textOf(name) ?? 'without a name'}`),
+      summary: oneLine(`${textOf(status) ?? 'A test'}: ${textOf(name) ?? 'without a name'}`),
       url: textOf(source_url),
       people: [],
       severity: isBad ? 'error' : 'info',

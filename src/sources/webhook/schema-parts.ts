@@ -1,7 +1,6 @@
+import { oneLine } from '../one-line.ts';
 import type { Derived, EventSchema, JsonSchema } from '../schema.ts';
 import { type Json, textAt } from './json-body.ts';
-
-const MOST_SUMMARY = 200;
 
 export const TEXT: JsonSchema = { type: 'string' };
 export const NUMBER: JsonSchema = { type: 'integer' };
@@ -65,9 +64,4 @@ export function subject(where: string | undefined, mark: string, number: string 
 /** `refs/heads/main` is main. */
 export function branchOf(ref: string | undefined): string {
   return ref?.replace(/^refs\/(heads|tags)\//, '') ?? 'a ref';
-}
-
-function oneLine(text: string): string {
-  const line = text.replace(/[\s\p{Cc}\u2028\u2029]+/gu, ' ').trim();
-  return line.length <= MOST_SUMMARY ? line : `${line.slice(0, MOST_SUMMARY - 1).toWellFormed()}…`;
 }
