@@ -1,9 +1,9 @@
+import { oneLine } from '../one-line.ts';
 import type { Derived } from '../schema.ts';
 import { isObject, projectOf } from './gerrit-event.ts';
 
 type Json = Record<string, unknown>;
 
-const MAX_SUMMARY = 200;
 /** Fields of an event that hold an account: who did it comes first. */
 const ACTORS = ['author', 'submitter', 'uploader', 'abandoner', 'restorer', 'deleter', 'changer', 'editor', 'adder', 'remover'];
 const OTHERS = ['reviewer', 'oldAssignee'];
@@ -102,9 +102,4 @@ function nameOf(account: unknown): string | undefined {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function oneLine(text: string): string {
-  const line = text.replace(/[\s\p{Cc}\u2028\u2029]+/gu, ' ').trim();
-  return line.length <= MAX_SUMMARY ? line : `${line.slice(0, MAX_SUMMARY - 1).toWellFormed()}…`;
 }
