@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { type AnsibleData, type Controller, createController, dataOf, localInventory, warningOf } from '../../src/testing/ansible.ts';
 import type { Child, Output } from '../../src/testing/child.ts';
-import { until } from '../../src/testing/deadline.ts';
-import { findEvents } from '../../src/testing/hydrant-server.ts';
+import { until, within } from '../../src/testing/deadline.ts';
+import { findEvents, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { freePort } from '../../src/testing/mosquitto.ts';
 import { startOutboxServe } from '../../src/testing/outbox-serve.ts';
 import { shareServer } from '../../src/testing/shared-server.ts';
+import { createTempFolder } from '../../src/testing/temp-folder.ts';
 
 const HOSTS = ['good'];
 /** A start, two results, a line of statistics, a finish. */
@@ -132,6 +134,33 @@ test('what a bus that refuses, hangs, and is away when the run is killed did not
     'what was left comes first',
   );
   assert.deepEqual(await spooled(), []);
+});
+
+test('of a bus that is killed during the run no numbered event is missing, and repeats have the same id', async () => {
+  const numbered = (from: number): { debug: object; loop: number[] } => ({
+    debug: { msg: '{{ item }}' },
+    loop: Array.from({ length: 60 }, (_, at) => from + at),
+  });
+  const again = join(controller.path, 'again');
+  const loops = [numbered(0), numbered(60)];
+  await controller.write('numbered.yml', playbook([loops[0]!, { wait_for: { path: again, sleep: 1 } }, loops[1]!]));
+  const set = { 'listeners.http.port': await freePort() };
+  await using folder = await createTempFolder();
+  const data = join(folder.path, 'data');
+  await using first = await startHydrant({ data, set });
+  await using run = controller.start(['numbered.yml'], { HYDRANT_URL: first.httpUrl, ...PATIENT });
+  await run.line((line) => (line.includes('(item=30)') ? true : undefined), 60_000, 'item 30');
+  await first.kill('SIGKILL');
+  await using second = await startHydrant({ data, set });
+  await controller.write('again', '');
+  await within(run.exited, 120_000, () => run.text());
+  assert.doesNotMatch(run.stderr, /hydrant: /);
+  const events = (await findEvents(second.data, 'ansible/playbook/+/task_items/#')).map(dataOf);
+  const numbers = new Map(events.map(({ event_id, ansible_result }) => [event_id, ansible_result.msg]));
+  assert.deepEqual(
+    [...numbers.values()],
+    loops.flatMap(({ loop }) => loop),
+  );
 });
 
 test('a run that is broken off finishes its play as failed, and says that it was broken off', async () => {
