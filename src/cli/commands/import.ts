@@ -1,7 +1,6 @@
 import { HydrantError } from '../../core/errors.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Imported } from '../import/mosquitto.ts';
-import { publisherCommands } from '../import/publisher-command.ts';
 import { write } from '../io.ts';
 import { dataOption } from '../options.ts';
 
@@ -42,7 +41,8 @@ export const importCommand: CommandDefinition = {
   name: 'import',
   summary: 'take over the configuration of another broker, or of a program that published to it',
   examples: [],
-  commands: [mosquitto, ...publisherCommands()],
+  commands: [mosquitto],
+  load: async () => (await import('../import/publisher-command.ts')).publisherCommands(),
 };
 
 async function toYaml({ config, accounts, notes }: Imported, file: string): Promise<string> {
