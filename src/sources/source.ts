@@ -31,7 +31,10 @@ export interface Source {
    * a run that was `up()` for ten seconds; only HYD_USAGE and HYD_CONFIG end the source.
    */
   run(signal: AbortSignal): Promise<void>;
-  /** Connects and says how far it comes: a step for each thing that can be wrong, then up to three events. Publishes nothing, moves nothing upstream. */
+  /**
+   * Connects and says how far it comes: a step for each thing that can be wrong, then up to three events. Publishes nothing, moves nothing upstream.
+   * Aborted while it waits for events it returns; before that it throws, or yields what failed.
+   */
   test(signal: AbortSignal): AsyncIterable<TestStep>;
 }
 
@@ -92,6 +95,11 @@ export interface SourceContext {
   readonly name: string;
   /** Its own, for what a cursor is too small for. */
   readonly folder: string;
+  /**
+   * Of a kind with `whenFull: 'reject'`: ids of what an earlier process stored and the bus had not acknowledged, the newest 2 000 at least. By these it knows
+   * what it has taken and died before it could say so.
+   */
+  readonly unsent?: readonly string[] | undefined;
   readonly cursor: Cursor;
   readonly log: Log;
   /**

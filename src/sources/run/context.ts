@@ -20,6 +20,7 @@ export interface ContextParts {
   strict: boolean;
   /** Whoever sent an event is told that it was refused; else it is left out, and said to be missing. */
   tellsSender: boolean;
+  unsent: readonly string[] | undefined;
   log: Log;
   now: () => number;
   random: () => number;
@@ -33,6 +34,7 @@ const GAP_SCHEMA = 'source.gap';
 export class Context implements SourceContext {
   readonly name: string;
   readonly folder: string;
+  readonly unsent: readonly string[] | undefined;
   readonly cursor: Cursor;
   readonly log: Log;
   readonly now: () => number;
@@ -45,6 +47,7 @@ export class Context implements SourceContext {
     this.#parts = parts;
     this.name = parts.name;
     this.folder = parts.folder;
+    this.unsent = parts.unsent;
     this.cursor = parts.cursor;
     this.log = parts.log;
     this.now = parts.now;

@@ -14,6 +14,7 @@ import { openCursorFile } from './cursor-file.ts';
 import { Publishing } from './publishing.ts';
 import { runSource } from './run-source.ts';
 import { SourceCounts, type SourceStatus } from './source-status.ts';
+import { readUnsentIds } from './unsent-ids.ts';
 
 export interface OpenSourceOptions<Options> {
   kind: SourceKind<Options>;
@@ -67,7 +68,9 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   stack.defer(() => lock.release());
   const whenFull = kind.whenFull ?? 'wait';
   const channels = { [CHANNEL]: { whenFull, ...(whenFull === 'wait' && { waitMs: PATIENCE_MS }) } };
-  const client = await openClient({ ...bus, outbox: join(folder, 'outbox'), channels, log });
+  const outbox = join(folder, 'outbox');
+  const unsent = whenFull === 'reject' ? await readUnsentIds(outbox, CHANNEL) : undefined;
+  const client = await openClient({ ...bus, outbox, channels, log });
   stack.defer(async () => void (await client.close({ deadlineMs: 0 })));
   const publishing = new Publishing(client, CHANNEL, { isOrdered: whenFull === 'wait' });
   const cursor = await openCursorFile(join(folder, 'cursor.json'), () => publishing.stored());
@@ -83,6 +86,7 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
     check,
     strict,
     tellsSender: whenFull === 'reject',
+    unsent,
     log,
     now,
     random,

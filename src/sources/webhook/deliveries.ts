@@ -4,10 +4,10 @@ import { systemCode } from '../../core/errors.ts';
 
 /** So many are known; the file has up to twice as many. */
 const MAX_KEYS = 20_000;
-/** As `eventId` makes them. What a crash left half is none. */
+/** An id of an event. What a crash left half is none. */
 const KEY = /^[0-9A-Z]{26}$/;
 
-/** Keys of the last deliveries that were stored, on disk: by them a repeat is told, also after a crash. */
+/** Ids of the last deliveries that were stored, on disk: by them a repeat is told, also after a crash. */
 export class Deliveries implements AsyncDisposable {
   readonly #path: string;
   readonly #keys: Set<string>;

@@ -11,7 +11,7 @@ import type { Delivery } from './preset.ts';
 export class Intake {
   readonly #context: SourceContext;
   readonly #deliveries: Deliveries;
-  /** Being stored, by key: a repeat that comes meanwhile has the same outcome. */
+  /** Being stored, by id: a repeat that comes meanwhile has the same outcome. */
   readonly #storing = new Map<string, Promise<Answer>>();
 
   constructor(context: SourceContext, deliveries: Deliveries) {
@@ -23,20 +23,19 @@ export class Intake {
   async take(hook: Hook, topic: string, delivery: Delivery): Promise<Answer> {
     const { repeatId, timeMs = 0 } = delivery;
     if (repeatId === undefined) return this.#store(topic, delivery, undefined);
-    const own = eventId(timeMs, 'webhook', hook.preset.name, hook.path, repeatId);
-    const id = delivery.eventId ?? own;
-    if (this.#deliveries.has(own)) return repeated(id);
-    const storing = this.#storing.get(own);
+    const id = delivery.eventId ?? eventId(timeMs, 'webhook', hook.preset.name, hook.path, repeatId);
+    if (this.#deliveries.has(id)) return repeated(id);
+    const storing = this.#storing.get(id);
     if (storing) return storing.then(() => repeated(id));
-    const stored = this.#storeOnce(own, topic, delivery, id).finally(() => this.#storing.delete(own));
-    this.#storing.set(own, stored);
+    const stored = this.#storeOnce(topic, delivery, id).finally(() => this.#storing.delete(id));
+    this.#storing.set(id, stored);
     return stored;
   }
 
-  async #storeOnce(key: string, topic: string, delivery: Delivery, id: string): Promise<Answer> {
+  async #storeOnce(topic: string, delivery: Delivery, id: string): Promise<Answer> {
     const answer = await this.#store(topic, delivery, id);
     try {
-      await this.#deliveries.add(key);
+      await this.#deliveries.add(id);
     } catch (error) {
       // The event is on disk, so the sender need not repeat it.
       this.#context.log('warn', 'a delivery could not be noted: a repeat of it would be an event again', { error: errorText(error) });

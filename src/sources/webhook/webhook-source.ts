@@ -29,6 +29,9 @@ export class WebhookSource implements Source {
   async run(signal: AbortSignal): Promise<void> {
     const context = this.#context;
     await using deliveries = await Deliveries.open(join(context.folder, 'deliveries'));
+    // A crash may have caught these between the outbox and the note of the delivery.
+    const unnoted = (context.unsent ?? []).filter((id) => !deliveries.has(id));
+    await Promise.allSettled(unnoted.map((id) => deliveries.add(id)));
     const intake = new Intake(context, deliveries);
     await using port = await this.#open({
       take: (hook, topic, delivery) => intake.take(hook, topic, delivery),
