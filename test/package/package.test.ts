@@ -115,6 +115,11 @@ test('the example of a device is in the package, and runs with the Node that the
   assert.deepEqual(await child.kill('SIGTERM'), { code: 0, signal: null }, child.text());
 });
 
+test('the plugin for Ansible is in the package as it is here', async () => {
+  const plugin = join('integrations', 'ansible', 'hydrant.py');
+  assert.equal(await readFile(join(place, 'node_modules', 'hydrant', plugin), 'utf8'), await readFile(join(root, plugin), 'utf8'));
+});
+
 /** Its output; fails the test with all that it said when it does not end with 0. */
 async function must(command: string, args: string[], cwd: string): Promise<string> {
   const done = await run(command, args, { cwd, env, timeoutMs: INSTALL_TIMEOUT_MS });
