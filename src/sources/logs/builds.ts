@@ -3,8 +3,8 @@ import { type BuildJob, buildTopic, fieldText } from '../gearman/build-job.ts';
 import { type BuildWork, workForBuilds } from '../gearman/build-worker.ts';
 import { hostOf } from '../gearman/options.ts';
 import { testServers } from '../gearman/server-test.ts';
+import { LineSplitter } from '../line-splitter.ts';
 import type { Source, SourceContext, TestStep } from '../source.ts';
-import { LineSplitter } from './line-splitter.ts';
 import type { LogsOptions } from './logs.ts';
 import { type LineOutput, type OutputPlace, openOutput, outputText } from './output.ts';
 

@@ -3,10 +3,10 @@ import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import { errorText, HydrantError } from '../../core/errors.ts';
 import { hostOf } from '../gearman/options.ts';
+import { LineSplitter } from '../line-splitter.ts';
 import type { Source, SourceContext, SourceEvent, TestStep } from '../source.ts';
 import { fillTemplate } from '../topic.ts';
 import { Follower } from './follower.ts';
-import { LineSplitter } from './line-splitter.ts';
 import type { LogsOptions } from './logs.ts';
 
 const SHOWN = 3;

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { eventId } from '../event-id.ts';
+import { type Line, LineSplitter } from '../line-splitter.ts';
 import type { SourceContext, SourceEvent } from '../source.ts';
-import { type Line, LineSplitter } from './line-splitter.ts';
 import { type Place, readHead } from './rotated.ts';
 
 export interface LineReadingOptions {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { createUlid } from '../../core/id.ts';
 import { topicFault } from '../../wire/topic.ts';
-import { LineSplitter } from '../gerrit/line-splitter.ts';
+import { LineSplitter } from '../line-splitter.ts';
 import type { SourceContext, SourceEvent } from '../source.ts';
 import type { LineOptions } from './options.ts';
 
@@ -24,7 +24,8 @@ export class LineEvents {
 
   /** The lines of a stream, for `publishFrom`. */
   linesOf(stream: Readable): AsyncGenerator<Buffer> {
-    return linesOf(stream, this.#options.maxLine, (bytes) => this.#leaveOut(bytes));
+    const { maxLine } = this.#options;
+    return linesOf(stream, maxLine, () => this.#context.refused('a line is longer than the bound and came in parts', { maxLine }));
   }
 
   /** What an earlier run could not store. */
@@ -62,25 +63,26 @@ export class LineEvents {
     noted.catch(() => {});
     this.#unstored.set(event, noted);
   }
-
-  #leaveOut(bytes: number): void {
-    const until = new Date(this.#context.now()).toISOString();
-    const detail = `a line of ${bytes} bytes`;
-    this.#context.refused('a line is too long', { bytes });
-    void this.#context.gap({ base: this.#options.topic, reason: 'too-large', until, detail }).catch(() => {});
-  }
 }
 
-/** The lines of a stream, the last one also without a newline. */
-export async function* linesOf(stream: Readable, maxBytes: number, onTooLong: (bytes: number) => void): AsyncGenerator<Buffer> {
-  const splitter = new LineSplitter(maxBytes, onTooLong);
+/**
+ * The lines of a stream that are not empty, the last one also without a newline.
+ * @param onCut told of each line that came in parts, because it is longer than `maxBytes`
+ */
+export async function* linesOf(stream: Readable, maxBytes: number, onCut: () => void): AsyncGenerator<Buffer> {
+  const splitter = new LineSplitter(maxBytes);
+  let cut = 0;
   try {
-    for await (const chunk of stream) yield* splitter.push(chunk as Buffer);
+    for await (const chunk of stream) {
+      for (const { bytes } of splitter.push(chunk as Buffer)) if (bytes.length > 0) yield bytes;
+      if (splitter.cut > cut) onCut();
+      cut = splitter.cut;
+    }
   } catch (error) {
     if (!stream.destroyed) throw error;
   }
   const rest = splitter.end();
-  if (rest) yield rest;
+  if (rest && rest.bytes.length > 0) yield rest.bytes;
 }
 
 function parseObject(line: Buffer): Record<string, unknown> | undefined {

@@ -19,7 +19,7 @@ const lineOptions = {
   contentType: z.string().min(1).optional().describe('Content type of the events. Default: text/plain, with ndjson application/json.'),
   maxLine: byteSize({ min: 1024, max: 256 * 1024 ** 2 })
     .prefault('8MiB')
-    .describe('Longer lines are left out, counted, and said to be missing.'),
+    .describe('A longer line comes in parts, each an event, and is counted.'),
 };
 
 export type LineOptions = z.output<z.ZodObject<typeof lineOptions>>;
