@@ -1,8 +1,6 @@
 import { hash } from 'node:crypto';
 
 const DIGITS = Buffer.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ');
-/** Ten bytes are two numbers of so many. */
-const HALF_BYTES = 5;
 /** Where an id is put together. */
 const text = Buffer.alloc(26);
 
@@ -14,8 +12,9 @@ const text = Buffer.alloc(26);
 export function eventId(timeMs: number, ...parts: readonly (string | Uint8Array)[]): string {
   const digest = hash('sha256', join(parts), 'buffer');
   write(Math.min(Math.max(0, Math.trunc(timeMs) || 0), 2 ** 48 - 1), 0, 10);
-  write(digest.readUIntBE(0, HALF_BYTES), 10, 18);
-  write(digest.readUIntBE(HALF_BYTES, HALF_BYTES), 18, 26);
+  // Twice 40 bits, each of them a number.
+  write(digest.readUInt32BE(0) * 256 + digest[4]!, 10, 18);
+  write(digest.readUInt32BE(5) * 256 + digest[9]!, 18, 26);
   return text.toString('latin1');
 }
 
