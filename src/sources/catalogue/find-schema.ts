@@ -18,30 +18,32 @@ interface Pattern {
  */
 export function findSchemas(topic: string, schemas: readonly EventSchema[] = SCHEMAS): EventSchema[] {
   const levels = topic.split('/');
-  const best = new Map<EventSchema, number>();
-  for (const { schema, levels: pattern, rank } of schemas.flatMap(patternsOf))
-    if (rank > (best.get(schema) ?? -1) && fits(levels, pattern)) best.set(schema, rank);
-  return [...best].sort(([, a], [, b]) => b - a).map(([schema]) => schema);
+  const found = patternsOf(schemas).filter((pattern) => fits(levels, pattern.levels));
+  return [...new Set(found.map(({ schema }) => schema))];
 }
 
 /** The most specific of them. */
-export function findSchema(topic: string, schemas?: readonly EventSchema[]): EventSchema | undefined {
-  return findSchemas(topic, schemas)[0];
+export function findSchema(topic: string, schemas: readonly EventSchema[] = SCHEMAS): EventSchema | undefined {
+  const levels = topic.split('/');
+  return patternsOf(schemas).find((pattern) => fits(levels, pattern.levels))?.schema;
 }
 
-const cache = new WeakMap<EventSchema, Pattern[]>();
+const cache = new WeakMap<readonly EventSchema[], Pattern[]>();
 
-function patternsOf(schema: EventSchema): Pattern[] {
-  const known = cache.get(schema);
-  if (known) return known;
+/** The most specific first. */
+function patternsOf(schemas: readonly EventSchema[]): readonly Pattern[] {
+  const patterns = cache.get(schemas) ?? schemas.flatMap(readPatterns).sort((a, b) => b.rank - a.rank);
+  cache.set(schemas, patterns);
+  return patterns;
+}
+
+function readPatterns(schema: EventSchema): Pattern[] {
   const base = baseOf(schema);
   const topics = base === undefined ? [schema.topic] : [schema.topic.replace('{base}', base), schema.topic];
-  const patterns = [...new Set(topics)]
+  return [...new Set(topics)]
     .map((topic) => topic.split('/').map(readLevel))
     .filter((levels) => levels.some(({ is }) => is === 'text'))
     .map((levels) => ({ schema, levels, rank: rankOf(levels) }));
-  cache.set(schema, patterns);
-  return patterns;
 }
 
 function readLevel(level: string): Level {
@@ -56,6 +58,8 @@ function rankOf(levels: readonly Level[]): number {
 
 /** Steps back to the last `some` only, which is enough, and bounds the time by the product of the lengths. */
 function fits(levels: readonly string[], pattern: readonly Level[]): boolean {
+  const last = pattern.at(-1)!;
+  if (last.is === 'text' && last.text !== levels.at(-1)) return false;
   let [at, next] = [0, 0];
   let [back, from] = [-1, 0];
   while (at < levels.length) {
