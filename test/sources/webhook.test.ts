@@ -47,12 +47,21 @@ test('a server takes several hooks on one port from its configuration, and count
   assert.match(metrics, /hydrant_source_published_total\{source="hooks"\} 2\n/);
 });
 
+test('a mistake in a hook is found before a start, with its place', async () => {
+  await using folder = await createTempFolder();
+  const file = join(folder.path, 'hydrant.yaml');
+  await writeFile(file, 'sources:\n  in:\n    kind: webhook\n    hooks:\n      - { path: /a, preset: github }\n');
+  const { code, stderr } = await runHydrant(['config', 'check', '--config', file, '--data', folder.path]);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /hydrant\.yaml:\d+.*sources\.in\.hooks\.0\.secret: there is none/);
+});
+
 test('the command says what is wrong with its options, and a mistake ends it', async () => {
   await using folder = await createTempFolder();
   const start = (...args: string[]) => runHydrant(['source', 'webhook', '--data', folder.path, ...args]);
   const unsigned = await start('--preset', 'github');
   assert.notEqual(unsigned.code, 0);
-  assert.match(unsigned.stderr + unsigned.stdout, /secret: there is none.*\n?.*unsigned/);
+  assert.match(unsigned.stderr + unsigned.stdout, /--secret: there is none.*unsigned/);
   const template = await start('--preset', 'github', '--unsigned', '--topic', 'a/{b');
   assert.match(template.stderr + template.stdout, /is no template of a topic/);
   const preset = await start('--preset', 'gihub', '--unsigned');

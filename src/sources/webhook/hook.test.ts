@@ -12,23 +12,28 @@ const topic = (template: string, data: unknown, fields: Record<string, string | 
 };
 
 test('what could take nothing, or anything without saying so, is refused with its key', () => {
-  const wrong: [object, RegExp][] = [
-    [{}, /nobody is named who sends/],
-    [{ preset: 'github' }, /^secret: there is none/],
-    [{ preset: 'github', secret: '\n' }, /^secret: there is none/],
-    [{ preset: 'github', secret: 'x', unsigned: true }, /^unsigned: there is a secret too/],
-    [{ preset: 'github', secret: 'x', topic: 'a/{b' }, /^topic: "a\/\{b" is no template/],
-    [{ preset: 'github', secret: 'x', topic: 'a/+/{b}' }, /^topic: /],
-    [{ preset: 'github', secret: 'x', topic: '{}' }, /^topic: /],
-    [{ preset: 'github', secret: 'x', base: 'a/#' }, /^base: "a\/#" is no topic/],
-    [{ preset: 'gerrit', secret: 'x', topic: '{event}' }, /^topic: the preset gerrit has topics of its own/],
-    [{ preset: 'github', secret: 'x', hmac: 'sha1' }, /^hmac: the preset github has headers of its own/],
-    [{ preset: 'standard-webhooks', secret: 'whsec_c2hvcnQ=' }, /^secret: it has 5 bytes/],
-    [{ preset: 'standard-webhooks', secret: 'not base64!' }, /^secret: it is not whsec_ and base64/],
-    [{ hooks: [{ preset: 'github' }] }, /^hooks\.0\.secret/],
-    [{ preset: 'github', secret: 'x', hooks: [{ preset: 'gitlab', secret: 'y' }] }, /^hooks\.0\.path: two hooks have the path \//],
+  const wrong: [object, string, RegExp][] = [
+    [{}, 'preset', /nobody is named who sends: give one of github, gitlab/],
+    [{ preset: 'github' }, 'secret', /there is none: .*`unsigned`/],
+    [{ preset: 'github', secret: '\n' }, 'secret', /there is none/],
+    [{ preset: 'github', secret: 'x', unsigned: true }, 'unsigned', /there is a secret too/],
+    [{ preset: 'github', secret: 'x', topic: 'a/{b' }, 'topic', /^"a\/\{b" is no template/],
+    [{ preset: 'github', secret: 'x', topic: 'a/+/{b}' }, 'topic', /is no template/],
+    [{ preset: 'github', secret: 'x', topic: '{}' }, 'topic', /is no template/],
+    [{ preset: 'github', secret: 'x', base: 'a/#' }, 'base', /^"a\/#" is no topic/],
+    [{ preset: 'gerrit', secret: 'x', topic: '{event}' }, 'topic', /the preset gerrit has topics of its own/],
+    [{ preset: 'github', secret: 'x', hmac: 'sha1' }, 'hmac', /the preset github has headers of its own/],
+    [{ preset: 'standard-webhooks', secret: 'whsec_c2hvcnQ=' }, 'secret', /it has 5 bytes/],
+    [{ preset: 'standard-webhooks', secret: 'not base64!' }, 'secret', /it is not whsec_ and base64/],
+    [{ preset: 'gitlab', secret: 'token\nwhsec_c2hvcnQ=' }, 'secret', /it has 5 bytes/],
+    [{ hooks: [{ preset: 'github' }] }, 'hooks.0.secret', /there is none/],
+    [{ preset: 'github', secret: 'x', hooks: [{ preset: 'gitlab', secret: 'y' }] }, 'hooks.0.path', /another hook has the path \//],
   ];
-  for (const [options, message] of wrong) assert.throws(() => hooks(options), { code: 'HYD_CONFIG', message });
+  for (const [options, path, message] of wrong) {
+    const issues = OPTIONS.safeParse(options).error?.issues ?? [];
+    assert.deepEqual([issues.length, issues[0]?.path.join('.')], [1, path], JSON.stringify(options));
+    assert.match(issues[0]!.message, message);
+  }
 });
 
 test('one port has several hooks, each with its own sender', () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath } from '../../core/option-types.ts';
+import { hookFaults } from './hook-faults.ts';
 
 const PRESET = z.enum(['github', 'gitlab', 'gerrit', 'launchpad', 'standard-webhooks', 'alertmanager', 'generic']);
 
@@ -36,8 +37,7 @@ const HOOK = {
 
 const HOOK_OPTIONS = z.strictObject(HOOK);
 
-/** Keys of the configuration and flags of `hydrant source webhook`. */
-export const OPTIONS = z.strictObject({
+const ALL = z.strictObject({
   listen: z
     .string()
     .regex(/^(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}$/, { error: 'expected an address and a port such as 127.0.0.1:8099 or [::]:8099' })
@@ -52,5 +52,10 @@ export const OPTIONS = z.strictObject({
   hooks: z.array(HOOK_OPTIONS).default([]).describe('More hooks on the same port, each with a path of its own.'),
 });
 
-export type WebhookOptions = z.infer<typeof OPTIONS>;
+/** Keys of the configuration and flags of `hydrant source webhook`. */
+export const OPTIONS = ALL.superRefine((options, context) => {
+  for (const { path, message } of hookFaults(options)) context.addIssue({ code: 'custom', path, message });
+});
+
+export type WebhookOptions = z.infer<typeof ALL>;
 export type HookOptions = z.infer<typeof HOOK_OPTIONS>;

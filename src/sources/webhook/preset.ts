@@ -56,7 +56,7 @@ export interface Delivery {
 /** A sender, and how it speaks. */
 export interface Preset {
   readonly name: string;
-  /** Template of the topic by default. */
+  /** Template of the topic by default; empty where each delivery names its own. */
   readonly topic: string;
   /** @returns what is wrong with a secret that could never be one */
   secretFault?(secret: string): string | undefined;

@@ -19,7 +19,6 @@ export class WebhookSource implements Source {
   readonly #context: SourceContext;
   readonly #hooks: ReadonlyMap<string, Hook>;
 
-  /** @throws HYD_CONFIG */
   constructor(options: WebhookOptions, context: SourceContext) {
     this.#options = options;
     this.#context = context;
