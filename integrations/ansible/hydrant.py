@@ -1062,7 +1062,6 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = 'notification'
     CALLBACK_NAME = 'hydrant'
     CALLBACK_NEEDS_ENABLED = True
-    CALLBACK_NEEDS_WHITELIST = True
 
     def __init__(self, display=None):
         super().__init__(display=display)
@@ -1159,7 +1158,7 @@ class CallbackModule(CallbackBase):
 
     def _task(self, kind, status, result, **fields):
         task, host = _part(result, 'task'), _part(result, 'host').get_name()
-        hidden = getattr(task, 'no_log', False) is True or (getattr(result, '_task_fields', None) or {}).get('no_log') is True
+        hidden = getattr(task, 'no_log', False) is True or (_part(result, 'task_fields') or {}).get('no_log') is True
         event = {
             'status': status,
             'host': self._hostname,

@@ -5,6 +5,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
+import { createEventCheck } from '../../src/sources/catalogue/event-check.ts';
+import { GAP_SCHEMA } from '../../src/sources/catalogue/gap-schema.ts';
 import { type AnsibleData, type Controller, createController, dataOf, localInventory, warningOf } from '../../src/testing/ansible.ts';
 import type { Child, Output } from '../../src/testing/child.ts';
 import { until, within } from '../../src/testing/deadline.ts';
@@ -198,6 +200,7 @@ test('what does not fit into the spool is counted, told at the end, and told on 
   assert.equal(warningOf(next), undefined);
   const [gap, ...more] = await published('full/$gap');
   assert.equal(more.length, 0);
+  assert.equal(createEventCheck([GAP_SCHEMA])('source.gap', gap, JSON.stringify(gap)), undefined);
   assert.match(JSON.stringify(gap), new RegExp(`"source": ?"ansible","reason": ?"spool-full".*"detail": ?"${lost} events are lost on `));
 });
 
