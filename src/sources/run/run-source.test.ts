@@ -8,7 +8,8 @@ import { until } from '../../testing/deadline.ts';
 import { startSource, testSource } from '../../testing/source-harness.ts';
 import { createEventCheck } from '../catalogue/event-check.ts';
 import { eventId } from '../event-id.ts';
-import type { SourceContext, SourceKind } from '../source.ts';
+import type { SourceContext, SourceKind, TestStep } from '../source.ts';
+import { testSource as trySource } from './test-source.ts';
 
 const schema = {
   name: 'counter.number',
@@ -227,4 +228,23 @@ test('a trial says each step, and what threw as the last', async () => {
     { ok: true, what: 'connected' },
     { ok: false, what: 'the source counter', why: 'it hung up', fix: 'Call again.' },
   ]);
+});
+
+test('a trial that has no answer when its time is over has failed', async () => {
+  const kind: SourceKind<object> = {
+    ...counter(async () => {}),
+    options: z.strictObject({}),
+    open: async () => ({
+      run: async () => {},
+      async *test(signal) {
+        yield { ok: true, what: 'connected' };
+        await ended(signal);
+        signal.throwIfAborted();
+      },
+    }),
+  };
+  const steps: TestStep[] = [];
+  for await (const step of trySource({ kind, options: {}, name: 'c' }, AbortSignal.timeout(10))) steps.push(step);
+  assert.equal(steps.length, 2);
+  assert.match(JSON.stringify(steps[1]), /"ok":false,"what":"the source c","why":"there was no answer in time"/);
 });

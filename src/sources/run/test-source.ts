@@ -4,7 +4,7 @@ import type { SourceContext, SourceKind, TestStep } from '../source.ts';
 
 /**
  * The steps of `hydrant source test`: opens the source beside one that may run with the same folder, with a cursor that starts at nothing. What throws is
- * the last step.
+ * the last step; a source that waits for events returns when it is aborted.
  */
 export async function* testSource<Options>(
   { kind, options, name }: { kind: SourceKind<Options>; options: Options; name: string },
@@ -12,12 +12,21 @@ export async function* testSource<Options>(
 ): AsyncGenerator<TestStep> {
   try {
     const source = await kind.open(options, createTestContext(name));
-    yield* source.test(signal);
+    for await (const step of source.test(signal)) yield 'ok' in step && !step.ok ? failed(step, signal) : step;
   } catch (error) {
-    if (signal.aborted) return;
     const fix = error instanceof HydrantError ? error.fix : 'Look at the options again.';
-    yield { ok: false, what: `the source ${name}`, why: errorText(error), fix };
+    yield failed({ ok: false, what: `the source ${name}`, why: errorText(error), fix }, signal);
   }
+}
+
+/** What the end of the time broke off had no answer until then. */
+function failed(step: Extract<TestStep, { ok: false }>, signal: AbortSignal): TestStep {
+  if (!signal.aborted) return step;
+  return {
+    ...step,
+    why: 'there was no answer in time',
+    fix: 'Check that it is the right port and that nothing between drops what is sent; --wait gives more time.',
+  };
 }
 
 /** Takes nothing, keeps nothing. */
