@@ -36,7 +36,7 @@ export async function readSourceSpecs({ config, given }: Pick<LoadedConfig, 'con
     const kind = SOURCES.find((one) => one.name === kindName);
     if (!kind) faults.push({ origin: originOf([name]), message: `sources.${name}: ${unknownKind(kindName, SOURCES)}` });
     else {
-      const read = readSourceOptions(kind, options, baseOf(originOf([name])));
+      const read = readSourceOptions(kind, { options, base: baseOf(originOf([name])) });
       if (read.faults.length === 0) specs.push({ name, kind, options: read.options, strict });
       for (const { path, message } of read.faults)
         faults.push({ origin: originOf([name, ...path]), message: `sources.${[name, ...path].join('.')}: ${message}` });
@@ -81,15 +81,15 @@ interface OptionFault {
 
 /**
  * Reads the options of a kind: `<secret>File` is replaced by the text of the file, relative paths start at a folder, then the schema decides.
- * @param base the folder that relative paths start from
+ * @param layers weakest first, sections merged; `base` is the folder that relative paths of one start from
  */
 export function readSourceOptions(
   kind: SourceKind,
-  given: Record<string, unknown>,
-  base: string,
+  ...layers: readonly { options: Record<string, unknown>; base: string }[]
 ): { options: unknown; faults: OptionFault[] } {
   const faults: OptionFault[] = [];
-  const settled = settle(given, inputJsonSchema(kind.options), base, [], faults);
+  const node = inputJsonSchema(kind.options);
+  const settled = layers.map(({ options, base }) => settle(options, node, base, [], faults)).reduce(merge, {});
   const parsed = kind.options.safeParse(settled);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
@@ -141,6 +141,15 @@ function settle(
       faults.push({ path: [...path, name], message: `cannot be read: ${errorText(error)}` });
     }
   }
+}
+
+function merge(below: Record<string, unknown>, above: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...below };
+  for (const [name, value] of Object.entries(above)) {
+    const old = merged[name];
+    merged[name] = isSection(old) && isSection(value) ? merge(old, value) : value;
+  }
+  return merged;
 }
 
 function isSection(value: unknown): value is Record<string, unknown> {

@@ -76,7 +76,7 @@ test('mistakes say what, why, and the fix', async () => {
   const { code, stderr } = await source('exec', '-t', 'a', '--', '/no/such/program');
   assert.match(stderr, /\/no\/such\/program cannot be run: there is no such program/);
   assert.equal(code, 2);
-  assert.match((await source('exec', '-t', 'a')).stderr, /missing required argument 'command'/);
+  assert.match((await source('exec', '-t', 'a')).stderr, /command behind -- is needed/);
 });
 
 test('a command is run again when it ends, its errors are logged, and it ends with the source', async () => {

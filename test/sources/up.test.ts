@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../../src/testing/child.ts';
 import { until } from '../../src/testing/deadline.ts';
@@ -32,6 +34,23 @@ test('a source of up that cannot be opened keeps it from starting, and names the
   const check = await run(HYDRANT_BIN, ['config', 'check', '-d', folder.path, '--set', 'sources.exec.topic=a']);
   assert.equal(check.code, 2);
   assert.match(check.stderr, /sources.exec.command: /);
+});
+
+test('the command runs what the configuration says, with flags and secrets of the environment over it', async () => {
+  await using folder = await createTempFolder();
+  await writeFile(join(folder.path, 'lines.sh'), 'echo hi; sleep 100');
+  const config = `sources:
+  exec: { topic: a, cwd: ., command: [sh, lines.sh] }
+  gerrit: { host: 127.0.0.1, user: u, key: no-such-key, eventsLog: { url: 'http://127.0.0.1:9', passwordFile: hush } }
+`;
+  await writeFile(join(folder.path, 'hydrant.yaml'), config);
+  await writeFile(join(folder.path, 'hush'), 'hush\n');
+  const trial = await run(HYDRANT_BIN, ['source', 'test', 'exec', '-t', 'b', '--wait', '2s', '-d', folder.path]);
+  assert.match(trial.stdout, /^event {2}b {2}hi$/m);
+  const env = { HYDRANT_SOURCE_EVENTS_LOG_PASSWORD: 'other' };
+  const gerrit = await run(HYDRANT_BIN, ['source', 'test', 'gerrit', '--events-log-user', 'v', '-d', folder.path], { env });
+  assert.match(gerrit.stdout, new RegExp(`${folder.path}/no-such-key`));
+  assert.equal(gerrit.code, 1);
 });
 
 test('config show hides the secrets of sources', async () => {

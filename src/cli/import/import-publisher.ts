@@ -31,7 +31,7 @@ export function importPublisher(publisher: Publisher, file: string): ImportedPub
   const options = publisher.convert(text, file);
   const bus = busLines(publisher, text, settings, file);
   const kind = SOURCES.find(({ name }) => name === publisher.kind)!;
-  const { faults } = readSourceOptions(kind, options, dirname(file));
+  const { faults } = readSourceOptions(kind, { options, base: dirname(file) });
   if (faults.length > 0)
     throw new HydrantError('HYD_CONFIG', faults.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'), {
       fix: `Correct ${file}, which it was made from.`,

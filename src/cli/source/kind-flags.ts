@@ -7,6 +7,7 @@ export interface KindFlag {
   /** `hostKeyCheck`, or `eventsLog.url`. */
   path: readonly string[];
   option: Option;
+  isSecret?: boolean;
 }
 
 interface Node extends Omit<SchemaNode, 'type'> {
@@ -77,7 +78,7 @@ function flagOf(path: readonly string[], node: Node): KindFlag[] {
   const option = new Option(types.has('boolean') ? `${flags} [${metavar(node)}]` : `${flags} <${metavar(node)}>`, description);
   if (node.enum) option.choices(node.enum.map(String));
   else option.argParser((text) => readValue(text, node));
-  return [{ path, option }];
+  return [{ path, option, ...(node.secret && { isSecret: true }) }];
 }
 
 /** What stands for the value in the help. */

@@ -1,5 +1,5 @@
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import { inputJsonSchema } from '../../app/config-keys.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { SourceKind } from '../../sources/source.ts';
 import { addConfigOptions, type ConfigOptions } from '../commands/config.ts';
@@ -12,7 +12,7 @@ export interface SpecOptions extends ConfigOptions {
 }
 
 export function addSpecOptions(command: Command, kind: SourceKind, flags: readonly KindFlag[]): Command {
-  if (kind.positional) command.argument(`<${kind.positional}...>`, 'what to run, behind --');
+  if (kind.positional) command.argument(`[${kind.positional}...]`, 'what to run, behind --');
   command.optionsGroup('Source:');
   addKindFlags(command, flags);
   command.optionsGroup('Options:');
@@ -45,30 +45,32 @@ export async function readSpec(
   if (kindName !== kind.name)
     throw new HydrantError('HYD_USAGE', `sources.${name} of the configuration is a ${kindName}, not a ${kind.name}`);
   const given = {
-    ...envSecrets(kind, env),
-    ...givenOptions(flags, options as Record<string, unknown>),
+    ...givenOptions(flags, { ...envSecrets(flags, env, options as Record<string, unknown>), ...options }),
     ...(kind.positional && args.length > 0 && { [kind.positional]: args }),
   };
-  const { options: settled, faults } = readSourceOptions(kind, { ...configured, ...given }, '.');
+  const { options: settled, faults } = readSourceOptions(
+    kind,
+    { options: configured, base: loaded.file ? dirname(loaded.file) : '.' },
+    { options: given, base: '.' },
+  );
   if (faults.length > 0) throw usage(kind, faults);
   return { inputs, dataDir: loaded.dataDir, spec: { name, kind, options: settled, strict: options.strict ?? strict } };
 }
 
-/** `HYDRANT_SOURCE_PASSWORD` for `--password`, since others see a command line. */
-function envSecrets(kind: SourceKind, env: NodeJS.ProcessEnv): Record<string, string> {
-  const secrets = kindSecrets(kind).map(
-    (name) => [name, env[`HYDRANT_SOURCE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`]] as const,
-  );
-  return Object.fromEntries(secrets.filter((secret): secret is readonly [string, string] => Boolean(secret[1])));
-}
-
-function kindSecrets({ options }: SourceKind): string[] {
-  return Object.entries(inputJsonSchema(options).properties ?? {}).flatMap(([name, node]) => (node.secret ? [name] : []));
+/** `HYDRANT_SOURCE_PASSWORD` for `--password`, since others see a command line. A flag, or that of its file, wins. */
+function envSecrets(flags: readonly KindFlag[], env: NodeJS.ProcessEnv, given: Record<string, unknown>): Record<string, string> {
+  const secrets = flags.flatMap(({ path, option, isSecret }) => {
+    const name = option.attributeName();
+    const value = env[`HYDRANT_SOURCE_${flagName(path).slice(2).replaceAll('-', '_').toUpperCase()}`];
+    return isSecret && value && given[`${name}File`] === undefined ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(secrets);
 }
 
 function usage(kind: SourceKind, faults: readonly { path: PropertyKey[]; message: string }[]): HydrantError {
   const missing = (message: string): boolean => /received undefined/.test(message);
-  const lines = faults.map(({ path, message }) => `${flagName(path)}${missing(message) ? ' is needed' : `: ${message}`}`);
+  const nameOf = (path: PropertyKey[]): string => (path[0] === kind.positional ? `${kind.positional} behind --` : flagName(path));
+  const lines = faults.map(({ path, message }) => `${nameOf(path)}${missing(message) ? ' is needed' : `: ${message}`}`);
   return new HydrantError('HYD_USAGE', lines.join('\n'), {
     fix: `Run \`hydrant source ${kind.name} --help\` for what it takes; the same may stand in hydrant.yaml under sources.${kind.name}.`,
   });
