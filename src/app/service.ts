@@ -38,6 +38,8 @@ export interface RunningRole {
   begin?(): void;
   /** A few words for systemd. */
   readonly status: string;
+  /** Looks at what only a restart takes over. @throws HYD_CONFIG when it would not */
+  check?(next: LoadedConfig): Promise<unknown>;
   /** Keys, or sections of keys, that it takes over while it runs. */
   liveKeys(next: Config): string[];
   /**
@@ -192,6 +194,7 @@ class Service {
     await this.#manager.reloading();
     try {
       const next = loadConfig(this.#options.inputs);
+      await role.check?.(next);
       const live = role.liveKeys(next.config);
       const isLive = (key: string): boolean => live.some((at) => key === at || key.startsWith(`${at}.`));
       const applied = changedKeys(this.#current, next).filter(isLive);

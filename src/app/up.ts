@@ -73,6 +73,7 @@ function serverRole(
     failed: new Promise(() => {}),
     status: Object.values(listeners).join(' '),
     sayReady: () => ({ banner: readyBanner({ version, dataDir, listeners, demo, env: inputs.env }), facts: { data: dataDir, listeners } }),
+    check: readSourceSpecs,
     liveKeys: (next) => liveKeys(config, next),
     apply(next) {
       server.apply(next.config, loadAccess(next));

@@ -25,6 +25,20 @@ test('up runs the sources of its configuration, signs their events and measures 
   assert.equal(witness.texts.length, witness.firsts.length);
 });
 
+test('sources that have changed need a restart, and a mistake in them is said before it', async () => {
+  await using folder = await createTempFolder();
+  const file = join(folder.path, 'sources.yaml');
+  await writeFile(file, sources('sleep 100'));
+  await using server = await startHydrant({ args: ['--config', file] });
+  const reload = async (config: string, said: RegExp) => {
+    await writeFile(file, config);
+    process.kill(server.child.pid, 'SIGHUP');
+    await until(() => said.test(server.child.text()), String(said));
+  };
+  await reload(sources('sleep 100').replace('topic:', 'topik:'), /sources\.clock\.topik: there is no such option; did you mean topic/);
+  await reload(sources('sleep 99'), /"applied":\[\],"needRestart":\["sources"\]/);
+});
+
 test('a source of up that cannot be opened keeps it from starting, and names the place', async () => {
   await using folder = await createTempFolder();
   const set = ['--set', 'listeners.mqtt.port=0', '--set', 'listeners.http.port=0'];
