@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
+import { within } from '../../testing/deadline.ts';
 import { startSource } from '../../testing/source-harness.ts';
 import type { SourceKind } from '../source.ts';
 import { createEventCheck } from './event-check.ts';
@@ -49,7 +50,7 @@ test('an event that does not match its schema is published all the same, counted
 test('strict leaves out what does not match, counts it, and a gap that matches its own schema says what is missing', async () => {
   await using harness = await startSource(numbers, { payloads: PAYLOADS }, check, { strict: true });
   await harness.running;
-  await harness.seen(4);
+  await within(harness.seen(4), 30_000, 'two numbers and two gaps');
   const texts = harness.events.map(({ topic, payload }) => [topic, JSON.parse(Buffer.from(payload).toString())]);
   assert.deepEqual(
     texts.filter(([topic]) => topic === 'numbers/number'),
@@ -68,4 +69,19 @@ test('strict leaves out what does not match, counts it, and a gap that matches i
   );
   for (const gap of gaps) assert.equal(check('source.gap', gap, ''), undefined);
   assert.equal(harness.source.status().mismatched, 2);
+});
+
+test('a gap is published also when strict and it does not match', async () => {
+  const broken: SourceKind<z.infer<typeof options>> = {
+    ...numbers,
+    async open(_, context) {
+      return {
+        run: () => context.gap({ base: 'numbers', reason: 'disconnected', until: 'noon' }),
+        async *test() {},
+      };
+    },
+  };
+  await using harness = await startSource(broken, { payloads: [] }, check, { strict: true });
+  await within(harness.seen(1), 30_000, 'the gap');
+  assert.deepEqual([harness.events[0]?.topic, harness.source.status().mismatched], ['numbers/$gap', 1]);
 });

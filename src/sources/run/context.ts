@@ -62,7 +62,8 @@ export class Context implements SourceContext {
     const mismatch = event.schema === undefined ? undefined : check(event.schema, event.data, event.payload);
     if (mismatch !== undefined) {
       counts.mismatched++;
-      if (strict) return this.#refuse(event, new HydrantError('HYD_SCHEMA', `${event.topic}: ${mismatch}`));
+      // What says that events are missing is never missing itself.
+      if (strict && event.schema !== GAP_SCHEMA) return this.#refuse(event, new HydrantError('HYD_SCHEMA', `${event.topic}: ${mismatch}`));
       this.#note('does not match its schema', { topic: event.topic, schema: event.schema, why: mismatch });
     }
     const published = await publishing.publish(event);
