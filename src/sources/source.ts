@@ -65,6 +65,8 @@ export interface Published {
   readonly stored: Promise<void>;
   /** The bus has it. */
   readonly acked: Promise<unknown>;
+  /** It was left out, as it would be each time; a gap says so. */
+  readonly isRefused?: boolean;
 }
 
 /** A stretch that the upstream cannot give again: published on `<base>/$gap`, so that nobody takes the stream for complete. */

@@ -1,4 +1,4 @@
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorText } from '../../core/errors.ts';
 import type { Published, SourceContext, SourceEvent } from '../source.ts';
 import type { Ledger } from './ledger.ts';
 import { MailHeaders } from './mail-headers.ts';
@@ -103,13 +103,10 @@ export class Reading {
   async #publish({ uid, receivedMs }: MailHead, events: readonly SourceEvent[]): Promise<void> {
     const published: Published[] = [];
     for (const event of events) {
-      try {
-        published.push(await this.#context.publish(event));
-      } catch (error) {
-        if (!(error instanceof HydrantError && error.code === 'HYD_SCHEMA')) throw error;
-        this.#context.refused('a mail does not match its schema, and was not published', { uid });
-        return;
-      }
+      const one = await this.#context.publish(event);
+      // Not marked: whoever looks into the mailbox finds it.
+      if (one.isRefused) return;
+      published.push(one);
     }
     this.#ledger.published(uid, published);
     this.#context.seen(this.#context.now() - receivedMs);

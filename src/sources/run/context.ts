@@ -109,7 +109,7 @@ export class Context implements SourceContext {
   async #refuse(event: SourceEvent, error: HydrantError): Promise<Published> {
     if (this.#parts.tellsSender) throw error;
     await this.#leaveOut(event, error);
-    return { id: event.id ?? '', stored: Promise.resolve(), acked: Promise.resolve() };
+    return { id: event.id ?? '', stored: Promise.resolve(), acked: Promise.resolve(), isRefused: true };
   }
 
   /** The source goes on with the next: this one would be refused each time. @returns the gap that stands for it */
