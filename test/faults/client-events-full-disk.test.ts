@@ -14,6 +14,7 @@ async function metric(server: HydrantServer, pattern: RegExp): Promise<number> {
 
 const UNTOLD = /^hydrant_dropped_total\{reason="own-event"\} (\d+)$/m;
 const PENDING = /^hydrant_journal_pending_bytes (\d+)$/m;
+const MESSAGES = /^hydrant_messages_in_total (\d+)$/m;
 const WRITABLE = /^hydrant_journal_writable (\d)$/m;
 
 async function until(ready: () => Promise<boolean>, what: string): Promise<void> {
@@ -29,8 +30,10 @@ test('on a full disk clients come and go; the events about them are dropped and 
   const data = join(disk.path, 'data');
   await using server = await startHydrant({ data, set: { 'health.minFreeBytes': 0 } });
   using publisher = await RawClient.connect(server.mqttUrl, { clientId: 'publisher' });
-  for (let n = 1; n <= 300; n++) publisher.publish('full/a', Buffer.alloc(64 * 1024), { qos: 1, messageId: n });
+  const events = 300;
+  for (let n = 1; n <= events; n++) publisher.publish('full/a', Buffer.alloc(64 * 1024), { qos: 1, messageId: n });
   await until(async () => (await metric(server, WRITABLE)) === 0, 'the disk to be full');
+  await until(async () => (await metric(server, MESSAGES)) === events, 'all to have come');
   const [untold, pending] = [await metric(server, UNTOLD), await metric(server, PENDING)];
   const count = 30;
   for (let i = 0; i < count; i++) {
