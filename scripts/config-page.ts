@@ -1,10 +1,11 @@
 import { type ConfigKey, expectedWords, listKeys } from '../src/app/config-keys.ts';
 import { configSchema } from '../src/app/config-schema.ts';
+import { cell } from '../src/cli/markdown.ts';
 
 /** docs/reference/config.md, from the schema in src/app/config-schema.ts. */
 export function configPage(): string {
   const rows = [...listKeys(configSchema).keys.values()].map(
-    (key) => `| \`${key.path}\` | ${takes(key)} | ${shown(key.node.default)} | ${escapePipes(key.node.description ?? '')} |`,
+    (key) => `| \`${key.path}\` | ${takes(key)} | ${shown(key.node.default)} | ${cell(key.node.description ?? '')} |`,
   );
   return `# Configuration
 
@@ -43,8 +44,4 @@ function takes({ node }: ConfigKey): string {
 function shown(value: unknown): string {
   if (value === undefined) return '';
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
-}
-
-function escapePipes(text: string): string {
-  return text.replaceAll('|', '\\|');
 }

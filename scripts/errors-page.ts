@@ -1,10 +1,9 @@
+import { cell } from '../src/cli/markdown.ts';
 import { ERRORS } from '../src/core/errors.ts';
 
 /** docs/reference/errors.md, from the table in src/core/errors.ts. */
 export function errorsPage(): string {
-  const rows = Object.entries(ERRORS).map(
-    ([code, { retryable, fix }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${escapePipes(fix)} |`,
-  );
+  const rows = Object.entries(ERRORS).map(([code, { retryable, fix }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${cell(fix)} |`);
   return `# Errors
 
 Every error that Hydrant raises on purpose has one of these codes; the message names the value at fault. A script branches on the
@@ -16,8 +15,4 @@ ${rows.join('\n')}
 
 Generated from \`src/core/errors.ts\` by \`npm run docs\`.
 `;
-}
-
-function escapePipes(text: string): string {
-  return text.replaceAll('|', '\\|');
 }

@@ -1,3 +1,4 @@
+import { cell, sentence } from '../src/cli/markdown.ts';
 import { kindFlags } from '../src/cli/source/kind-flags.ts';
 import { SOURCES } from '../src/sources/registry.ts';
 import type { SourceKind } from '../src/sources/source.ts';
@@ -36,12 +37,4 @@ ${sentence(kind.summary)}
 ${positional}${rows.join('\n')}
 
 ${kind.examples.map(([words, what]) => `    hydrant source ${kind.name} ${words}\n        # ${what}`).join('\n')}`;
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|');
 }

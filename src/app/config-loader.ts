@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { isUrl } from '../access/options.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
+import { isObject, mergeObjects } from '../core/objects.ts';
 import { readConfigEnv, readConfigSets, readSecret } from './config-env.ts';
 import { parseConfigFile } from './config-file.ts';
 import { type ConfigKeys, expectedWords, listKeys } from './config-keys.ts';
@@ -53,18 +54,7 @@ export function readConfig<S extends z.ZodType>(
 }
 
 function joined(given: Map<string, ConfigEntry>, entry: ConfigEntry): ConfigEntry {
-  return entry.isPart ? { ...entry, value: merge(given.get(entry.path)?.value, entry.value) } : entry;
-}
-
-function merge(below: unknown, above: unknown): unknown {
-  if (!isPlain(below) || !isPlain(above)) return above;
-  const merged = { ...below };
-  for (const [name, value] of Object.entries(above)) merged[name] = merge(merged[name], value);
-  return merged;
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return entry.isPart ? { ...entry, value: mergeObjects(given.get(entry.path)?.value, entry.value) } : entry;
 }
 
 function readFileLayer(file: string | undefined, keys: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {
@@ -142,7 +132,7 @@ function partFault(issue: z.core.$ZodIssue, { path, value, origin, originOf }: C
   const part = names.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown>)[name], value);
   const why = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   // A map may hold secrets.
-  const what = isPlain(part) ? '' : ` is ${shown(part)}`;
+  const what = isObject(part) ? '' : ` is ${shown(part)}`;
   const message = `${[path, ...names].join('.')}${what}: ${why}`;
   return { origin: originOf?.(names) ?? origin, message };
 }

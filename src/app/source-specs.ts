@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { isUrl } from '../access/options.ts';
 import { errorText, HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
+import { isObject, mergeObjects } from '../core/objects.ts';
 import type { SourceKind } from '../sources/source.ts';
 import type { LoadedConfig } from './config.ts';
 import { inputJsonSchema, type SchemaNode } from './config-keys.ts';
@@ -62,7 +63,7 @@ export async function hideSourceSecrets(sources: Config['sources']): Promise<Rec
 function hideSecrets(value: unknown, node: SchemaNode | undefined): unknown {
   if (!node || node.secret) return '***';
   if (Array.isArray(value) && node.items?.properties) return value.map((item) => hideSecrets(item, node.items));
-  if (!isSection(value)) return value;
+  if (!isObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, hideSecrets(part, node.properties?.[name])]));
 }
 
@@ -89,7 +90,7 @@ export function readSourceOptions(
 ): { options: unknown; faults: OptionFault[] } {
   const faults: OptionFault[] = [];
   const node = inputJsonSchema(kind.options);
-  const settled = layers.map(({ options, base }) => settle(options, node, base, [], faults)).reduce(merge, {});
+  const settled = layers.map(({ options, base }) => settle(options, node, base, [], faults)).reduce<unknown>(mergeObjects, {});
   const parsed = kind.options.safeParse(settled);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
@@ -126,9 +127,9 @@ function settle(
     if (node.properties?.[secret]?.secret && typeof value === 'string') readSecret(secret, name, resolve(base, value));
     else if (child?.path && typeof value === 'string' && value !== '' && value !== '-' && !isUrl(value))
       settled[name] = resolve(base, value);
-    else if (child?.properties && isSection(value)) settled[name] = settle(value, child, base, [...path, name], faults);
+    else if (child?.properties && isObject(value)) settled[name] = settle(value, child, base, [...path, name], faults);
     else if (child?.items?.properties && Array.isArray(value))
-      settled[name] = value.map((item, i) => (isSection(item) ? settle(item, child.items!, base, [...path, name, i], faults) : item));
+      settled[name] = value.map((item, i) => (isObject(item) ? settle(item, child.items!, base, [...path, name, i], faults) : item));
     else settled[name] = value;
   }
   return settled;
@@ -141,19 +142,6 @@ function settle(
       faults.push({ path: [...path, name], message: `cannot be read: ${errorText(error)}` });
     }
   }
-}
-
-function merge(below: Record<string, unknown>, above: Record<string, unknown>): Record<string, unknown> {
-  const merged = { ...below };
-  for (const [name, value] of Object.entries(above)) {
-    const old = merged[name];
-    merged[name] = isSection(old) && isSection(value) ? merge(old, value) : value;
-  }
-  return merged;
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function baseOf(origin: Origin): string {

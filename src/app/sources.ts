@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Bus } from '../bus/bus.ts';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { errorFix, errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Sample } from '../http/metrics.ts';
 import { type OpenSource, type OpenSourceOptions, openSource } from '../sources/run/open-source.ts';
@@ -48,7 +48,7 @@ export async function startSources(
     source.run(stop.signal).then(
       () => stop.signal.aborted || log('info', 'the source has ended', { source: source.name }),
       (error: unknown) => {
-        const fix = error instanceof HydrantError ? error.fix : undefined;
+        const fix = errorFix(error);
         log('error', 'the source cannot go on', { source: source.name, error: errorText(error), fix });
       },
     );

@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander';
 import type { CommandDefinition } from './command.ts';
 import { loadCommands } from './commands.ts';
+import { cell, sentence } from './markdown.ts';
 import { buildProgram } from './program.ts';
 import { WHERE_VARIABLES } from './where.ts';
 
@@ -80,12 +81,4 @@ function optionRow(option: Option): string {
       ? ''
       : ` Default: ${option.defaultValueDescription ?? String(option.defaultValue)}.`;
   return `| \`${cell(option.flags)}\` | ${cell(sentence(option.description) + choices + standard)} |`;
-}
-
-function sentence(text: string): string {
-  return `${text[0]!.toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|');
 }

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { applyPatch, isObject, type JsonObject } from '../client/channels/merge-patch.ts';
+import { applyPatch, type JsonObject } from '../client/channels/merge-patch.ts';
+import { isObject } from '../core/objects.ts';
 import type { ConnectPacket, PublishPacket } from '../mqtt/packet.ts';
 import { type Caller, type Login, StandIn } from './stand-in.ts';
 

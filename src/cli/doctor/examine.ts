@@ -2,7 +2,7 @@ import { loadConfig } from '../../app/config.ts';
 import { folderHolder } from '../../app/folder-lock.ts';
 import { openTls } from '../../app/listeners.ts';
 import { loadAccess } from '../../app/server-access.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { silentLog } from '../../core/log.ts';
 import type { ConfigOptions } from '../commands/config.ts';
 import type { Io } from '../io.ts';
@@ -46,6 +46,6 @@ async function guarded(check: string, make: () => Promise<Finding[]>): Promise<F
   try {
     return await make();
   } catch (error) {
-    return [fail(check, errorText(error), error instanceof HydrantError ? error.fix : 'Check that the folder can be read by this user.')];
+    return [fail(check, errorText(error), errorFix(error) ?? 'Check that the folder can be read by this user.')];
   }
 }

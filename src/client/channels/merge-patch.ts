@@ -1,12 +1,10 @@
+import { isObject } from '../../core/objects.ts';
+
 /** A JSON object; those made here have no prototype, so that no key of an update means anything but itself. */
 export type JsonObject = Record<string, unknown>;
 
 /** Beyond this many levels an update is refused: every step here goes down level by level. */
 export const MAX_LEVELS = 100;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** JSON merge patch, RFC 7396: objects go together key by key, null removes, all else takes the place of what was there. */
 export function applyPatch(target: unknown, patch: JsonObject): JsonObject {

@@ -1,10 +1,11 @@
 import { HydrantError } from '../../core/errors.ts';
 import { createHexId, createUlid } from '../../core/id.ts';
+import { isObject } from '../../core/objects.ts';
 import type { Publication } from '../options.ts';
 import type { StateForm, StateMode } from '../profiles/profile.ts';
 import type { ChannelContext } from './channel-context.ts';
 import type { OwnBounds } from './known-options.ts';
-import { applyPatch, composePatches, isObject, type JsonObject, overwrite } from './merge-patch.ts';
+import { applyPatch, composePatches, type JsonObject, overwrite } from './merge-patch.ts';
 import { readUpdate, type StateUpdate } from './payload.ts';
 import { refused } from './refused.ts';
 import { StateGatherer, WHOLE } from './state-gatherer.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText } from '../../core/errors.ts';
 import type { TestStep } from '../source.ts';
 import { connectGearman, type GearmanServer } from './connection.ts';
 import { type GearmanOptions, readAddress } from './options.ts';
@@ -16,7 +16,7 @@ export async function* testServers(options: GearmanOptions, signal: AbortSignal)
       await connection.echo();
       yield { ok: true, what: `${address} is a gearman server` };
     } catch (error) {
-      const fix = error instanceof HydrantError ? error.fix : '';
+      const fix = errorFix(error) ?? '';
       yield { ok: false, what: `a gearman server at ${address}`, why: errorText(error), fix };
       continue;
     }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText } from '../../core/errors.ts';
 import type { SourceContext } from '../source.ts';
 import { connectGearman, GearmanFault, type GearmanServer } from './connection.ts';
 import { type WorkerOptions, work } from './worker.ts';
@@ -51,7 +51,7 @@ export async function workServers(
           context.refused('a gearman server sent what is not its protocol', { why: error.message });
         if (++away === servers.length) throw error;
         const delayMs = backoffMs(BACKOFF, failures++, context.random);
-        const fix = error instanceof HydrantError ? error.fix : undefined;
+        const fix = errorFix(error);
         context.log('warn', 'a gearman server is away', { error: errorText(error), fix, againInMs: Math.round(delayMs) });
         await sleep(delayMs, undefined, { signal: either }).catch(() => {});
         away--;

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isObject } from '../../core/objects.ts';
 import { eventId } from '../event-id.ts';
 import { escapeLevel, escapeLevels, joinTopic } from '../topic.ts';
 
@@ -86,10 +87,6 @@ export function idOf({ data, createdS, payload }: GerritEvent): string | undefin
 export function isRefUpdatedMeta({ data, type }: GerritEvent): boolean {
   if (type === 'ref-updated') return isMeta(data.refUpdate);
   return type === 'batch-ref-updated' && Array.isArray(data.refUpdates) && data.refUpdates.length > 0 && data.refUpdates.every(isMeta);
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isMeta(update: unknown): boolean {

@@ -1,6 +1,7 @@
+import { isObject } from '../../core/objects.ts';
 import { oneLine } from '../one-line.ts';
 import type { Derived } from '../schema.ts';
-import { isObject, projectOf } from './gerrit-event.ts';
+import { projectOf } from './gerrit-event.ts';
 
 type Json = Record<string, unknown>;
 

@@ -1,4 +1,4 @@
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText } from '../../core/errors.ts';
 import { type BuildJob, buildTopic, fieldText } from '../gearman/build-job.ts';
 import { type BuildWork, workForBuilds } from '../gearman/build-worker.ts';
 import { hostOf } from '../gearman/options.ts';
@@ -56,6 +56,6 @@ async function* testOutput(place: OutputPlace, signal: AbortSignal): AsyncGenera
     using _ = await openOutput(place, { signal, refused: () => {} });
     yield { ok: true, what: place.mode === 'tcp' ? `${what} takes connections` : what };
   } catch (error) {
-    yield { ok: false, what, why: errorText(error), fix: error instanceof HydrantError ? error.fix : '' };
+    yield { ok: false, what, why: errorText(error), fix: errorFix(error) ?? '' };
   }
 }

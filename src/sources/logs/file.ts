@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText } from '../../core/errors.ts';
 import { hostOf } from '../gearman/options.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { Source, SourceContext, SourceEvent, TestStep } from '../source.ts';
@@ -45,7 +45,7 @@ async function* testFile(path: string, topic: string, maxLine: number): AsyncGen
     const lines = new LineSplitter(maxLine).push(buffer.subarray(0, bytesRead));
     for (const line of lines.slice(0, SHOWN)) yield { event: lineEvent(topic, line.bytes) };
   } catch (error) {
-    const fix = error instanceof HydrantError ? error.fix : `Give the path of a file that user ${process.getuid?.() ?? ''} may read.`;
+    const fix = errorFix(error) ?? `Give the path of a file that user ${process.getuid?.() ?? ''} may read.`;
     yield { ok: false, what: path, why: errorText(error), fix };
   }
 }

@@ -1,4 +1,5 @@
-import { isRecord, textOf } from '../gearman/derive.ts';
+import { isObject } from '../../core/objects.ts';
+import { textOf } from '../gearman/derive.ts';
 import { oneLine } from '../one-line.ts';
 import type { EventSchema } from '../schema.ts';
 
@@ -24,7 +25,7 @@ const retrieved: EventSchema = {
     { build_uuid: null, source_url: 'https://logs.example.org/17/2017/1/gate/lint/5c0d7fe/syslog.txt', status: 'failure' },
   ],
   derive(data, topic) {
-    const { status, source_url } = isRecord(data) ? data : {};
+    const { status, source_url } = isObject(data) ? data : {};
     const failed = status === 'failure';
     const summary = oneLine(`Log ${failed ? 'could not be read' : 'passed on'}: ${textOf(source_url) ?? topic}`);
     return { summary, url: textOf(source_url), people: [], severity: failed ? 'warning' : 'info' };
@@ -38,7 +39,7 @@ const line: EventSchema = {
   schema: { type: ['string', 'object'], description: 'The line as it is; one that is a JSON object is that object' },
   examples: ['Mar  4 11:20:07 shelf-03 stockd[811]: door opened', { level: 'warn', message: 'door left open', door: 3 }],
   derive(data) {
-    const { message, msg, level } = isRecord(data) ? data : {};
+    const { message, msg, level } = isObject(data) ? data : {};
     const text = textOf(data) ?? textOf(message) ?? textOf(msg) ?? JSON.stringify(data) ?? '';
     return { summary: oneLine(text), people: [], severity: severityOf(textOf(level)) };
   },

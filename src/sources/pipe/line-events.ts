@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { createUlid } from '../../core/id.ts';
+import { isObject } from '../../core/objects.ts';
 import { topicFault } from '../../wire/topic.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { SourceContext, SourceEvent } from '../source.ts';
@@ -88,7 +89,7 @@ export async function* linesOf(stream: Readable, maxBytes: number, onCut: () => 
 function parseObject(line: Buffer): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line.toString());
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../../core/atomic-file.ts';
 import { HydrantError, systemCode } from '../../core/errors.ts';
+import { isObject } from '../../core/objects.ts';
 import type { Cursor } from '../source.ts';
 
 /** Between two writes; what is not saved at a crash is read again and published under the same ids. */
@@ -83,7 +84,7 @@ async function readValues(path: string): Promise<Record<string, unknown>> {
   }
   try {
     const values: unknown = JSON.parse(text);
-    if (typeof values === 'object' && values !== null && !Array.isArray(values)) return values as Record<string, unknown>;
+    if (isObject(values)) return values;
   } catch {
     // Said below.
   }

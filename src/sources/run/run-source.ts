@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import type { Source } from '../source.ts';
 import type { Context } from './context.ts';
 import type { Publishing } from './publishing.ts';
@@ -33,7 +33,7 @@ export async function runSource(
       counts.lastError = errorText(error);
       if (error instanceof HydrantError && (error.code === 'HYD_USAGE' || error.code === 'HYD_CONFIG')) throw error;
       const delayMs = backoffMs(BACKOFF, failures++, context.random);
-      const fix = error instanceof HydrantError ? error.fix : undefined;
+      const fix = errorFix(error);
       context.log('warn', 'the source broke off', { error: errorText(error), fix, againInMs: Math.round(delayMs) });
       await sleep(delayMs, undefined, { signal }).catch(() => {});
     } finally {

@@ -1,4 +1,4 @@
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { silentLog } from '../../core/log.ts';
 import type { SourceContext, SourceKind, TestStep } from '../source.ts';
 
@@ -14,7 +14,7 @@ export async function* testSource<Options>(
     const source = await kind.open(options, createTestContext(name));
     for await (const step of source.test(signal)) yield 'ok' in step && !step.ok ? failed(step, signal) : step;
   } catch (error) {
-    const fix = error instanceof HydrantError ? error.fix : 'Look at the options again.';
+    const fix = errorFix(error) ?? 'Look at the options again.';
     yield failed({ ok: false, what: `the source ${name}`, why: errorText(error), fix }, signal);
   }
 }

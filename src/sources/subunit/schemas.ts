@@ -1,4 +1,5 @@
-import { isRecord, textOf } from '../gearman/derive.ts';
+import { isObject } from '../../core/objects.ts';
+import { textOf } from '../gearman/derive.ts';
 import { oneLine } from '../one-line.ts';
 import type { EventSchema } from '../schema.ts';
 
@@ -33,7 +34,7 @@ const build: EventSchema = {
     { build_uuid: null, source_url: 'https://logs.example.org/periodic/unit/77aa01d/testrepository.subunit', status: 'failed' },
   ],
   derive(data, topic) {
-    const { status, source_url } = isRecord(data) ? data : {};
+    const { status, source_url } = isObject(data) ? data : {};
     const failed = status === 'failed';
     return {
       summary: oneLine(`Test results ${failed ? 'could not be read' : 'were read'}: ${topic}`),
@@ -83,7 +84,7 @@ const test: EventSchema = {
     },
   ],
   derive(data) {
-    const { test: name, status, source_url } = isRecord(data) ? data : {};
+    const { test: name, status, source_url } = isObject(data) ? data : {};
     const isBad = status === 'fail' || status === 'uxsuccess' || status === 'incomplete';
     return {
       summary: oneLine(`${textOf(status) ?? 'A test'}: ${textOf(name) ?? 'without a name'}`),
@@ -142,7 +143,7 @@ const total: EventSchema = {
     },
   ],
   derive(data) {
-    const { tests, success, fail, uxsuccess, incomplete, skip, source_url } = isRecord(data) ? data : {};
+    const { tests, success, fail, uxsuccess, incomplete, skip, source_url } = isObject(data) ? data : {};
     const bad = countOf(fail) + countOf(uxsuccess) + countOf(incomplete);
     const summary = `${countOf(tests)} tests: ${countOf(success)} passed, ${bad} failed, ${countOf(skip)} skipped`;
     return { summary, url: textOf(source_url), people: [], severity: bad > 0 ? 'error' : 'info' };

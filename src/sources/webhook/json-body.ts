@@ -1,4 +1,5 @@
 import { HydrantError } from '../../core/errors.ts';
+import { isObject } from '../../core/objects.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -19,10 +20,6 @@ export function parseObject(body: Buffer): Json {
   if (!isObject(data))
     throw new HydrantError('HYD_USAGE', 'a body is no JSON object', { fix: 'Send the body as the sender documents it.' });
   return data;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
