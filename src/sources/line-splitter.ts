@@ -1,66 +1,71 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-export interface Line {
-  /** Without its end. */
-  bytes: Buffer;
-  /** With it: how far it moves a place in a file. */
-  size: number;
-}
-
-/** Finds lines in what comes in pieces. One that is longer than the bound comes in parts, and is counted. */
+/** Cuts bytes into lines, whatever the chunks they come in. A line is a view of its chunk where it can be, without its `\n` or `\r\n`. */
 export class LineSplitter {
-  /** Lines that came in parts. */
+  /** Where in all that came the next line begins, or the next part of one. */
+  offset = 0;
+  /** Parts of lines beyond the limit, but the last of each. */
   cut = 0;
   readonly #maxBytes: number;
+  readonly #onLeftOut: ((bytes: number) => void) | undefined;
+  /** Of the line that has no end yet: its length, and as much of it as will be given. */
+  #bytes = 0;
   #pieces: Buffer[] = [];
-  #held = 0;
 
-  constructor(maxBytes: number) {
+  /** @param onLeftOut told of a line beyond the limit, with its length, when it ends; nothing of it is given. Without, it comes in parts. */
+  constructor(maxBytes: number, onLeftOut?: (bytes: number) => void) {
     this.#maxBytes = maxBytes;
+    this.#onLeftOut = onLeftOut;
   }
 
-  push(bytes: Buffer): Line[] {
-    const lines: Line[] = [];
+  /** The lines that are whole now. */
+  *push(chunk: Buffer): Generator<Buffer> {
     let from = 0;
-    for (let to = bytes.indexOf(NEWLINE); to !== -1; to = bytes.indexOf(NEWLINE, from)) {
-      this.#hold(bytes.subarray(from, to + 1), lines);
-      lines.push(this.#take());
+    for (;;) {
+      const newline = chunk.indexOf(NEWLINE, from);
+      const to = newline === -1 ? chunk.length : newline;
+      while (!this.#onLeftOut && this.#bytes + to - from > this.#maxBytes) {
+        const part = chunk.subarray(from, from + this.#maxBytes - this.#bytes);
+        from += part.length;
+        this.cut++;
+        yield this.#take(part, 0)!;
+      }
+      const piece = chunk.subarray(from, to);
+      if (newline === -1) return this.#hold(piece);
       from = to + 1;
+      const line = this.#take(piece, 1);
+      if (line) yield withoutReturn(line);
     }
-    if (from < bytes.length) this.#hold(bytes.subarray(from), lines);
-    return lines;
   }
 
-  /** The last line, if it has no end. */
-  end(): Line | undefined {
-    return this.#held > 0 ? this.#take() : undefined;
+  /** What stands behind the last newline, once no more will come. */
+  end(): Buffer | undefined {
+    if (this.#bytes === 0) return undefined;
+    const line = this.#take(Buffer.alloc(0), 0);
+    return line && withoutReturn(line);
   }
 
-  #hold(bytes: Buffer, lines: Line[]): void {
-    let rest = bytes;
-    const maxBytes = this.#maxBytes + (bytes[bytes.length - 1] === NEWLINE ? 1 : 0);
-    while (this.#held + rest.length > maxBytes) {
-      const room = this.#maxBytes - this.#held;
-      this.#pieces.push(rest.subarray(0, room));
-      this.#held += room;
-      lines.push(this.#take());
-      this.cut++;
-      rest = rest.subarray(room);
-    }
-    this.#pieces.push(rest);
-    this.#held += rest.length;
+  #hold(piece: Buffer): void {
+    this.#bytes += piece.length;
+    if (this.#bytes > this.#maxBytes) this.#pieces = [];
+    else if (piece.length > 0) this.#pieces.push(piece);
   }
 
-  #take(): Line {
-    const all = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.#held = 0;
-    let end = all.length;
-    if (all[end - 1] === NEWLINE) {
-      end--;
-      if (all[end - 1] === RETURN) end--;
+  #take(last: Buffer, endBytes: number): Buffer | undefined {
+    const bytes = this.#bytes + last.length;
+    const pieces = this.#pieces;
+    this.offset += bytes + endBytes;
+    this.#bytes = 0;
+    if (pieces.length > 0) this.#pieces = [];
+    if (bytes > this.#maxBytes) {
+      this.#onLeftOut?.(bytes);
+      return undefined;
     }
-    return { bytes: all.subarray(0, end), size: all.length };
+    return pieces.length === 0 ? last : Buffer.concat([...pieces, last], bytes);
   }
+}
+
+function withoutReturn(line: Buffer): Buffer {
+  return line[line.length - 1] === RETURN ? line.subarray(0, -1) : line;
 }

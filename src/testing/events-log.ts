@@ -40,7 +40,8 @@ export async function startEventsLog({ limit = 5_000, utcOffsetHours = 0 } = {})
       .toSorted((a, b) => Number(a.eventCreatedOn) - Number(b.eventCreatedOn));
     const lines = found.slice(0, limit).map((event) => `${JSON.stringify(asStored(event))}\n`);
     response.setHeader('content-type', 'application/json;charset=UTF-8');
-    end(200, lines.join(''));
+    // An empty line is no event.
+    end(200, `${lines.join('')}\n`);
   };
   const server = createServer(answer).listen(0, '127.0.0.1');
   await once(server, 'listening');

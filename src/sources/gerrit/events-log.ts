@@ -1,5 +1,5 @@
 import { errorText, HydrantError } from '../../core/errors.ts';
-import { LineSplitter } from './line-splitter.ts';
+import { LineSplitter } from '../line-splitter.ts';
 
 export interface EventsLogOptions {
   /** Where Gerrit's pages are: `https://review.example.com`. */
@@ -69,12 +69,12 @@ export class EventsLog {
     let bytes = 0;
     const splitter = new LineSplitter(this.#options.maxLine, () => {});
     for await (const chunk of body ?? []) {
-      lines.push(...splitter.push(Buffer.from(chunk)));
+      for (const line of splitter.push(Buffer.from(chunk))) if (line.length > 0) lines.push(line);
       bytes += chunk.length;
       if (bytes > MAX_PAGE_BYTES && lines.length > 0) return { lines, isFull: true };
     }
     const rest = splitter.end();
-    if (rest) lines.push(rest);
+    if (rest?.length) lines.push(rest);
     return { lines, isFull: lines.length >= LIMIT };
   }
 

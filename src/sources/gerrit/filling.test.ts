@@ -63,6 +63,7 @@ test('what came while the server was away is read from the events log once, in o
   await filled(source);
   assert.deepEqual(numbers(source), range(0, 30));
   assert.deepEqual(reasons(source), []);
+  assert.deepEqual(source.source.status().refused, {});
   assert.equal(new Set(source.events.map(({ id }) => id)).size, 30);
 });
 

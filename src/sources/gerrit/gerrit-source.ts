@@ -1,4 +1,5 @@
 import { errorFix, errorText } from '../../core/errors.ts';
+import { LineSplitter } from '../line-splitter.ts';
 import type { Source, SourceContext, TestStep } from '../source.ts';
 import { type Identity, login, openSocket } from './connection.ts';
 import { type EventStream, startStream } from './event-stream.ts';
@@ -8,7 +9,6 @@ import { readEvent, topicOf } from './gerrit-event.ts';
 import { HeldLines } from './held-lines.ts';
 import { readIdentity } from './identity.ts';
 import { Intake } from './intake.ts';
-import { LineSplitter } from './line-splitter.ts';
 import type { GerritOptions } from './options.ts';
 import { Position } from './position.ts';
 
@@ -133,7 +133,7 @@ export class GerritSource implements Source {
     const tooLong: number[] = [];
     const splitter = new LineSplitter(maxLine, (bytes) => void tooLong.push(bytes));
     for await (const chunk of stream.chunks()) {
-      for (const line of splitter.push(chunk)) await held.take(line);
+      for (const line of splitter.push(chunk)) if (line.length > 0) await held.take(line);
       for (const bytes of tooLong.splice(0)) {
         this.#context.refused('a line is too long', { bytes, maxLine });
         await intake.lost('too-long', `a line of ${bytes} bytes; maxLine is ${maxLine}`);

@@ -41,9 +41,9 @@ async function forward(bytes: AsyncIterable<Buffer>, { fields, tags }: BuildJob,
   const { message: _, ...rest } = fields;
   const head = `${JSON.stringify({ ...rest, tags }).slice(0, -1)},"message":`;
   const lines = new LineSplitter(maxBytes);
-  for await (const piece of bytes) for (const line of lines.push(piece)) await output.send(document(head, line.bytes));
+  for await (const piece of bytes) for (const line of lines.push(piece)) await output.send(document(head, line));
   const last = lines.end();
-  if (last) await output.send(document(head, last.bytes));
+  if (last) await output.send(document(head, last));
 }
 
 function document(head: string, line: Buffer): string {

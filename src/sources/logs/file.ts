@@ -42,8 +42,8 @@ async function* testFile(path: string, topic: string, maxLine: number): AsyncGen
     await using file = await open(path);
     const { bytesRead, buffer } = await file.read(Buffer.alloc(SHOWN_BYTES), 0, SHOWN_BYTES, 0);
     yield { ok: true, what: `${path} can be read on ${hostname()}` };
-    const lines = new LineSplitter(maxLine).push(buffer.subarray(0, bytesRead));
-    for (const line of lines.slice(0, SHOWN)) yield { event: lineEvent(topic, line.bytes) };
+    const lines = [...new LineSplitter(maxLine).push(buffer.subarray(0, bytesRead))];
+    for (const line of lines.slice(0, SHOWN)) yield { event: lineEvent(topic, line) };
   } catch (error) {
     const fix = errorFix(error) ?? `Give the path of a file that user ${process.getuid?.() ?? ''} may read.`;
     yield { ok: false, what: path, why: errorText(error), fix };

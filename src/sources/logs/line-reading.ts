@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { eventId } from '../event-id.ts';
-import { type Line, LineSplitter } from '../line-splitter.ts';
+import { LineSplitter } from '../line-splitter.ts';
 import type { SourceContext, SourceEvent } from '../source.ts';
 import { type Place, readHead } from './rotated.ts';
 
@@ -21,6 +21,8 @@ export class LineReading {
   readTo: number;
   readonly #options: LineReadingOptions;
   readonly #context: SourceContext;
+  /** Where the lines begin. */
+  readonly #from: number;
   readonly #lines: LineSplitter;
   #toldCut = 0;
 
@@ -28,6 +30,7 @@ export class LineReading {
     this.file = file;
     this.place = place;
     this.readTo = place.offset;
+    this.#from = place.offset;
     this.#options = options;
     this.#context = context;
     this.#lines = new LineSplitter(options.maxLine);
@@ -52,13 +55,13 @@ export class LineReading {
     await this.#publish(last ? [last] : []);
   }
 
-  async #publish(lines: readonly Line[]): Promise<void> {
+  async #publish(lines: Iterable<Buffer>): Promise<void> {
     const { origin, generation } = this.place;
     let { offset } = this.place;
     for (const line of lines) {
-      const id = eventId(0, origin, String(generation), String(offset), line.bytes);
-      await this.#context.publish({ ...this.#options.toEvent(line.bytes), id });
-      offset += line.size;
+      const id = eventId(0, origin, String(generation), String(offset), line);
+      await this.#context.publish({ ...this.#options.toEvent(line), id });
+      offset = this.#from + this.#lines.offset;
     }
     if (this.#lines.cut > this.#toldCut)
       this.#context.refused('a line is longer than the bound and came in parts', { maxLine: this.#options.maxLine });

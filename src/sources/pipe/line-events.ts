@@ -75,7 +75,7 @@ export async function* linesOf(stream: Readable, maxBytes: number, onCut: () => 
   let cut = 0;
   try {
     for await (const chunk of stream) {
-      for (const { bytes } of splitter.push(chunk as Buffer)) if (bytes.length > 0) yield bytes;
+      for (const line of splitter.push(chunk as Buffer)) if (line.length > 0) yield line;
       if (splitter.cut > cut) onCut();
       cut = splitter.cut;
     }
@@ -83,7 +83,7 @@ export async function* linesOf(stream: Readable, maxBytes: number, onCut: () => 
     if (!stream.destroyed) throw error;
   }
   const rest = splitter.end();
-  if (rest && rest.bytes.length > 0) yield rest.bytes;
+  if (rest?.length) yield rest;
 }
 
 function parseObject(line: Buffer): Record<string, unknown> | undefined {
