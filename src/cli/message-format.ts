@@ -1,4 +1,5 @@
 import { HydrantError } from '../core/errors.ts';
+import { parseJson } from '../core/objects.ts';
 import type { StoredEvent } from '../wire/event.ts';
 
 /** What `sub -F` may print of one message. */
@@ -48,7 +49,7 @@ const PARTS: Record<string, Part> = {
   I: ({ event }) => event.ts,
   U: ({ event }) => (Date.parse(event.ts) / 1000).toFixed(3),
   j: (input) => JSON.stringify({ ...described(input), payload: Buffer.from(input.event.payload).toString() }),
-  J: (input) => JSON.stringify({ ...described(input), payload: asJson(input.event) }),
+  J: (input) => JSON.stringify({ ...described(input), payload: parseJson(input.event.payload) ?? null }),
   F: ({ event }) => String(event.props?.format ?? ''),
   C: ({ event }) => event.contentType ?? '',
   D: ({ event }) => Buffer.from(event.props?.correlation ?? '', 'base64'),
@@ -67,14 +68,6 @@ function described({ event, messageId }: FormatInput): Record<string, unknown> {
     payloadlen: event.payload.length,
     ...(event.qos > 0 && { mid: messageId }),
   };
-}
-
-function asJson(event: StoredEvent): unknown {
-  try {
-    return JSON.parse(Buffer.from(event.payload).toString());
-  } catch {
-    return null;
-  }
 }
 
 function unknown(text: string): never {

@@ -1,4 +1,5 @@
 import { HydrantError } from '../core/errors.ts';
+import { parseJson } from '../core/objects.ts';
 import type { StoredEvent } from '../wire/event.ts';
 import { isReplayed } from '../wire/replay-mark.ts';
 
@@ -112,7 +113,7 @@ class WhereContext {
   }
 
   get json(): unknown {
-    if (this.#json === undefined) this.#json = parseJson(this.payload);
+    if (this.#json === undefined) this.#json = parseJson(this.payload) ?? null;
     return this.#json;
   }
 
@@ -150,14 +151,6 @@ class WhereContext {
 
   get replayed(): boolean {
     return isReplayed(this.#event);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }
 

@@ -1,3 +1,5 @@
+import { isObject, parseJson } from '../core/objects.ts';
+
 /** What the retained status event of a client says, as JSON. */
 export interface ClientStatus {
   client: string;
@@ -29,19 +31,11 @@ export function statusTopic(clientId: string): string {
 /** The status that an event is; undefined when it is something else. */
 export function readStatus({ topic, payload }: { topic: string; payload: Uint8Array }): ClientStatus | undefined {
   if (payload.byteLength > MAX_BYTES) return undefined;
-  const read = parse(payload);
-  if (typeof read !== 'object' || read === null) return undefined;
+  const read = parseJson(payload);
+  if (!isObject(read)) return undefined;
   const status = read as Record<keyof ClientStatus, unknown>;
   const { client, version, since } = status;
   if (typeof client !== 'string' || typeof version !== 'string' || typeof since !== 'string') return undefined;
   const isSound = COUNTS.every((name) => typeof status[name] === 'number' && status[name] >= 0) && statusTopic(client) === topic;
   return isSound ? (status as ClientStatus) : undefined;
-}
-
-function parse(payload: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
-  } catch {
-    return undefined;
-  }
 }

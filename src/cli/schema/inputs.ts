@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { parseJson } from '../../core/objects.ts';
 import type { StoredEvent } from '../../wire/event.ts';
 import { decodeLine } from '../../wire/line.ts';
 import type { Io } from '../io.ts';
@@ -32,7 +33,7 @@ export async function* inputPayloads(files: readonly string[], io: Pick<Io, 'std
     const lines: InputLine[] = [];
     for await (const line of inputLines([file], io)) lines.push(line);
     const bytes = Buffer.concat(lines.flatMap((line) => [line.bytes, Buffer.from('\n')]));
-    if (lines.length > 1 && isJson(bytes)) yield { ...lines[0]!, bytes };
+    if (lines.length > 1 && parseJson(bytes) !== undefined) yield { ...lines[0]!, bytes };
     else yield* lines;
   }
 }
@@ -54,14 +55,5 @@ async function* openInput(file: string, { stdin }: Pick<Io, 'stdin'>): AsyncGene
     yield* file === '-' ? stdin : createReadStream(file);
   } catch (error) {
     throw new HydrantError('HYD_USAGE', `${file}: ${errorText(error)}`, { cause: error, fix: 'Give a file that exists and is readable.' });
-  }
-}
-
-function isJson(bytes: Buffer): boolean {
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    return false;
   }
 }

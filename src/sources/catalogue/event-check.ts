@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { parseJson } from '../../core/objects.ts';
 import type { EventSchema } from '../schema.ts';
 
 /**
@@ -20,20 +21,12 @@ export function createEventCheck(schemas: readonly EventSchema[]): EventCheck {
   return (name, data, payload) => {
     const schema = known.get(name);
     if (!schema) return undefined;
-    const value = data === undefined ? parse(payload) : data;
+    const value = data === undefined ? parseJson(payload) : data;
     if (value === undefined) return 'it is no JSON';
     const validate = compiled.get(name) ?? ajv.compile(schema.schema);
     compiled.set(name, validate);
     return validate(value) ? undefined : mismatch(validate.errors!);
   };
-}
-
-function parse(payload: Uint8Array | string): unknown {
-  try {
-    return JSON.parse(typeof payload === 'string' ? payload : Buffer.from(payload).toString());
-  } catch {
-    return undefined;
-  }
 }
 
 /** Of forms of which none fits, the last error is about all of them. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../core/objects.ts';
 import { escapeLevel, escapeLevels, joinTopic } from '../topic.ts';
 
 /** Why a job cannot be done, now or ever: it is failed, and whoever submitted it hears so. */
@@ -31,12 +32,8 @@ const JOB = z.object({
 
 /** @throws JobFault */
 export function readBuildJob(workload: Buffer): BuildJob {
-  let json: unknown;
-  try {
-    json = JSON.parse(workload.toString());
-  } catch {
-    throw new JobFault('a job is no JSON');
-  }
+  const json = parseJson(workload);
+  if (json === undefined) throw new JobFault('a job is no JSON');
   const job = JOB.safeParse(json);
   if (!job.success) throw new JobFault('a job lacks what it needs', `a job lacks what it needs: ${z.prettifyError(job.error)}`);
   const { source_url: sourceUrl, retry, event } = job.data;

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import { errorFix, errorText } from '../../core/errors.ts';
+import { parseJson } from '../../core/objects.ts';
 import { hostOf } from '../gearman/options.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { Source, SourceContext, SourceEvent, TestStep } from '../source.ts';
@@ -9,6 +10,7 @@ import { fillTemplate } from '../topic.ts';
 import { Follower } from './follower.ts';
 import type { LogsOptions } from './logs.ts';
 
+const OPENING_BRACE = 0x7b;
 const SHOWN = 3;
 const SHOWN_BYTES = 64 * 1024;
 
@@ -27,14 +29,8 @@ export function openFile(options: LogsOptions & { file: string }, context: Sourc
 /** A line that is a JSON object is passed as one, byte for byte. */
 function lineEvent(topic: string, line: Buffer): SourceEvent {
   const event = { topic, payload: line, schema: 'logs.line' };
-  if (line[0] === 0x7b) {
-    try {
-      return { ...event, data: JSON.parse(line.toString()) };
-    } catch {
-      // A line of text after all.
-    }
-  }
-  return { ...event, data: line.toString(), contentType: 'text/plain' };
+  const data = line[0] === OPENING_BRACE ? parseJson(line) : undefined;
+  return data === undefined ? { ...event, data: line.toString(), contentType: 'text/plain' } : { ...event, data };
 }
 
 async function* testFile(path: string, topic: string, maxLine: number): AsyncGenerator<TestStep> {

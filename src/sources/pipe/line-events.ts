@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { createUlid } from '../../core/id.ts';
-import { isObject } from '../../core/objects.ts';
+import { isObject, parseJson } from '../../core/objects.ts';
 import { topicFault } from '../../wire/topic.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { SourceContext, SourceEvent } from '../source.ts';
@@ -46,8 +46,8 @@ export class LineEvents {
     const { topic, format, topicField, contentType } = this.#options;
     const id = createUlid();
     if (format === 'line') return { topic, payload: line, id, contentType: contentType ?? 'text/plain' };
-    const data = parseObject(line);
-    if (!data) {
+    const data = parseJson(line);
+    if (!isObject(data)) {
       this.#context.refused('a line is no JSON object; it is published as text', { line: line.toString('utf8', 0, SHOWN) });
       return { topic, payload: line, id, contentType: 'text/plain' };
     }
@@ -84,13 +84,4 @@ export async function* linesOf(stream: Readable, maxBytes: number, onCut: () => 
   }
   const rest = splitter.end();
   if (rest?.length) yield rest;
-}
-
-function parseObject(line: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line.toString());
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

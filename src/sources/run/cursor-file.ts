@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../../core/atomic-file.ts';
 import { HydrantError, systemCode } from '../../core/errors.ts';
-import { isObject } from '../../core/objects.ts';
+import { isObject, parseJson } from '../../core/objects.ts';
 import type { Cursor } from '../source.ts';
 
 /** Between two writes; what is not saved at a crash is read again and published under the same ids. */
@@ -82,12 +82,8 @@ async function readValues(path: string): Promise<Record<string, unknown>> {
     if (systemCode(error) === 'ENOENT') return {};
     throw error;
   }
-  try {
-    const values: unknown = JSON.parse(text);
-    if (isObject(values)) return values;
-  } catch {
-    // Said below.
-  }
+  const values = parseJson(text);
+  if (isObject(values)) return values;
   throw new HydrantError('HYD_DATA_FORMAT', `${path} is no cursor of a source: it is not a JSON object`, {
     fix: `Put back the file from a backup, or remove it: the source then begins as if it had never run.`,
   });

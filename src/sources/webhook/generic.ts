@@ -1,3 +1,4 @@
+import { parseJson } from '../../core/objects.ts';
 import { isJsonType } from './json-body.ts';
 import type { Preset } from './preset.ts';
 import { headerText, hubSignature, isSigned, MISSING_SIGNATURE, proveToken, shownCredential, WRONG_SIGNATURE } from './proof.ts';
@@ -23,16 +24,8 @@ export const generic: Preset = {
       fields: { event: eventHeader === undefined ? undefined : headerText(headers, eventHeader) },
       payload: body,
       contentType: headerText(headers, 'content-type') ?? BINARY,
-      data: isJsonType(contentType) ? parse(body) : undefined,
+      data: isJsonType(contentType) ? parseJson(body) : undefined,
       repeatId: idHeader === undefined ? undefined : headerText(headers, idHeader),
     };
   },
 };
-
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return undefined;
-  }
-}

@@ -1,5 +1,5 @@
 import { HydrantError } from '../../core/errors.ts';
-import { isObject } from '../../core/objects.ts';
+import { isObject, parseJson } from '../../core/objects.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -11,15 +11,11 @@ export function isJsonType(contentType: string): boolean {
 
 /** @throws HYD_USAGE for what is no JSON object */
 export function parseObject(body: Buffer): Json {
-  let data: unknown;
-  try {
-    data = JSON.parse(body.toString());
-  } catch {
-    throw new HydrantError('HYD_USAGE', 'a body is no JSON', { fix: 'Send the body as the sender documents it.' });
-  }
-  if (!isObject(data))
-    throw new HydrantError('HYD_USAGE', 'a body is no JSON object', { fix: 'Send the body as the sender documents it.' });
-  return data;
+  const data = parseJson(body);
+  if (isObject(data)) return data;
+  throw new HydrantError('HYD_USAGE', data === undefined ? 'a body is no JSON' : 'a body is no JSON object', {
+    fix: 'Send the body as the sender documents it.',
+  });
 }
 
 /**
