@@ -1,11 +1,10 @@
 import type { Intake } from '../archive/intake/intake.ts';
 import type { MqttBus } from '../bus/mqtt/options.ts';
 import type { StateStore } from '../core/state-store.ts';
-import { createHealthServer } from '../http/health-server.ts';
+import type { HealthOptions } from '../http/health-server.ts';
 import { createMetrics, type Sample } from '../http/metrics.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Config } from './config-schema.ts';
-import { listen, listenerUrl } from './listen.ts';
 import type { Archive } from './open-archive.ts';
 import { readinessFaults, readinessNotes } from './readiness.ts';
 import { counter, gauge, storedSamples } from './server-metrics.ts';
@@ -21,25 +20,13 @@ export interface ArchiverParts {
   intake: Intake;
 }
 
-/**
- * Opens `health.port`, if there is one.
- * @param closing closes it again
- * @returns its URL
- * @throws HYD_PORT_BUSY; HYD_CONFIG when the address cannot be bound
- */
-export async function openArchiverHealth(parts: ArchiverParts, closing: AsyncDisposableStack): Promise<string | undefined> {
-  const { host, port } = parts.config().health;
-  if (port === undefined) return undefined;
-  const server = createHealthServer({
+/** What an archiver says of itself at `health.port`. */
+export function archiverHealth(parts: ArchiverParts): HealthOptions {
+  return {
     readiness: () => archiverFaults(parts),
     notes: () => readinessNotes(parts.archive.uploader?.statistics),
     metrics: createMetrics(() => archiverSamples(parts)),
-  });
-  closing.defer(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return listenerUrl('http', host, await listen(server, { key: 'health', host, port }));
+  };
 }
 
 /** Why an archiver does not do its work now, a sentence each. */

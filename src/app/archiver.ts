@@ -5,11 +5,12 @@ import { openMqttBus } from '../bus/mqtt/mqtt-bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { StateStore } from '../core/state-store.ts';
-import { isConnected, openArchiverHealth } from './archiver-health.ts';
+import { archiverHealth, isConnected } from './archiver-health.ts';
 import { readBrokerTls } from './broker-tls.ts';
 import type { Config } from './config-schema.ts';
 import { openDataFolder } from './data-folder.ts';
 import type { LockFacts } from './folder-lock.ts';
+import { openHealthDoor } from './health-door.ts';
 import { openArchive } from './open-archive.ts';
 import { openConfiguredJournal } from './open-journal.ts';
 
@@ -113,13 +114,14 @@ export async function startArchiver(options: ArchiverOptions): Promise<Archiver>
     },
   );
   untilIntake.release();
-  const health = await openArchiverHealth({ dataDir, config: () => config, journal, store, archive, bus, intake }, opening);
+  const health = archiverHealth({ dataDir, config: () => config, journal, store, archive, bus, intake });
+  const healthUrl = await openHealthDoor(config.health, health, opening);
 
   const opened = opening.move();
   return {
     dataDir,
     clientId,
-    healthUrl: health,
+    healthUrl,
     subscribed: intake.subscribed,
     ended: intake.ended,
     announce: (facts) => lock.announce(facts),

@@ -1,11 +1,10 @@
 import type { Log } from '../core/log.ts';
 import { keepHeapSmall } from '../core/start-up.ts';
-import { createHealthServer } from '../http/health-server.ts';
+import type { HealthOptions } from '../http/health-server.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { OpenSource, OpenSourceOptions } from '../sources/run/open-source.ts';
 import { sourceBanner } from './banner.ts';
-import type { Config } from './config-schema.ts';
-import { listen, listenerUrl } from './listen.ts';
+import { openHealthDoor } from './health-door.ts';
 import { runService, type ServiceOptions } from './service.ts';
 import { sourceSamples } from './source-metrics.ts';
 import type { SourceSpec } from './source-specs.ts';
@@ -28,7 +27,7 @@ export function runSourceService(options: RunSourceOptions): Promise<number> {
       keepHeapSmall();
       await using opening = new AsyncDisposableStack();
       const source = opening.use(await openSpec(spec, { dataDir, bus, log }));
-      const health = await openHealth(config, source, opening);
+      const healthUrl = await openHealthDoor(config.health, sourceHealth(source), opening);
       const opened = opening.move();
       const stop = new AbortController();
       const run = source.run(stop.signal);
@@ -37,7 +36,7 @@ export function runSourceService(options: RunSourceOptions): Promise<number> {
         kind: spec.kind.name,
         data: dataDir,
         url: bus.url,
-        ...(health && { listeners: { http: health } }),
+        ...(healthUrl && { listeners: { http: healthUrl } }),
       };
       return {
         ready: Promise.resolve(),
@@ -67,19 +66,8 @@ async function finish({ name, client }: OpenSource, log: Log): Promise<void> {
   await client.flush();
 }
 
-async function openHealth({ health }: Config, source: OpenSource, closing: AsyncDisposableStack): Promise<string | undefined> {
-  const { host, port } = health;
-  if (port === undefined) return undefined;
-  const server = createHealthServer({
-    readiness: async () => faults(source),
-    notes: () => [],
-    metrics: createMetrics(() => sourceSamples([source])),
-  });
-  closing.defer(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return listenerUrl('http', host, await listen(server, { key: 'health', host, port }));
+function sourceHealth(source: OpenSource): HealthOptions {
+  return { readiness: async () => faults(source), notes: () => [], metrics: createMetrics(() => sourceSamples([source])) };
 }
 
 /** Why a source does not do its work now, a sentence each. */

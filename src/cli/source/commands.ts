@@ -9,9 +9,7 @@ import { kindFlags } from './kind-flags.ts';
 import { printSteps } from './print-steps.ts';
 import { addSpecOptions, readSpec, type SpecOptions } from './spec.ts';
 
-interface RunOptions extends SpecOptions, BusOptions {
-  healthPort?: number;
-}
+type RunOptions = SpecOptions & BusOptions;
 
 /** A command for each kind of source, and `test` with one for each. */
 export function sourceCommands(): CommandDefinition[] {
