@@ -1,5 +1,4 @@
 import type { Log } from '../core/log.ts';
-import { keepHeapSmall } from '../core/start-up.ts';
 import type { HealthOptions } from '../http/health-server.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { OpenSource, OpenSourceOptions } from '../sources/run/open-source.ts';
@@ -24,7 +23,6 @@ export function runSourceService(options: RunSourceOptions): Promise<number> {
   const { spec, bus, version } = options;
   return runService(options, {
     async start({ config, dataDir }, log) {
-      keepHeapSmall();
       await using opening = new AsyncDisposableStack();
       const source = opening.use(await openSpec(spec, { dataDir, bus, log }));
       const healthUrl = await openHealthDoor(config.health, sourceHealth(source), opening);

@@ -28,11 +28,12 @@ export function assertDetails({ topic, id, qos, retain, channel, contentType, tt
 
 function assertProps(topic: string, props: EventProps): void {
   if (typeof props !== 'object' || props === null) throw wrong(topic, 'props', props, 'an object');
-  for (const key of Object.keys(props))
+  for (const key in props)
     if (!(KNOWN as readonly string[]).includes(key)) throw wrong(topic, 'props', key, `an object of ${KNOWN.join(', ')}`);
   const { time, format, expiry, reply, correlation, user } = props;
-  for (const [name, text] of Object.entries({ time, reply, correlation }))
-    if (text !== undefined && !isText(text)) throw wrong(topic, `props.${name}`, text, 'a text');
+  if (time !== undefined && !isText(time)) throw wrong(topic, 'props.time', time, 'a text');
+  if (reply !== undefined && !isText(reply)) throw wrong(topic, 'props.reply', reply, 'a text');
+  if (correlation !== undefined && !isText(correlation)) throw wrong(topic, 'props.correlation', correlation, 'a text');
   if (format !== undefined && format !== 0 && format !== 1) throw wrong(topic, 'props.format', format, '0 or 1');
   if (expiry !== undefined && !(Number.isInteger(expiry) && expiry >= 0 && expiry <= 0xffff_ffff))
     throw wrong(topic, 'props.expiry', expiry, 'whole seconds, 0 or more');

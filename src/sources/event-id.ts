@@ -3,6 +3,13 @@ import { hash } from 'node:crypto';
 const DIGITS = Buffer.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ');
 /** Where an id is put together. */
 const text = Buffer.alloc(26);
+/** What is kept between calls, at most. */
+const KEPT_BYTES = 65_536;
+const LENGTH_BYTES = 4;
+/** Of a character as UTF-8, at most. */
+const CHARACTER_BYTES = 3;
+
+let joined = Buffer.allocUnsafe(KEPT_BYTES);
 
 /**
  * An id in the form of a ULID that is the same whenever the same event is read again: 48 bits of milliseconds, then 80 bits of the SHA-256 of
@@ -10,19 +17,43 @@ const text = Buffer.alloc(26);
  * @param timeMs when it happened; what has no time of its own gives 0
  */
 export function eventId(timeMs: number, ...parts: readonly (string | Uint8Array)[]): string {
-  const digest = hash('sha256', join(parts), 'buffer');
+  // As text, since a buffer for it costs as much as the hash.
+  const digest = hash('sha256', join(parts), 'binary');
   write(Math.min(Math.max(0, Math.trunc(timeMs) || 0), 2 ** 48 - 1), 0, 10);
-  // Twice 40 bits, each of them a number.
-  write(digest.readUInt32BE(0) * 256 + digest[4]!, 10, 18);
-  write(digest.readUInt32BE(5) * 256 + digest[9]!, 18, 26);
+  write(number40(digest, 0), 10, 18);
+  write(number40(digest, 5), 18, 26);
   return text.toString('latin1');
 }
 
-/** Each with its length in front, so that the borders count. Text stays text, which is hashed faster. */
-function join(parts: readonly (string | Uint8Array)[]): string | Buffer {
-  if (parts.every((part) => typeof part === 'string')) return parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('');
-  const bytes = parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part));
-  return Buffer.concat(bytes.flatMap((part) => [Buffer.from(`${part.length}:`), part]));
+/** Each with its length in front, so that the borders count. @returns valid until the next call */
+function join(parts: readonly (string | Uint8Array)[]): Buffer {
+  if (joined.length > KEPT_BYTES) joined = Buffer.allocUnsafe(KEPT_BYTES);
+  let at = 0;
+  for (const part of parts) {
+    const most = typeof part === 'string' ? part.length * CHARACTER_BYTES : part.length;
+    reserve(at, LENGTH_BYTES + most);
+    const start = at + LENGTH_BYTES;
+    let bytes = part.length;
+    if (typeof part === 'string') bytes = joined.write(part, start);
+    else joined.set(part, start);
+    joined.writeUInt32LE(bytes, at);
+    at = start + bytes;
+  }
+  return joined.subarray(0, at);
+}
+
+function reserve(used: number, more: number): void {
+  if (used + more <= joined.length) return;
+  const larger = Buffer.allocUnsafe(Math.max(joined.length * 2, used + more));
+  larger.set(joined.subarray(0, used));
+  joined = larger;
+}
+
+/** 40 bits. */
+function number40(digest: string, from: number): number {
+  let value = 0;
+  for (let at = from; at < from + 5; at++) value = value * 256 + digest.charCodeAt(at);
+  return value;
 }
 
 /** Into these places of the text, the lowest digit last. */

@@ -1,5 +1,7 @@
 import { HydrantError } from '../core/errors.ts';
 
+/** Levels that stay as they are, as nearly all do. */
+const PLAIN = /^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/;
 /** Beyond this a level is cut, so that a topic stays within MQTT's 65 535 bytes whatever an upstream names its things. */
 const MAX_LEVEL_BYTES = 1024;
 
@@ -8,12 +10,14 @@ const MAX_LEVEL_BYTES = 1024;
  * `.` and `..` too, so that no reader takes a level for a path.
  */
 export function escapeLevel(text: string): string {
+  if (isPlain(text) && !text.includes('/')) return text;
   if (text === '.' || text === '..') return text.replaceAll('.', '%2E');
   return cut(text.toWellFormed().replace(/[%/+#\p{Cc}]|^\$/gu, percent));
 }
 
 /** Levels of what is itself a path, such as a project: slashes stay, empty levels go, each level is escaped. */
 export function escapeLevels(path: string): string {
+  if (isPlain(path)) return path;
   return path
     .split('/')
     .filter((level) => level !== '')
@@ -23,7 +27,9 @@ export function escapeLevels(path: string): string {
 
 /** Joins what is there: an undefined or empty part makes no level. */
 export function joinTopic(...parts: readonly (string | undefined)[]): string {
-  return parts.filter((part) => part !== undefined && part !== '').join('/');
+  let topic = '';
+  for (const part of parts) if (part) topic += topic === '' ? part : `/${part}`;
+  return topic;
 }
 
 /**
@@ -45,6 +51,10 @@ export function assertTemplate(template: string, key: string): void {
     throw new HydrantError('HYD_CONFIG', `${key}: ${JSON.stringify(template)} is no template of a topic`, {
       fix: 'Write levels with names in braces, such as "github/{repository.full_name}/{event}"; + and # are for readers.',
     });
+}
+
+function isPlain(path: string): boolean {
+  return path.length <= MAX_LEVEL_BYTES && PLAIN.test(path);
 }
 
 function percent(character: string): string {

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isObject } from '../../core/objects.ts';
 import { eventId } from '../event-id.ts';
 import { escapeLevel, escapeLevels, joinTopic } from '../topic.ts';
+import { canonicalBytes } from './canonical-bytes.ts';
 
 type Json = Record<string, unknown>;
 
@@ -25,7 +26,6 @@ const UNTYPED = '$untyped';
 const PREFIX = Buffer.from(")]}'");
 /** The year 9999: what is beyond is no time. */
 const MAX_SECONDS = 253_402_300_800;
-const MANY_KEYS = 32;
 /** The longest topic of MQTT, in bytes. */
 const MAX_TOPIC_BYTES = 65_535;
 
@@ -73,14 +73,14 @@ export function projectOf(data: Json): string | undefined {
  */
 export function idOf({ data, createdS, payload }: GerritEvent): string | undefined {
   if (createdS === undefined) return undefined;
-  let text: string | Uint8Array;
+  let bytes: Uint8Array;
   try {
-    text = canonicalText(data);
+    bytes = canonicalBytes(data);
   } catch {
     // Nested deeper than the stack of calls reaches.
-    text = payload;
+    bytes = payload;
   }
-  return eventId(createdS * 1000, 'gerrit', text);
+  return eventId(createdS * 1000, 'gerrit', bytes);
 }
 
 /** A push to the notes of a change, which comes with every comment and vote. */
@@ -100,37 +100,4 @@ function memberOf(value: unknown): unknown {
 function nameOf(project: unknown): string | undefined {
   const name = isObject(project) ? project.name : project;
   return typeof name === 'string' && name !== '' ? name : undefined;
-}
-
-/** No two values have the same; not JSON, since that costs three times as much. */
-function canonicalText(value: unknown): string {
-  if (typeof value === 'string') return `${value.length}:${value}`;
-  if (Array.isArray(value)) {
-    let text = '[';
-    for (const item of value) text += canonicalText(item);
-    return `${text}]`;
-  }
-  if (!isObject(value)) return `${value};`;
-  let text = '{';
-  for (const key of sorted(Object.keys(value))) text += canonicalText(key) + canonicalText(unwrapped(key, value[key]));
-  return `${text}}`;
-}
-
-/** For the few keys of an object, faster than `sort`. */
-function sorted(keys: string[]): string[] {
-  if (keys.length > MANY_KEYS) return keys.sort();
-  for (let at = 1; at < keys.length; at++) {
-    const key = keys[at]!;
-    let to = at;
-    for (; to > 0 && keys[to - 1]! > key; to--) keys[to] = keys[to - 1]!;
-    keys[to] = key;
-  }
-  return keys;
-}
-
-/** `{"name":"nova"}` and `"nova"` are the same project, and the key of a change is written in three ways. */
-function unwrapped(key: string, value: unknown): unknown {
-  if ((key !== 'project' && key !== 'changeKey') || !isObject(value)) return value;
-  const members = Object.values(value);
-  return members.length === 1 && typeof members[0] === 'string' ? members[0] : value;
 }

@@ -10,6 +10,8 @@ export interface IntakeOptions {
   /** Types that are wanted; none: all. The events log does not filter. */
   type: readonly string[];
   refUpdatedMeta: boolean;
+  /** Undefined: nothing gives again what the stream gave, and nothing of it has to be known. */
+  eventsLog?: object | undefined;
 }
 
 /** What was published and is not known to be stored yet. */
@@ -89,7 +91,7 @@ export class Intake {
   async #publish(event: GerritEvent, origin: 'stream' | 'log'): Promise<void> {
     const { recent } = this.#position;
     const id = idOf(event);
-    if (id !== undefined) {
+    if (id !== undefined && this.#options.eventsLog) {
       if (origin === 'log' ? recent.has(id) : this.#filled.has(id)) return;
       if (origin === 'log') this.#filled.add(id);
       recent.add(id);

@@ -49,6 +49,6 @@ export class Position {
 
   #save(): void {
     this.#cursor.set('complete', this.#holeS ?? this.#newestS);
-    this.#cursor.set('recent', this.recent);
+    if (!this.recent.isEmpty) this.#cursor.set('recent', this.recent);
   }
 }

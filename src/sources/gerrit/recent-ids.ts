@@ -15,6 +15,10 @@ export class RecentIds {
     this.#ring = [...this.#ids];
   }
 
+  get isEmpty(): boolean {
+    return this.#ring.length === 0;
+  }
+
   has(id: string): boolean {
     return this.#ids.has(id);
   }
