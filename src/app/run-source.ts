@@ -1,11 +1,9 @@
 import type { Log } from '../core/log.ts';
-import type { HealthOptions } from '../http/health-server.ts';
-import { createMetrics } from '../http/metrics.ts';
 import type { OpenSource, OpenSourceOptions } from '../sources/run/open-source.ts';
 import { sourceBanner } from './banner.ts';
 import { openHealthDoor } from './health-door.ts';
 import { runService, type ServiceOptions } from './service.ts';
-import { sourceSamples } from './source-metrics.ts';
+import { sourceHealth } from './source-health.ts';
 import type { SourceSpec } from './source-specs.ts';
 import { openSpec, sourceFolder } from './sources.ts';
 
@@ -62,18 +60,4 @@ export function runSourceService(options: RunSourceOptions): Promise<number> {
 async function finish({ name, client }: OpenSource, log: Log): Promise<void> {
   log('info', 'the source has ended; waiting for the bus to acknowledge', { source: name });
   await client.flush();
-}
-
-function sourceHealth(source: OpenSource): HealthOptions {
-  return { readiness: async () => faults(source), notes: () => [], metrics: createMetrics(() => sourceSamples([source])) };
-}
-
-/** Why a source does not do its work now, a sentence each. */
-function faults(source: OpenSource): string[] {
-  const { up, lastError } = source.status();
-  const { connected, depth } = source.client.metrics();
-  return [
-    ...(up ? [] : [`the upstream is not connected${lastError === undefined ? '' : `: ${lastError}`}`]),
-    ...(connected || depth === 0 ? [] : [`the bus is not connected; ${depth} events wait`]),
-  ];
 }

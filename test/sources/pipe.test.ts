@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { Child, run } from '../../src/testing/child.ts';
 import { until } from '../../src/testing/deadline.ts';
 import { HYDRANT_BIN, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { parseReady } from '../../src/testing/running-hydrant.ts';
+import { startScriptedServer } from '../../src/testing/scripted-server.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 import { startWitness } from '../../src/testing/witness.ts';
 
@@ -51,6 +53,27 @@ test('without the bus the lines wait on disk, also for the next run', async () =
   assert.equal((await pipe(['-t', 'l', '-d', folder.path, '--url', server.mqttUrl], 'three\n')).code, 0);
   await witness.seen(3);
   assert.deepEqual(witness.firsts, ['one', 'two', 'three']);
+});
+
+test('once the pipe is closed it is ready while the bus takes the rest, says how much that is, and is not ready without the bus', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startScriptedServer((packet, connection) => {
+    if (packet.cmd === 'connect') connection.send({ cmd: 'connack', returnCode: 0, reasonCode: 0, sessionPresent: false });
+  });
+  const args = ['source', 'stdin', '-t', 'l', '-d', folder.path, '--url', server.url, '--set', 'health.port=0'];
+  await using child = new Child(HYDRANT_BIN, args, { input: 'one\ntwo\n' });
+  const { listeners } = await child.line(parseReady, 20_000, 'the ready line');
+  const readyz = async () => {
+    const response = await fetch(`${(listeners as { http: string }).http}/readyz`);
+    return { code: response.status, ...((await response.json()) as { reasons?: string[]; notes?: string[] }) };
+  };
+  await until(() => server.packets.filter(({ cmd }) => cmd === 'publish').length === 2, 'both lines to be sent');
+  await until(() => child.text().includes('the source has ended'), 'the pipe to have ended');
+  const notes = ['the upstream has ended; events that the bus has not acknowledged yet: 2'];
+  assert.deepEqual(await readyz(), { code: 200, status: 'ready', notes });
+  await server[Symbol.asyncDispose]();
+  await until(async () => (await readyz()).code === 503, 'the lost bus to be noticed');
+  assert.deepEqual(await readyz(), { code: 503, status: 'not ready', reasons: ['the bus is not connected; events that wait: 2'], notes });
 });
 
 test('a line beyond the bound comes in parts', async () => {

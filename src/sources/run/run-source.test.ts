@@ -168,14 +168,21 @@ test('what has ended is not up, and what ended it is counted', async () => {
   });
   await using harness = await startSource(broken, {});
   await assert.rejects(harness.running);
-  const { up, errors, lastError } = harness.source.status();
-  assert.deepEqual({ up, errors, lastError }, { up: false, errors: 1, lastError: 'it cannot be run' });
+  const { up, ended: hasEnded, errors, lastError } = harness.source.status();
+  assert.deepEqual({ up, hasEnded, errors, lastError }, { up: false, hasEnded: false, errors: 1, lastError: 'it cannot be run' });
   await using other = await startSource(
     counter(async (context) => context.up()),
     {},
   );
   await other.running;
-  assert.equal(other.source.status().up, false);
+  assert.deepEqual([other.source.status().up, other.source.status().ended], [false, true]);
+  await using stopped = await startSource(
+    counter(async (_context, signal) => ended(signal)),
+    {},
+  );
+  await stopped.source.close({ deadlineMs: 100 });
+  await stopped.running;
+  assert.equal(stopped.source.status().ended, false, 'stopped is not ended');
 });
 
 test('an upstream that connects and breaks off at once is tried again less and less often', async () => {

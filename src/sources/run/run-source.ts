@@ -24,6 +24,7 @@ export async function runSource(
     publishing.forgetFailure();
     try {
       await source.run(signal);
+      counts.ended = !signal.aborted;
       return;
     } catch (error) {
       if (signal.aborted) return;

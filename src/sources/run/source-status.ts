@@ -2,6 +2,8 @@
 export interface SourceStatus {
   /** Whether the upstream is connected and read. */
   up: boolean;
+  /** The upstream has ended for good: nothing more comes, what was read is still sent. */
+  ended: boolean;
   published: number;
   /** Of these, the ones that did not match their schema. */
   mismatched: number;
@@ -24,6 +26,7 @@ export interface SourceStatus {
 export class SourceCounts {
   /** Undefined while the upstream is not connected. */
   upSinceMs: number | undefined;
+  ended = false;
   published = 0;
   mismatched = 0;
   gaps = 0;
@@ -39,11 +42,12 @@ export class SourceCounts {
   }
 
   read(nowMs: number): SourceStatus {
-    const { upSinceMs, published, mismatched, gaps, errors, lastError, lagMs } = this;
+    const { upSinceMs, ended, published, mismatched, gaps, errors, lastError, lagMs } = this;
     const since = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.max(0, nowMs - ms));
     const refused = Object.fromEntries(this.refused);
     return {
       up: upSinceMs !== undefined,
+      ended,
       published,
       mismatched,
       refused,
