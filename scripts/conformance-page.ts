@@ -1,3 +1,4 @@
+import { cell } from '../src/cli/markdown.ts';
 import { byClause, type Clauses, STANDARDS } from '../test/conformance/clauses.ts';
 import { readTitles, type Title } from '../test/conformance/titles.ts';
 
@@ -29,7 +30,7 @@ function table(standard: string, clauses: Clauses, tests: Map<string, Title[]>):
   const rows = entries.map(([id, [binds, demand, untested]]) => {
     const titles = tests.get(`${standard}-${id}`);
     const proof = titles?.map(describe).join('<br>') ?? `— ${untested ?? 'binds clients only'}`;
-    return `| ${id} | ${binds} | ${escapePipes(demand)} | ${proof} |`;
+    return `| ${id} | ${binds} | ${cell(demand)} | ${proof} |`;
   });
   return `
 ${entries.length} statements, ${shown} shown by tests.
@@ -40,9 +41,5 @@ ${rows.join('\n')}`;
 }
 
 function describe({ file, text }: Title): string {
-  return `${escapePipes(text)} (\`${file.replace(/\.test\.ts$/, '')}\`)`;
-}
-
-function escapePipes(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+  return `${cell(text)} (\`${file.replace(/\.test\.ts$/, '')}\`)`;
 }

@@ -1,3 +1,4 @@
+import { cell, code } from '../src/cli/markdown.ts';
 import { baseOf } from '../src/sources/catalogue/bases.ts';
 import { kindOf, SCHEMAS } from '../src/sources/catalogue/schemas.ts';
 import type { EventSchema, JsonSchema } from '../src/sources/schema.ts';
@@ -74,7 +75,7 @@ function fields({ properties, required, patternProperties, type, description }: 
     return `| \`${name}\` | ${cell(typeOf(field))} | ${cell(`${there}${meaningOf(field)}`.trim())} |`;
   });
   for (const [pattern, field] of Object.entries((patternProperties ?? {}) as Record<string, JsonSchema>))
-    rows.push(`| \`/${cell(pattern)}/\` | ${cell(typeOf(field))} | |`);
+    rows.push(`| ${code(`/${pattern}/`)} | ${cell(typeOf(field))} | |`);
   if (rows.length === 0) return `${[type].flat().join(' or ')}. ${description ?? ''}`.trim();
   return `| field | type | meaning |\n| --- | --- | --- |\n${rows.join('\n')}`;
 }
@@ -112,8 +113,4 @@ function topicOf(schema: EventSchema): string {
 /** As GitHub makes one of a heading. */
 function anchor(name: string): string {
   return name.replaceAll('.', '');
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ');
 }

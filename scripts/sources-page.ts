@@ -1,4 +1,4 @@
-import { cell, sentence } from '../src/cli/markdown.ts';
+import { cell, code, sentence } from '../src/cli/markdown.ts';
 import { kindFlags } from '../src/cli/source/kind-flags.ts';
 import { SOURCES } from '../src/sources/registry.ts';
 import type { SourceKind } from '../src/sources/source.ts';
@@ -26,7 +26,7 @@ Generated from \`src/sources/\` by \`npm run docs\`.
 function section(kind: SourceKind): string {
   const rows = kindFlags(kind).map(({ path, option }) => {
     const choices = option.argChoices ? ` One of ${option.argChoices.join(', ')}.` : '';
-    return `| \`${path.join('.')}\` | \`${option.flags}\` | ${cell(sentence(option.description))}${choices} |`;
+    return `| \`${path.join('.')}\` | ${code(option.flags)} | ${cell(sentence(option.description))}${choices} |`;
   });
   const positional = kind.positional ? `| \`${kind.positional}\` | behind \`--\` | a list: what to run |\n` : '';
   return `## ${kind.name}

@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import type { CommandDefinition } from './command.ts';
 import { loadCommands } from './commands.ts';
-import { cell, sentence } from './markdown.ts';
+import { cell, code, sentence } from './markdown.ts';
 import { buildProgram } from './program.ts';
 import { WHERE_VARIABLES } from './where.ts';
 
@@ -80,5 +80,5 @@ function optionRow(option: Option): string {
     option.defaultValue === undefined || option.defaultValue === false
       ? ''
       : ` Default: ${option.defaultValueDescription ?? String(option.defaultValue)}.`;
-  return `| \`${cell(option.flags)}\` | ${cell(sentence(option.description) + choices + standard)} |`;
+  return `| ${code(option.flags)} | ${cell(sentence(option.description) + choices + standard)} |`;
 }
