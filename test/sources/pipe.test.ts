@@ -76,6 +76,20 @@ test('once the pipe is closed it is ready while the bus takes the rest, says how
   assert.deepEqual(await readyz(), { code: 503, status: 'not ready', reasons: ['the bus is not connected; events that wait: 2'], notes });
 });
 
+test('what the bus refuses is set aside, and the end of a pipe or command says so with its exit code', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant({ config: 'acl: { anonymous: { publish: [mine/#], subscribe: ["#"] } }\n' });
+  const at = ['--url', server.mqttUrl, '-d', folder.path];
+  const lines = await pipe(['-t', 'other', '--format', 'ndjson', ...at], '{"topic":"mine/a"}\n{"n":1}\n{"n":2}\n');
+  assert.equal(lines.code, 1);
+  assert.match(lines.stderr, /2 events of the source stdin are set aside; the first: .*refused the event on other: not authorized/);
+  assert.match(lines.stderr, /fix: Look with `hydrant outbox ls --outbox .*\/sources\/stdin\/outbox`/);
+  assert.equal((await pipe(['-t', 'mine/b', ...at], 'later\n')).code, 0);
+  const command = await run(HYDRANT_BIN, ['source', 'exec', '-t', 'other', '--restart', 'never', ...at, '--', 'echo', 'a']);
+  assert.equal(command.code, 1);
+  assert.match(command.stderr, /1 event of the source exec is set aside/);
+});
+
 test('a line beyond the bound comes in parts', async () => {
   await using folder = await createTempFolder();
   await using server = await startHydrant();
@@ -121,9 +135,10 @@ test('a command is run again when it ends, its errors are logged, and it ends wi
   await until(() => !isAlive(sleeper), 'what the command started to end');
 });
 
-test('a command that is not to be run again ends the source with its own verdict', async () => {
+test('a command that is not to be run again ends the source with its own verdict, once what it printed is published', async () => {
   await using folder = await createTempFolder();
   await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['e']);
   const exec = (restart: string, script: string) =>
     run(HYDRANT_BIN, [
       'source',
@@ -146,6 +161,9 @@ test('a command that is not to be run again ends the source with its own verdict
   const failed = await exec('never', 'echo c; exit 4');
   assert.equal(failed.code, 2);
   assert.match(failed.stderr, /sh ended with exit code 4/);
+  assert.doesNotMatch(failed.stdout, /events stay in the outbox/);
+  await witness.seen(3);
+  assert.deepEqual(witness.firsts, ['a', 'b', 'c']);
 });
 
 test('a trial shows three events and publishes none', async () => {
