@@ -26,7 +26,7 @@ the payload as it is, each attribute a user property.
 | attribute | from | in MQTT 5 |
 | --- | --- | --- |
 | \`specversion\` | \`1.0\` | user property |
-| \`id\` | the event's id (\`hydrant-id\`), the same in each repeat; without one its arrival time and sequence | user property |
+| \`id\` | the event's id (\`hydrant-id\`), the same in each repeat; without one its arrival time and sequence, or where it has no sequence a new one | user property |
 | \`source\` | \`/hydrant/\` and the source, or the client id of the publisher | user property |
 | \`type\` | \`hydrant.\` and the name of the schema; \`hydrant.event\` without one | user property |
 | \`subject\` | the topic | user property |

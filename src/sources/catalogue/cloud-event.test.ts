@@ -54,6 +54,16 @@ test('any other event is one too: arrival for its time, its place for an id', ()
   assert.equal(toCloudEvent(event({ props: { time: 'yesterday' } })).time, '2026-11-21T10:17:42.123000001Z');
 });
 
+test('the id that a publisher gave over MQTT is the id in each repeat, and what no journal has had gets one of its own', () => {
+  const user: [string, string][] = [
+    ['trace', 'x'],
+    ['hydrant-id', '01JD6Z3Y0V8Q4T9W2E5R7U1X6C'],
+  ];
+  const ids = [7, 8].map((seq) => toCloudEvent(event({ seq, props: { user } })).id);
+  assert.deepEqual(ids, ['01JD6Z3Y0V8Q4T9W2E5R7U1X6C', '01JD6Z3Y0V8Q4T9W2E5R7U1X6C']);
+  assert.notEqual(toCloudEvent(event({ text: 'a' })).id, toCloudEvent(event({ text: 'b' })).id);
+});
+
 test('data is JSON, text or base64, as the payload is', () => {
   const dataOf = (given: StoredEvent): unknown[] => {
     const { datacontenttype, data, data_base64 } = toCloudEvent(given);

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { createUlid } from '../../core/id.ts';
 import type { StoredEvent } from '../../wire/event.ts';
 import { findSchema } from './find-schema.ts';
 import { schemaUri } from './schemas.ts';
@@ -22,13 +23,13 @@ export type CloudEvent = CloudEventAttributes & { data?: unknown; data_base64?: 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const JSON_TYPE = /^[^;]*[/+]json\s*(;|$)/i;
 
-/** The attributes of an event. What has no id of its own has its place in the journal for one. */
+/** The attributes of an event. What has no id of its own has its place in the journal for one, and outside of a journal a new one. */
 function cloudEventAttributes(event: StoredEvent): CloudEventAttributes {
   const schema = findSchema(event.topic);
   const contentType = event.contentType ?? (schema && 'application/json');
   return {
     specversion: '1.0',
-    id: event.id ?? `${event.ts}-${event.seq}`,
+    id: event.id ?? idOverMqtt(event) ?? (event.seq > 0 ? `${event.ts}-${event.seq}` : createUlid()),
     source: `/hydrant/${encodeURIComponent((event.source ?? '').toWellFormed())}`,
     type: schema ? `hydrant.${schema.name}` : 'hydrant.event',
     subject: event.topic,
@@ -71,6 +72,11 @@ export function toMqttMessage(event: StoredEvent): {
     userProperties: Object.entries(attributes),
     payload: event.payload,
   };
+}
+
+/** A PUBLISH has no field for it. */
+function idOverMqtt({ props }: StoredEvent): string | undefined {
+  return props?.user?.find(([name, value]) => name === 'hydrant-id' && value !== '')?.[1];
 }
 
 /** When it happened, as its publisher says, else when it arrived. */
