@@ -24,8 +24,13 @@ export const generic: Preset = {
       fields: { event: eventHeader === undefined ? undefined : headerText(headers, eventHeader) },
       payload: body,
       contentType: headerText(headers, 'content-type') ?? BINARY,
-      data: isJsonType(contentType) ? parseJson(body) : undefined,
+      data: isJsonType(contentType) || mayBeJson(body) ? parseJson(body) : undefined,
       repeatId: idHeader === undefined ? undefined : headerText(headers, idHeader),
     };
   },
 };
+
+/** Scripts often leave the content type as it is: curl then says that it is a form. */
+function mayBeJson(body: Buffer): boolean {
+  return /^\s*[{[]/.test(body.toString('latin1', 0, 64));
+}

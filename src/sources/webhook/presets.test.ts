@@ -223,10 +223,11 @@ test('generic: any body with a token, under a topic from its fields and a header
   await hook.post('{"job":{"name":"nightly/1"}}', { ...headers, 'x-id': '1' });
   await hook.post(bytes, { ...headers, 'x-id': '2', 'content-type': 'image/x-none; q=1' });
   await hook.post('{"job":', { ...headers, 'x-id': '3' });
+  await hook.post(' {"job":{"name":"n"}}', { ...headers, 'x-id': '4', 'content-type': 'application/x-www-form-urlencoded' });
   assert.equal((await hook.post('{}', { ...headers, 'x-id': '1' })).json.repeated, true);
   assert.deepEqual(
-    (await published(hook, 3)).map(([topic]) => topic),
-    ['builds/a%2Fb/nightly%2F1', 'builds/a%2Fb', 'builds/a%2Fb'],
+    (await published(hook, 4)).map(([topic]) => topic),
+    ['builds/a%2Fb/nightly%2F1', 'builds/a%2Fb', 'builds/a%2Fb', 'builds/a%2Fb/n'],
   );
   const [, binary, broken] = hook.source.events;
   assert.deepEqual([[...binary!.payload], binary!.contentType], [[0, 255, 1], 'image/x-none; q=1']);
