@@ -55,7 +55,7 @@ class Reader {
       else if (this.#known.keys.has(dotted)) {
         const value = pair.value as Node | null;
         if (value?.range) {
-          const originOf = (names: readonly PropertyKey[]): Origin => this.at(partOf(value, names)?.range?.[0] ?? value.range![0]);
+          const originOf = (names: readonly PropertyKey[]): Origin => this.at(partOf(value, names).range![0]);
           this.entries.push({ path: dotted, value: value.toJS(this.#document), origin: originOf([]), originOf });
         } else this.faults.push({ origin, message: `${dotted} has no value` });
       } else this.faults.push({ origin, message: unknownKey(dotted, this.#known) });
@@ -63,8 +63,11 @@ class Reader {
   }
 }
 
-function partOf(value: Node, names: readonly PropertyKey[]): Node | undefined {
-  return names.length > 0 && isCollection(value) ? (value.getIn(names, true) as Node | undefined) : value;
+/** What is missing is where the part is that lacks it. */
+function partOf(value: Node, names: readonly PropertyKey[]): Node {
+  if (names.length === 0 || !isCollection(value)) return value;
+  const part = value.getIn(names, true) as Node | undefined;
+  return part?.range ? part : partOf(value, names.slice(0, -1));
 }
 
 /** Names an unknown key and the valid one that was most likely meant: in the same section first, then anywhere. */

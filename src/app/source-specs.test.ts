@@ -50,6 +50,10 @@ test('every mistake is told with its place', async () => {
   lanchpad: { host: x }
   bugs: { kind: launchpad, host: h, user: u, password: p, passwordFile: secret }
   more: { kind: launchpad, host: h, user: u, passwordFile: nowhere }
+  lines:
+    kind: exec
+    command: [ls]
+  hooks: { kind: webhook, hooks: [{ path: /a, preset: github, secret: x }, { path: /b, secret: x }] }
 `;
   await assert.rejects(read(yaml), (error: Error & { code: string }) => {
     assert.equal(error.code, 'HYD_CONFIG');
@@ -72,6 +76,14 @@ test('every mistake is told with its place', async () => {
     );
     assert.ok(
       lines.some((line) => /:7:\d+: sources.more.passwordFile: cannot be read: ENOENT/.test(line)),
+      error.message,
+    );
+    assert.ok(
+      lines.some((line) => /:9:5: sources.lines.topic: /.test(line)),
+      error.message,
+    );
+    assert.ok(
+      lines.some((line) => /:11:76: sources.hooks.hooks.1.preset: /.test(line)),
       error.message,
     );
     return true;
