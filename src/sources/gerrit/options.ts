@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath } from '../../core/option-types.ts';
+import { topicOption } from '../topic-option.ts';
 
 /** Keys of the configuration and flags of `hydrant source gerrit`. */
 export const OPTIONS = z.strictObject({
@@ -19,7 +20,7 @@ export const OPTIONS = z.strictObject({
     .enum(['strict', 'off'])
     .default('strict')
     .describe('`strict` connects only to a server whose key is known; `off` connects to any, also to one in between.'),
-  base: z.string().min(1).default('gerrit').describe('First levels of the topics.'),
+  base: topicOption().default('gerrit').describe('First levels of the topics.'),
   type: z
     .array(z.string().regex(/^[\w.-]+$/, { error: 'expected a type of event such as comment-added' }))
     .default([])

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath } from '../../core/option-types.ts';
-import { topicFault } from '../../wire/topic.ts';
+import { topicOption } from '../topic-option.ts';
 
 const TLS = ['on', 'starttls', 'off'] as const;
 const AFTER = ['flag', 'expunge', 'leave'] as const;
@@ -18,11 +18,7 @@ export const launchpadOptions = z.strictObject({
   user: z.string().min(1).meta({ short: 'u' }).describe('Who logs in.'),
   password: z.string().min(1).meta({ secret: true }).describe('The password.'),
   mailbox: z.string().min(1).default('INBOX').describe('The folder that Launchpad’s mail arrives in.'),
-  base: z
-    .string()
-    .refine((base) => topicFault(base) === undefined, { error: 'expected levels of a topic without + and #' })
-    .default('launchpad')
-    .describe('First levels of the topics.'),
+  base: topicOption().default('launchpad').describe('First levels of the topics.'),
   poll: duration({ minMs: 1000 }).prefault('1m').describe('How often to look for mail, also while the server would tell (IDLE).'),
   timeout: duration({ minMs: 1000 }).prefault('1m').describe('How long the server may be silent when it is asked something.'),
   after: z

@@ -4,6 +4,7 @@ import { byteSize, filePath, listed } from '../../core/option-types.ts';
 import { gearmanOptions } from '../gearman/options.ts';
 import type { Source, SourceContext, SourceKind } from '../source.ts';
 import { assertTemplate } from '../topic.ts';
+import { topicOption } from '../topic-option.ts';
 import type { OutputPlace } from './output.ts';
 import { schemas } from './schemas.ts';
 
@@ -20,7 +21,7 @@ const options = z.strictObject({
   outputPort: z.int().min(1).max(65_535).optional().describe('the same in parts: the port'),
   outputMode: z.enum(['tcp', 'udp', 'stdout']).optional().describe('the same in parts: how (default tcp)'),
   level: z.string().optional().describe('ask log servers that filter for this level (?level=INFO)'),
-  base: z.string().min(1).default('gearman-logstash').describe('first levels of the topic of builds'),
+  base: topicOption().default('gearman-logstash').describe('first levels of the topic of builds'),
   file: filePath().optional().describe('follow this file instead, through rotation: each line is an event'),
   topic: z.string().default('logs/{file}').describe('with --file: the topic; {file} is its name, {path} its path, {host} this machine'),
   fromEnd: z.boolean().default(false).describe('with --file: begin at its end when it is followed for the first time'),

@@ -1,16 +1,10 @@
 import { z } from 'zod';
 import { byteSize } from '../../core/option-types.ts';
-import { topicFault } from '../../wire/topic.ts';
-
-const topic = () =>
-  z.string().superRefine((value, context) => {
-    const why = topicFault(value);
-    if (why) context.addIssue({ code: 'custom', message: `${JSON.stringify(value)} is no topic: ${why}` });
-  });
+import { topicOption } from '../topic-option.ts';
 
 /** How lines become events; of pipes and commands. */
 const lineOptions = {
-  topic: topic().meta({ short: 't' }).describe('Topic of the events. With ndjson, of lines that name none.'),
+  topic: topicOption().meta({ short: 't' }).describe('Topic of the events. With ndjson, of lines that name none.'),
   format: z
     .enum(['line', 'ndjson'])
     .default('line')

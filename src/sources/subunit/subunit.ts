@@ -3,12 +3,13 @@ import { HydrantError } from '../../core/errors.ts';
 import { filePath } from '../../core/option-types.ts';
 import { gearmanOptions } from '../gearman/options.ts';
 import type { Source, SourceContext, SourceKind } from '../source.ts';
+import { topicOption } from '../topic-option.ts';
 import { schemas } from './schemas.ts';
 
 const options = z.strictObject({
   ...gearmanOptions('push-subunit'),
   file: filePath().optional().describe('read this subunit v2 file, packed or not, instead of working for gearman; - for standard input'),
-  base: z.string().min(1).default('gearman-subunit').describe('first levels of the topic'),
+  base: topicOption().default('gearman-subunit').describe('first levels of the topic'),
   tests: z.boolean().default(true).describe('an event for each test, not only the totals'),
   project: z.string().optional().describe('with --file: the project, NAMESPACE/REPOSITORY'),
   change: z.string().optional().describe('with --file: the change or pipeline'),

@@ -1,7 +1,6 @@
 import { errorText } from '../../core/errors.ts';
-import { topicFault } from '../../wire/topic.ts';
 import { assertTemplate } from '../topic.ts';
-import { baseOf, hooksOf, presetOf, secretsOf } from './hook.ts';
+import { hooksOf, presetOf, secretsOf } from './hook.ts';
 import type { HookOptions, WebhookOptions } from './options.ts';
 import type { Preset } from './preset.ts';
 import { PRESETS } from './presets.ts';
@@ -39,8 +38,6 @@ function faultsOf(hook: HookOptions): HookFault[] {
     const fault = preset.secretFault?.(secret);
     if (fault) add('secret', `${fault}; copy it from the sender once more`);
   }
-  const base = topicFault(baseOf(hook));
-  if (base) add('base', `${JSON.stringify(hook.base)} is no topic: ${base}`);
   const template = templateFault(hook.topic, preset);
   if (template) add('topic', template);
   if (preset.name !== 'generic')

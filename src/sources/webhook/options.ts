@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath } from '../../core/option-types.ts';
+import { topicOption } from '../topic-option.ts';
 import { hookFaults } from './hook-faults.ts';
 
 const PRESET = z.enum(['github', 'gitlab', 'gerrit', 'launchpad', 'standard-webhooks', 'alertmanager', 'generic']);
@@ -18,7 +19,7 @@ const HOOK = {
     .meta({ secret: true })
     .describe('What it signs with, or shows. While it is being changed: both, a line each.'),
   unsigned: z.boolean().default(false).describe('Take what anybody sends who reaches the port, without a secret.'),
-  base: z.string().min(1).optional().describe('First levels of the topics. Default: the name of the preset.'),
+  base: topicOption().optional().describe('First levels of the topics. Default: the name of the preset.'),
   topic: z
     .string()
     .min(1)
