@@ -19,11 +19,15 @@ export function hookFaults(options: WebhookOptions): HookFault[] {
     return [
       { path: ['preset'], message: `nobody is named who sends: give one of ${PRESETS.map(({ name }) => name).join(', ')}, or \`hooks\`` },
     ];
-  return all.flatMap(({ at, hook }, i) => {
+  const [lone, other] = options.tlsCert === undefined ? ['tlsKey', 'tlsCert'] : ['tlsCert', 'tlsKey'];
+  const isLone = (options.tlsCert === undefined) !== (options.tlsKey === undefined);
+  const ofPort = isLone ? [{ path: [lone], message: `it needs ${other} too: give both, or neither, for behind a proxy with TLS` }] : [];
+  const ofHooks = all.flatMap(({ at, hook }, i) => {
     const isTaken = all.slice(0, i).some((other) => other.hook.path === hook.path);
     const faults = [...faultsOf(hook), ...(isTaken ? [{ path: ['path'], message: `another hook has the path ${hook.path} too` }] : [])];
     return faults.map(({ path, message }) => ({ path: [...at, ...path], message }));
   });
+  return [...ofPort, ...ofHooks];
 }
 
 function faultsOf(hook: HookOptions): HookFault[] {

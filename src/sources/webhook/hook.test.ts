@@ -27,6 +27,9 @@ test('what could take nothing, or anything without saying so, is refused with it
     [{ preset: 'standard-webhooks', secret: 'not base64!' }, 'secret', /it is not whsec_ and base64/],
     [{ preset: 'gitlab', secret: 'token\nwhsec_c2hvcnQ=' }, 'secret', /it has 5 bytes/],
     [{ hooks: [{ preset: 'github' }] }, 'hooks.0.secret', /there is none/],
+    [{ preset: 'github', secret: 'x', listen: '127.0.0.1:65536' }, 'listen', /^expected an address and a port/],
+    [{ preset: 'github', secret: 'x', tlsCert: 'c.pem' }, 'tlsCert', /^it needs tlsKey too/],
+    [{ preset: 'github', secret: 'x', tlsKey: 'k.pem' }, 'tlsKey', /^it needs tlsCert too/],
     [{ preset: 'github', secret: 'x', hooks: [{ preset: 'gitlab', secret: 'y' }] }, 'hooks.0.path', /another hook has the path \//],
   ];
   for (const [options, path, message] of wrong) {

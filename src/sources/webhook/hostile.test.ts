@@ -45,6 +45,29 @@ test('a wrong method, path, content type and encoding each have their answer, an
   ]);
 });
 
+test('who sent what is refused is in the log, also of what hung up, and the path where there is no hook, without the token behind it', async () => {
+  await using hook = await startWebhook(ANY);
+  const url = await hook.url();
+  await hook.post('{}', {}, `/gerrit/${'x'.repeat(300)}?token=hush`);
+  {
+    using raw = new RawHttp(url);
+    raw.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n');
+    await raw.answers(1);
+  }
+  using raw = new RawHttp(url);
+  raw.write('\x16\x03\x01\r\n\r\n');
+  await until(() => Object.keys(hook.refused()).length === 3, 'all to be refused');
+  const told = hook.source.logged.filter(({ level }) => level === 'warn');
+  assert.deepEqual(
+    told.map(({ message, fields: { from, path } }) => [message, from, path]),
+    [
+      ['there is no hook on this path', '127.0.0.1', `/gerrit/${'x'.repeat(192)}`],
+      ['a body ended before its time', '127.0.0.1', '/'],
+      ['a request is no HTTP', '127.0.0.1', undefined],
+    ],
+  );
+});
+
 test('what is signed and no JSON object is refused and counted: 400', async () => {
   await using hook = await startWebhook({ preset: 'github', secret: 's' });
   const bodies = ['', '{', '[]', 'null', '"x"', '{"a":1}x', `${'['.repeat(200_000)}`];

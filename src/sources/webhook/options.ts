@@ -36,12 +36,15 @@ const HOOK = {
   eventHeader: z.string().min(1).optional().describe('generic: header that fills {event}.'),
 };
 
+const LISTEN = 'expected an address and a port such as 127.0.0.1:8099 or [::]:8099';
+
 const HOOK_OPTIONS = z.strictObject(HOOK);
 
 const ALL = z.strictObject({
   listen: z
     .string()
-    .regex(/^(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}$/, { error: 'expected an address and a port such as 127.0.0.1:8099 or [::]:8099' })
+    .regex(/^(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}$/, { error: LISTEN })
+    .refine((listen) => portOf(listen) <= 65_535, { error: LISTEN })
     .default('127.0.0.1:8099')
     .describe('Address and port to listen on.'),
   tlsCert: filePath().optional().describe('Certificate of the port, PEM with its chain. Default: no TLS, for behind a proxy that has it.'),
@@ -57,6 +60,10 @@ const ALL = z.strictObject({
 export const OPTIONS = ALL.superRefine((options, context) => {
   for (const { path, message } of hookFaults(options)) context.addIssue({ code: 'custom', path, message });
 });
+
+function portOf(listen: string): number {
+  return Number(listen.slice(listen.lastIndexOf(':') + 1));
+}
 
 export type WebhookOptions = z.infer<typeof ALL>;
 export type HookOptions = z.infer<typeof HOOK_OPTIONS>;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type * as Http from 'node:http';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type * as Https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
 import type { WebhookOptions } from './options.ts';
 
@@ -31,7 +31,11 @@ export interface Port extends AsyncDisposable {
  * @param onRefused a connection or what came over it was no request, and why
  * @throws HYD_PORT_BUSY, HYD_CONFIG for an address that cannot be had, and for a certificate that cannot be used
  */
-export async function openPort(options: PortOptions, serve: RequestListener, onRefused: (why: string) => void): Promise<Port> {
+export async function openPort(
+  options: PortOptions,
+  serve: RequestListener,
+  onRefused: (why: string, from: string | undefined, error?: unknown) => void,
+): Promise<Port> {
   const { listen, timeout, maxConnections } = options;
   const limits = {
     requestTimeout: timeout,
@@ -49,11 +53,12 @@ export async function openPort(options: PortOptions, serve: RequestListener, onR
   };
   const server = tls ? https.createServer({ ...limits, ...tls }, listener) : http.createServer(limits, listener);
   server.maxConnections = maxConnections;
-  server.on('drop', () => onRefused('too many connections'));
+  server.on('drop', (dropped) => onRefused('too many connections', dropped?.remoteAddress));
+  server.on('tlsClientError', (error, socket) => onRefused('a TLS handshake failed', socket.remoteAddress, error));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const status = statusOf(error);
     if (status === undefined || !socket.writable) return void socket.destroy();
-    onRefused(status.startsWith('408') ? 'a request came too slowly' : 'a request is no HTTP');
+    onRefused(status.startsWith('408') ? 'a request came too slowly' : 'a request is no HTTP', (socket as Socket).remoteAddress);
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   });
   const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(listen) ?? [];
@@ -92,10 +97,8 @@ async function close(server: Server, underWay: ReadonlySet<ServerResponse>): Pro
 }
 
 async function readCertificate({ tlsCert, tlsKey }: PortOptions): Promise<{ cert: Buffer; key: Buffer } | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
   const fix = 'Name a certificate and its key, PEM, that the account may read, in `tlsCert` and `tlsKey`.';
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw new HydrantError('HYD_CONFIG', `there is no ${tlsCert === undefined ? 'tlsCert' : 'tlsKey'}`, { fix });
   try {
     const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)]);
     process.getBuiltinModule('node:tls').createSecureContext({ cert, key });

@@ -5,13 +5,21 @@ import { type Hook, topicFor } from './hook.ts';
 import type { Delivery, RequestHead } from './preset.ts';
 import { RequestBodies } from './request-body.ts';
 
+/** Of a request that is not taken. */
+export interface Refusal {
+  /** Undefined when it asked for a path that none has. */
+  hook: Hook | undefined;
+  /** Address of the other end; also of one that has hung up since. */
+  from: string | undefined;
+}
+
 export interface ReceiverParts {
   /** By path. */
   hooks: ReadonlyMap<string, Hook>;
   /** What is proven and read. @throws what keeps it from being stored */
   take(hook: Hook, topic: string, delivery: Delivery): Promise<Answer>;
   /** A request is not what the hook takes, and why. */
-  onRefused(error: unknown, request: IncomingMessage, hook: Hook | undefined): void;
+  onRefused(error: unknown, request: IncomingMessage, refusal: Refusal): void;
   now(): number;
 }
 
@@ -26,6 +34,7 @@ export class Receiver {
 
   async answer(request: IncomingMessage): Promise<Answer> {
     const url = request.url ?? '/';
+    const from = request.socket.remoteAddress;
     const at = url.indexOf('?');
     const hook = this.#parts.hooks.get(at < 0 ? url : url.slice(0, at));
     try {
@@ -36,7 +45,7 @@ export class Receiver {
       const delivery = await this.#receive(hook, request, at < 0 ? '' : url.slice(at), held);
       return await this.#take(hook, delivery);
     } catch (error) {
-      this.#parts.onRefused(error, request, hook);
+      this.#parts.onRefused(error, request, { hook, from });
       return errorAnswer(error);
     }
   }

@@ -9,10 +9,11 @@ import { type Hook, readHooks } from './hook.ts';
 import { Intake } from './intake.ts';
 import type { WebhookOptions } from './options.ts';
 import { openPort } from './port.ts';
-import { Receiver, type ReceiverParts } from './receiver.ts';
+import { Receiver, type ReceiverParts, type Refusal } from './receiver.ts';
 
 const SHOWN = 3;
 const MAX_STEPS = 100;
+const SHOWN_PATH = 200;
 
 export class WebhookSource implements Source {
   readonly #options: WebhookOptions;
@@ -34,7 +35,7 @@ export class WebhookSource implements Source {
     const intake = new Intake(context, deliveries);
     await using port = await this.#open({
       take: (hook, topic, delivery) => intake.take(hook, topic, delivery),
-      onRefused: (error, request, hook) => this.#note(error, request, hook),
+      onRefused: (error, request, refusal) => this.#note(error, request, refusal),
     });
     const hooks = [...this.#hooks.values()].map(({ path, preset }) => `${preset.name} ${path}`);
     context.log('info', 'taking webhooks', { url: port.url, hooks });
@@ -55,9 +56,9 @@ export class WebhookSource implements Source {
         push({ event: { topic, payload, ...(schema !== undefined && { schema }) } });
         throw new HydrantError('HYD_BUSY', 'this is a test: nothing is taken');
       },
-      onRefused: (error, { method, url }) => {
+      onRefused: (error, request) => {
         if (error instanceof HydrantError)
-          push({ ok: false, what: `${method} ${url?.split('?', 1)[0]}`, why: errorText(error), fix: error.fix });
+          push({ ok: false, what: `${request.method} ${pathOf(request)}`, why: errorText(error), fix: error.fix });
       },
     });
     for (const { path, preset, topic } of this.#hooks.values())
@@ -82,13 +83,19 @@ export class WebhookSource implements Source {
         response.on('error', () => {});
         void receiver.answer(request).then((answer) => sendAnswer(request, response, answer));
       },
-      (why) => context.refused(why),
+      (why, from, error) => context.refused(why, { from, ...(error !== undefined && { error: errorText(error) }) }),
     );
   }
 
-  #note(error: unknown, request: IncomingMessage, hook: Hook | undefined): void {
-    const about = { from: request.socket.remoteAddress, path: hook?.path, preset: hook?.preset.name };
+  #note(error: unknown, request: IncomingMessage, { hook, from }: Refusal): void {
+    const path = hook?.path ?? pathOf(request).slice(0, SHOWN_PATH);
+    const about = { from, path, preset: hook?.preset.name };
     if (error instanceof HydrantError) return this.#context.refused(error.message, about);
     this.#context.refused('a request could not be read', { ...about, error: errorText(error) });
   }
+}
+
+/** Without what stands behind it, which may be a secret. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0]!;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createTestAuthority } from '../../testing/certificates.ts';
 import { run } from '../../testing/child.ts';
+import { until } from '../../testing/deadline.ts';
 import { testSource } from '../../testing/source-harness.ts';
 import { githubHeaders, JSON_HEADERS, RawHttp, refuseToStore, startWebhook, type WebhookHarness } from '../../testing/webhooks.ts';
 import { createEventCheck } from '../catalogue/event-check.ts';
@@ -149,7 +150,10 @@ test('a port that another program has, and a certificate that is none, are said 
   const { cert } = await authority.server();
   const noKey = join(authority.path, 'none.key');
   await writeFile(noKey, 'x');
-  for (const tls of [{ tlsCert: cert }, { tlsCert: cert, tlsKey: noKey }, { tlsCert: cert, tlsKey: `${noKey}.missing` }]) {
+  for (const tls of [
+    { tlsCert: cert, tlsKey: noKey },
+    { tlsCert: cert, tlsKey: `${noKey}.missing` },
+  ]) {
     const [step] = await testSource(webhook, { ...GITHUB, listen: '127.0.0.1:0', ...tls });
     assert.ok(step && 'ok' in step && !step.ok);
     assert.match(step.fix, /tlsCert/);
@@ -178,6 +182,11 @@ test('curl posts to it over TLS, also a body that waits for 100 Continue', async
     hook.source.events.map(({ payload }) => payload.length),
     [5, 2_000_000, 5],
   );
+  await run('curl', ['-sS', '-d', 'hello', url.replace('https:', 'http:')], { timeoutMs: 20_000 });
+  await until(() => hook.refused()['a TLS handshake failed'] === 1, 'what speaks no TLS to be counted');
+  const told = hook.source.logged.find(({ message }) => message === 'a TLS handshake failed');
+  assert.equal(told?.fields.from, '127.0.0.1');
+  assert.match(String(told?.fields.error), /http request/);
 });
 
 test('the end lets a request under way finish', async () => {
