@@ -82,7 +82,7 @@ export interface SourceGap {
   detail?: string;
 }
 
-/** Where a source went on from, durable. Small values by name. */
+/** Where a source went on from, durable. Small values by name. After an event that could not be stored the next run finds what was saved last. */
 export interface Cursor {
   get<T>(name: string): T | undefined;
   /** Saved once all that was published before it is stored, and not more often than needed; the last of a name counts. JSON. */
@@ -111,6 +111,8 @@ export interface SourceContext {
    * @throws HYD_OUTBOX_FULL, HYD_OUTBOX, HYD_CLOSED, of this event or one before; with `whenFull: 'reject'` also HYD_TOPIC, HYD_SCHEMA
    */
   publish(event: SourceEvent): Promise<Published>;
+  /** Resolves once all that was published so far is on disk, or left out. @throws what kept one from it */
+  stored(): Promise<void>;
   /** Resolves once all that was published so far is acknowledged by the bus. @throws HYD_CLOSED when the source is closed before */
   flushed(): Promise<void>;
   gap(gap: SourceGap): Promise<void>;

@@ -1,5 +1,4 @@
-import { HydrantError } from '../../core/errors.ts';
-import type { Published, SourceContext } from '../source.ts';
+import type { SourceContext } from '../source.ts';
 import { type GerritEvent, idOf, isRefUpdatedMeta, readEvent, topicOf } from './gerrit-event.ts';
 import type { Position } from './position.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -16,7 +15,6 @@ export interface IntakeOptions {
 
 /** What was published and is not known to be stored yet. */
 interface Batch {
-  last: Published | undefined;
   newestS: number | undefined;
   ids: string[];
 }
@@ -28,7 +26,7 @@ export class Intake {
   readonly #position: Position;
   /** What the events log gave: the stream may bring it too. */
   #filled = new RecentIds();
-  #batch: Batch = { last: undefined, newestS: undefined, ids: [] };
+  #batch: Batch = { newestS: undefined, ids: [] };
   #second = { seconds: Number.NaN, text: '' };
   /** Told of `dropped-output`: the server's queue of this connection was full. */
   onDropped: () => Promise<void> = async () => {};
@@ -57,14 +55,12 @@ export class Intake {
 
   /** Once what was published so far is stored, the position moves there. */
   commit(): void {
-    const { last, newestS, ids } = this.#batch;
-    if (!last) return;
-    this.#batch = { last: undefined, newestS: undefined, ids: [] };
-    last.stored.then(
+    const { newestS, ids } = this.#batch;
+    if (newestS === undefined) return;
+    this.#batch = { newestS: undefined, ids: [] };
+    this.#context.stored().then(
       () => this.#position.advance(newestS),
       (error: unknown) => {
-        // What would be refused each time has been left out, and that was said.
-        if (error instanceof HydrantError && !error.retryable) return this.#position.advance(newestS);
         this.#position.recent.forget(ids);
         this.onFailure(error);
       },
@@ -99,7 +95,7 @@ export class Intake {
     }
     const { payload, data, type, createdS } = event;
     const name = `gerrit.${type}`;
-    this.#batch.last = await this.#context.publish({
+    await this.#context.publish({
       topic: topicOf(event, this.#options.base),
       payload,
       data,

@@ -54,6 +54,8 @@ export class Ledger {
       this.#acked = new Set();
       this.save();
     }
+    // Behind where it was, if events of the connection before could not be stored.
+    this.#entry.uid = this.#context.cursor.get<Entry>(this.#key)?.uid ?? 0;
     this.#inherited ??= this.#adopt([...this.#pending]);
   }
 
@@ -82,6 +84,7 @@ export class Ledger {
         if (error instanceof HydrantError && error.code === 'HYD_CLOSED') return;
         pending.delete(uid);
         this.save();
+        if (error instanceof HydrantError && error.retryable) return;
         this.#context.refused('the bus did not take an event, and its mail stays as it is', { uid, error: String(error) });
       },
     );

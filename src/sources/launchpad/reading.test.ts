@@ -25,6 +25,8 @@ interface Faults {
   textless?: number[];
   /** What keeps events of this topic from being published. */
   refusals?: Map<string, Error>;
+  /** Topics whose events the outbox has no room for, as it says later. */
+  unstored?: Set<string>;
 }
 
 /** What the frame leaves out, as it would each time. */
@@ -33,7 +35,7 @@ const STRICT = new HydrantError('HYD_SCHEMA', 'no');
 /** A reading of a mailbox of so many mails, whose server and bus have faults. */
 function createReading(
   mails: number,
-  { withheld = [], gone = [], textless = [], refusals = new Map() }: Faults,
+  { withheld = [], gone = [], textless = [], refusals = new Map(), unstored = new Set() }: Faults,
 ): { reading: Reading; ledger: Ledger; told: Told } {
   const told: Told = { events: [], gaps: [], refused: [], marked: [], cursor: new Map() };
   const source = (uid: number): Buffer => Buffer.from(launchpadMail({ number: uid }));
@@ -41,14 +43,21 @@ function createReading(
   const context: SourceContext = {
     name: 'launchpad',
     folder: '',
-    cursor: { get: () => undefined, set: (name, value) => void told.cursor.set(name, value), saved: async () => {} },
+    cursor: {
+      get: <T>(name: string) => told.cursor.get(name) as T | undefined,
+      set: (name, value) => void told.cursor.set(name, value),
+      saved: async () => {},
+    },
     log: silentLog,
     async publish(event) {
       const refusal = refusals.get(event.topic);
       if (refusal && refusal !== STRICT) throw refusal;
       if (!refusal) told.events.push(event);
+      const full = new HydrantError('HYD_OUTBOX_FULL', 'full');
+      if (unstored.has(event.topic)) return { id: '', stored: new Promise(() => {}), acked: Promise.reject(full) };
       return { id: event.id ?? '', stored: Promise.resolve(), acked: Promise.resolve(), ...(refusal && { isRefused: true }) };
     },
+    stored: async () => {},
     flushed: async () => {},
     gap: async (gap) => void told.gaps.push(gap),
     refused: (reason) => void told.refused.push(reason),
@@ -106,6 +115,21 @@ test('a mail that strictness refuses is not marked, and those behind it are publ
   await reading.readOn();
   await reading.markDue();
   assert.deepEqual([numbers(told), told.marked.join()], [[1, 3], '1,3']);
+});
+
+test('a mail whose event could not be stored is read again by the next connection, and not counted as refused', async () => {
+  const unstored = new Set([topic(2)]);
+  const { reading, ledger, told } = createReading(3, { unstored });
+  const saved = told.cursor.get('box');
+  await reading.readOn();
+  await reading.markDue();
+  unstored.clear();
+  told.cursor.set('box', saved);
+  ledger.begin('1', 4);
+  await reading.readOn();
+  await reading.markDue();
+  assert.deepEqual([numbers(told), told.refused], [[1, 2, 3, 1, 2, 3], []]);
+  assert.deepEqual([told.marked, ledger.uid], [['1,3', '1:3'], 3]);
 });
 
 test('when the outbox takes no more, reading ends behind the last mail that it took, and goes on from there', async () => {

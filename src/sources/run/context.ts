@@ -72,9 +72,13 @@ export class Context implements SourceContext {
     return published;
   }
 
+  stored(): Promise<void> {
+    return this.#parts.publishing.stored();
+  }
+
   async flushed(): Promise<void> {
-    const { client, publishing } = this.#parts;
-    await publishing.stored();
+    const { client } = this.#parts;
+    await this.stored();
     const { remaining } = await client.flush();
     if (remaining > 0) throw new HydrantError('HYD_CLOSED', `the source ${this.name} was closed before the bus had acknowledged all`);
   }

@@ -21,7 +21,9 @@ export async function openCursorFile(path: string, stored: () => Promise<void>):
 export class CursorFile implements Cursor {
   readonly #path: string;
   readonly #stored: () => Promise<void>;
-  readonly #values: Record<string, unknown>;
+  #values: Record<string, unknown>;
+  /** As it is on disk. */
+  #saved: string;
   #isDirty = false;
   #saving: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -31,6 +33,7 @@ export class CursorFile implements Cursor {
   constructor(path: string, values: Record<string, unknown>, stored: () => Promise<void>) {
     this.#path = path;
     this.#values = values;
+    this.#saved = JSON.stringify(values);
     this.#stored = stored;
   }
 
@@ -56,6 +59,12 @@ export class CursorFile implements Cursor {
     await this.#saving;
   }
 
+  /** Back to what was saved last: what was published since was not all stored. Not while it is being saved. */
+  restore(): void {
+    this.#values = JSON.parse(this.#saved) as Record<string, unknown>;
+    this.#isDirty = false;
+  }
+
   #saveIn(delayMs: number): void {
     this.#timer ??= setTimeout(() => void this.saved().catch(this.onFailure), delayMs).unref();
   }
@@ -66,6 +75,7 @@ export class CursorFile implements Cursor {
     try {
       await this.#stored();
       await writeFileAtomic(this.#path, text);
+      this.#saved = text;
     } catch (error) {
       this.#isDirty = true;
       this.#saveIn(AGAIN_MS);

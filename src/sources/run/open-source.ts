@@ -101,7 +101,7 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
     client,
     status: () => counts.read(now()),
     run(signal) {
-      running = runSource(source, { context, counts, publishing }, AbortSignal.any([signal, closing.signal]));
+      running = runSource(source, { context, counts, publishing, cursor }, AbortSignal.any([signal, closing.signal]));
       return running;
     },
     async close({ deadlineMs }) {

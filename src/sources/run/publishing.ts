@@ -20,6 +20,9 @@ type Refused = Pick<SourceEvent, 'topic'> & { schema: string | undefined };
 interface Group {
   waiting: number;
   readonly onStored: () => void;
+  /** None of them, and none before them, is on its way any more. */
+  readonly settled: Promise<void>;
+  readonly settle: () => void;
 }
 
 /** Gives events to a client, in order, with room for so many on their way to the disk. */
@@ -35,6 +38,8 @@ export class Publishing {
   onRefused: (event: Refused, error: HydrantError) => Promise<unknown> = async () => {};
   /** The first that could not be stored: what came after it must not move a cursor. */
   #failure: unknown;
+  /** Failures before this run. */
+  #forgotten = 0;
   #wake: (() => void)[] = [];
 
   /** @param options.isOrdered false: each event stands for itself, and whoever sent one that could not be stored is told and sends it again */
@@ -70,17 +75,24 @@ export class Publishing {
     return published;
   }
 
-  /** Resolves once all that was published so far is on disk, whatever is published meanwhile. @throws what kept one from it */
+  /**
+   * Resolves once all that was published so far is on disk, whatever is published meanwhile.
+   * @throws what kept one from it, also when that was forgotten meanwhile
+   */
   async stored(): Promise<void> {
+    const forgotten = this.#forgotten;
     if (this.#groups.at(-1)!.waiting > 0) this.#beginGroup();
-    const before = this.#groups.slice(0, -1);
-    while (before.some(({ waiting }) => waiting > 0)) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    await this.#groups.at(-2)?.settled;
     this.#assertSound();
+    if (forgotten !== this.#forgotten) throw new HydrantError('HYD_OUTBOX', 'an event of the run before could not be stored');
   }
 
-  /** A new run of the source begins where the cursor stands. */
-  forgetFailure(): void {
+  /** A new run of the source begins where the cursor stands. @returns whether there was one */
+  forgetFailure(): boolean {
+    if (this.#failure === undefined) return false;
     this.#failure = undefined;
+    this.#forgotten++;
+    return true;
   }
 
   #hasRoom(largeBytes: number): boolean {
@@ -97,19 +109,18 @@ export class Publishing {
   }
 
   #beginGroup(): void {
-    const group: Group = {
-      waiting: 0,
-      onStored: () => {
-        this.#waiting--;
-        this.#onSettled(group);
-      },
+    const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+    const onStored = (): void => {
+      this.#waiting--;
+      this.#onSettled(group);
     };
+    const group: Group = { waiting: 0, onStored, settled, settle };
     this.#groups.push(group);
   }
 
   #onSettled(group: Group): void {
     group.waiting--;
-    while (this.#groups.length > 1 && this.#groups[0]!.waiting === 0) this.#groups.shift();
+    while (this.#groups.length > 1 && this.#groups[0]!.waiting === 0) this.#groups.shift()!.settle();
     this.#wakeAll();
   }
 

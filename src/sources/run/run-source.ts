@@ -3,6 +3,7 @@ import { backoffMs } from '../../core/backoff.ts';
 import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import type { Source } from '../source.ts';
 import type { Context } from './context.ts';
+import type { CursorFile } from './cursor-file.ts';
 import type { Publishing } from './publishing.ts';
 import type { SourceCounts } from './source-status.ts';
 
@@ -10,18 +11,21 @@ const BACKOFF = { minMs: 500, maxMs: 60_000 };
 /** A run that was connected for so long was a good one: what breaks it is not what broke the one before. */
 const STEADY_MS = 10_000;
 
+export interface SourceRun {
+  context: Context;
+  counts: SourceCounts;
+  publishing: Publishing;
+  cursor: CursorFile;
+}
+
 /**
  * Runs a source until it is aborted or has ended for good, again and again after errors.
  * @throws HYD_USAGE and HYD_CONFIG of the source: no repetition mends them
  */
-export async function runSource(
-  source: Source,
-  { context, counts, publishing }: { context: Context; counts: SourceCounts; publishing: Publishing },
-  signal: AbortSignal,
-): Promise<void> {
+export async function runSource(source: Source, { context, counts, publishing, cursor }: SourceRun, signal: AbortSignal): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
-    publishing.forgetFailure();
+    if (publishing.forgetFailure()) cursor.restore();
     try {
       await source.run(signal);
       counts.ended = !signal.aborted;
@@ -39,9 +43,7 @@ export async function runSource(
       await sleep(delayMs, undefined, { signal }).catch(() => {});
     } finally {
       counts.upSinceMs = undefined;
-      await context.cursor
-        .saved()
-        .catch((error: unknown) => context.log('warn', 'the cursor could not be saved', { error: errorText(error) }));
+      await cursor.saved().catch((error: unknown) => context.log('warn', 'the cursor could not be saved', { error: errorText(error) }));
     }
   }
 }

@@ -47,6 +47,7 @@ function createTestContext(name: string): SourceContext {
     },
     log: silentLog,
     publish: refuse,
+    stored: async () => {},
     flushed: async () => {},
     gap: async () => {},
     refused: () => {},
