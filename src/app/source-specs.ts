@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { isUrl } from '../access/options.ts';
-import { errorText, HydrantError } from '../core/errors.ts';
+import { dirname } from 'node:path';
+import { HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
-import { isObject, mergeObjects } from '../core/objects.ts';
+import { isObject } from '../core/objects.ts';
 import type { SourceKind } from '../sources/source.ts';
 import type { LoadedConfig } from './config.ts';
 import { inputJsonSchema, type SchemaNode } from './config-keys.ts';
-import { type ConfigFault, type Origin, originText } from './config-origin.ts';
+import { type Origin, originText } from './config-origin.ts';
 import type { Config } from './config-schema.ts';
+import { type OptionLayer, readSourceOptions } from './source-options.ts';
 
 /** A source as somebody wants it. */
 export interface SourceSpec {
@@ -24,28 +23,43 @@ export interface SourceSpec {
  * The sources of a configuration. What the kinds are is loaded only when there is one.
  * @throws HYD_CONFIG with the place of every mistake
  */
-export async function readSourceSpecs({ config, given }: Pick<LoadedConfig, 'config' | 'given'>): Promise<SourceSpec[]> {
-  const names = Object.keys(config.sources);
+export async function readSourceSpecs(loaded: Pick<LoadedConfig, 'config' | 'given'>): Promise<SourceSpec[]> {
+  const names = Object.keys(loaded.config.sources);
   if (names.length === 0) return [];
   const { SOURCES } = await import('../sources/registry.ts');
-  const entry = given.get('sources');
-  const originOf = (path: readonly PropertyKey[]): Origin => entry?.originOf?.(path) ?? entry?.origin ?? { from: 'default' };
-  const faults: ConfigFault[] = [];
+  const faults: string[] = [];
   const specs: SourceSpec[] = [];
   for (const name of names) {
-    const { kind: kindName = name, strict = false, ...options } = config.sources[name]!;
+    const { kind: kindName = name, strict, layer } = readSourceSection(loaded, name);
     const kind = SOURCES.find((one) => one.name === kindName);
-    if (!kind) faults.push({ origin: originOf([name]), message: `sources.${name}: ${unknownKind(kindName, SOURCES)}` });
+    if (!kind) faults.push(`${layer.nameOf([])}: ${unknownKind(kindName, SOURCES)}`);
     else {
-      const read = readSourceOptions(kind, { options, base: baseOf(originOf([name])) });
+      const read = readSourceOptions(kind, [layer]);
       if (read.faults.length === 0) specs.push({ name, kind, options: read.options, strict });
-      for (const { path, message } of read.faults)
-        faults.push({ origin: originOf([name, ...path]), message: `sources.${[name, ...path].join('.')}: ${message}` });
+      faults.push(...read.faults.map(({ text }) => text));
     }
   }
-  if (faults.length > 0)
-    throw new HydrantError('HYD_CONFIG', faults.map(({ origin, message }) => `${originText(origin)}: ${message}`).join('\n'));
+  if (faults.length > 0) throw new HydrantError('HYD_CONFIG', faults.join('\n'));
   return specs;
+}
+
+/** What the configuration says of one source, if anything. */
+export function readSourceSection(
+  { config, given }: Pick<LoadedConfig, 'config' | 'given'>,
+  name: string,
+): { kind: string | undefined; strict: boolean; layer: OptionLayer } {
+  const { kind, strict = false, ...options } = config.sources[name] ?? {};
+  const entry = given.get('sources');
+  const originOf = (path: readonly PropertyKey[]): Origin => entry?.originOf?.([name, ...path]) ?? entry?.origin ?? { from: 'default' };
+  const layer: OptionLayer = {
+    options,
+    nameOf: (path) => `${originText(originOf(path))}: ${['sources', name, ...path].join('.')}`,
+    baseOf(path) {
+      const origin = originOf(path);
+      return origin.from === 'file' ? dirname(origin.file) : '.';
+    },
+  };
+  return { kind, strict, layer };
 }
 
 /** For people: what is not known to be no secret is `***`. */
@@ -73,77 +87,4 @@ function unknownKind(name: string, kinds: readonly SourceKind[]): string {
     kinds.map((kind) => kind.name),
   );
   return `there is no source ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}; kind is one of ${kinds.map((kind) => kind.name).join(', ')}`;
-}
-
-interface OptionFault {
-  path: PropertyKey[];
-  message: string;
-}
-
-/**
- * Reads the options of a kind: `<secret>File` is replaced by the text of the file, relative paths start at a folder, then the schema decides.
- * @param layers weakest first, sections merged; `base` is the folder that relative paths of one start from
- */
-export function readSourceOptions(
-  kind: SourceKind,
-  ...layers: readonly { options: Record<string, unknown>; base: string }[]
-): { options: unknown; faults: OptionFault[] } {
-  const faults: OptionFault[] = [];
-  const node = inputJsonSchema(kind.options);
-  const settled = layers.map(({ options, base }) => settle(options, node, base, [], faults)).reduce<unknown>(mergeObjects, {});
-  const parsed = kind.options.safeParse(settled);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const unknown = issue.code === 'unrecognized_keys' ? issue.keys : [];
-      for (const key of unknown) faults.push({ path: [...issue.path, key], message: unknownOption(key, issue.path, kind) });
-      if (unknown.length === 0) faults.push({ path: issue.path, message: issue.message });
-    }
-  }
-  return { options: parsed.data, faults };
-}
-
-function unknownOption(key: string, path: readonly PropertyKey[], kind: SourceKind): string {
-  const section = path.reduce<SchemaNode | undefined>(
-    (node, name) => node?.properties?.[String(name)] ?? node?.items,
-    inputJsonSchema(kind.options),
-  );
-  const known = Object.keys(section?.properties ?? {});
-  const meant = nearest(key, known);
-  return `there is no such option; ${meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`}`;
-}
-
-/** The values of one section, with files read and paths made absolute. */
-function settle(
-  given: Record<string, unknown>,
-  node: SchemaNode,
-  base: string,
-  path: PropertyKey[],
-  faults: OptionFault[],
-): Record<string, unknown> {
-  const settled: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(given)) {
-    const child = node.properties?.[name];
-    const secret = name.endsWith('File') ? name.slice(0, -'File'.length) : '';
-    if (node.properties?.[secret]?.secret && typeof value === 'string') readSecret(secret, name, resolve(base, value));
-    else if (child?.path && typeof value === 'string' && value !== '' && value !== '-' && !isUrl(value))
-      settled[name] = resolve(base, value);
-    else if (child?.properties && isObject(value)) settled[name] = settle(value, child, base, [...path, name], faults);
-    else if (child?.items?.properties && Array.isArray(value))
-      settled[name] = value.map((item, i) => (isObject(item) ? settle(item, child.items!, base, [...path, name, i], faults) : item));
-    else settled[name] = value;
-  }
-  return settled;
-
-  function readSecret(secret: string, name: string, file: string): void {
-    if (given[secret] !== undefined) faults.push({ path: [...path, name], message: `${secret} is given too; keep one of the two` });
-    try {
-      settled[secret] = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    } catch (error) {
-      faults.push({ path: [...path, name], message: `cannot be read: ${errorText(error)}` });
-    }
-  }
-}
-
-function baseOf(origin: Origin): string {
-  return origin.from === 'file' ? dirname(origin.file) : '.';
 }

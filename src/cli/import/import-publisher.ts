@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { readSourceOptions } from '../../app/source-specs.ts';
+import { readSourceOptions } from '../../app/source-options.ts';
 import { HydrantError } from '../../core/errors.ts';
 import { SOURCES } from '../../sources/registry.ts';
 import type { ImportNote } from './conf-line.ts';
@@ -31,9 +31,9 @@ export function importPublisher(publisher: Publisher, file: string): ImportedPub
   const options = publisher.convert(text, file);
   const bus = busLines(publisher, text, settings, file);
   const kind = SOURCES.find(({ name }) => name === publisher.kind)!;
-  const { faults } = readSourceOptions(kind, { options, base: dirname(file) });
+  const { faults } = readSourceOptions(kind, [{ options, nameOf: (path) => path.join('.'), baseOf: () => dirname(file) }]);
   if (faults.length > 0)
-    throw new HydrantError('HYD_CONFIG', faults.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'), {
+    throw new HydrantError('HYD_CONFIG', faults.map(({ text }) => text).join('\n'), {
       fix: `Correct ${file}, which it was made from.`,
     });
   const notes = [...settings.values()]

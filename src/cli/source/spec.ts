@@ -1,5 +1,5 @@
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import type { OptionLayer } from '../../app/source-options.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { SourceKind } from '../../sources/source.ts';
 import { addConfigOptions, type ConfigOptions } from '../commands/config.ts';
@@ -22,8 +22,8 @@ export function addSpecOptions(command: Command, kind: SourceKind, flags: readon
 }
 
 /**
- * The source that a command line means: its section of the configuration, with the flags over it.
- * @throws HYD_CONFIG, HYD_USAGE
+ * The source that a command line means: its section of the configuration, secrets of the environment over it, and the flags over both.
+ * @throws HYD_CONFIG for a mistake in the configuration, with its place; HYD_USAGE
  */
 export async function readSpec(
   kind: SourceKind,
@@ -31,9 +31,10 @@ export async function readSpec(
   call: { args: string[]; options: SpecOptions; env: NodeJS.ProcessEnv },
 ) {
   const { args, options, env } = call;
-  const [{ loadConfig }, { SOURCE_NAME }, { readSourceOptions }] = await Promise.all([
+  const [{ loadConfig }, { SOURCE_NAME }, { readSourceOptions }, { readSourceSection }] = await Promise.all([
     import('../../app/config.ts'),
     import('../../app/config-schema.ts'),
+    import('../../app/source-options.ts'),
     import('../../app/source-specs.ts'),
   ]);
   const inputs = { env, file: options.config, data: options.data, sets: options.set };
@@ -41,37 +42,39 @@ export async function readSpec(
   const name = options.name ?? kind.name;
   if (!SOURCE_NAME.test(name))
     throw new HydrantError('HYD_USAGE', `--name ${JSON.stringify(name)}: letters, digits, ., - and _ make a name`);
-  const { kind: kindName = kind.name, strict = false, ...configured } = loaded.config.sources[name] ?? {};
-  if (kindName !== kind.name)
-    throw new HydrantError('HYD_USAGE', `sources.${name} of the configuration is a ${kindName}, not a ${kind.name}`);
-  const given = {
-    ...givenOptions(flags, { ...envSecrets(flags, env, options as Record<string, unknown>), ...options }),
-    ...(kind.positional && args.length > 0 && { [kind.positional]: args }),
+  const section = readSourceSection(loaded, name);
+  if (section.kind !== undefined && section.kind !== kind.name)
+    throw new HydrantError('HYD_USAGE', `${section.layer.nameOf(['kind'])}: it is ${section.kind}, not ${kind.name}`, {
+      fix: `Run \`hydrant source ${section.kind}\`, or give this one another --name.`,
+    });
+  const layers = [section.layer, envLayer(flags, env), flagLayer(kind, flags, { args, options })];
+  const { options: settled, faults } = readSourceOptions(kind, layers);
+  if (faults.length > 0) {
+    const isConfigured = faults.some(({ layer }) => layer === section.layer);
+    const fix = `Run \`hydrant source ${kind.name} --help\` for what it takes; the same may stand in hydrant.yaml under sources.${name}.`;
+    throw new HydrantError(
+      isConfigured ? 'HYD_CONFIG' : 'HYD_USAGE',
+      faults.map(({ text }) => text).join('\n'),
+      isConfigured ? {} : { fix },
+    );
+  }
+  return { inputs, dataDir: loaded.dataDir, spec: { name, kind, options: settled, strict: options.strict ?? section.strict } };
+}
+
+/** `HYDRANT_SOURCE_PASSWORD` for `--password`, since others see a command line. */
+function envLayer(flags: readonly KindFlag[], env: NodeJS.ProcessEnv): OptionLayer {
+  const variable = (path: readonly PropertyKey[]): string => `HYDRANT_SOURCE_${flagName(path).slice(2).replaceAll('-', '_').toUpperCase()}`;
+  const secrets = flags.filter(({ isSecret }) => isSecret);
+  const given = Object.fromEntries(secrets.map(({ path, option }) => [option.attributeName(), env[variable(path)] || undefined]));
+  return { options: givenOptions(secrets, given), nameOf: (path) => `environment ${variable(path)}`, baseOf: () => '.' };
+}
+
+function flagLayer(kind: SourceKind, flags: readonly KindFlag[], { args, options }: { args: string[]; options: SpecOptions }): OptionLayer {
+  const { positional } = kind;
+  const given = givenOptions(flags, { ...options });
+  return {
+    options: positional && args.length > 0 ? { ...given, [positional]: args } : given,
+    nameOf: (path) => (path[0] === positional ? `${positional} behind --` : flagName(path)),
+    baseOf: () => '.',
   };
-  const { options: settled, faults } = readSourceOptions(
-    kind,
-    { options: configured, base: loaded.file ? dirname(loaded.file) : '.' },
-    { options: given, base: '.' },
-  );
-  if (faults.length > 0) throw usage(kind, faults);
-  return { inputs, dataDir: loaded.dataDir, spec: { name, kind, options: settled, strict: options.strict ?? strict } };
-}
-
-/** `HYDRANT_SOURCE_PASSWORD` for `--password`, since others see a command line. A flag, or that of its file, wins. */
-function envSecrets(flags: readonly KindFlag[], env: NodeJS.ProcessEnv, given: Record<string, unknown>): Record<string, string> {
-  const secrets = flags.flatMap(({ path, option, isSecret }) => {
-    const name = option.attributeName();
-    const value = env[`HYDRANT_SOURCE_${flagName(path).slice(2).replaceAll('-', '_').toUpperCase()}`];
-    return isSecret && value && given[`${name}File`] === undefined ? [[name, value] as const] : [];
-  });
-  return Object.fromEntries(secrets);
-}
-
-function usage(kind: SourceKind, faults: readonly { path: PropertyKey[]; message: string }[]): HydrantError {
-  const missing = (message: string): boolean => /received undefined/.test(message);
-  const nameOf = (path: PropertyKey[]): string => (path[0] === kind.positional ? `${kind.positional} behind --` : flagName(path));
-  const lines = faults.map(({ path, message }) => `${nameOf(path)}${missing(message) ? ' is needed' : `: ${message}`}`);
-  return new HydrantError('HYD_USAGE', lines.join('\n'), {
-    fix: `Run \`hydrant source ${kind.name} --help\` for what it takes; the same may stand in hydrant.yaml under sources.${kind.name}.`,
-  });
 }
