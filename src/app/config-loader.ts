@@ -53,8 +53,23 @@ export function readConfig<S extends z.ZodType>(
   return { config, keys, given };
 }
 
+/** A part of a map goes into what is there, which stays where it came from. */
 function joined(given: Map<string, ConfigEntry>, entry: ConfigEntry): ConfigEntry {
-  return entry.isPart ? { ...entry, value: mergeObjects(given.get(entry.path)?.value, entry.value) } : entry;
+  const below = given.get(entry.path);
+  if (!entry.isPart || !below) return entry;
+  const { origin, value: part } = entry;
+  const originOf = (names: readonly PropertyKey[]): Origin =>
+    gives(part, names) || !isObject(below.value) || below.value[String(names[0])] === undefined
+      ? origin
+      : (below.originOf?.(names) ?? below.origin);
+  return { ...entry, value: mergeObjects(below.value, part), originOf };
+}
+
+/** Whether a part says what stands under these names, or a value that they are in. */
+function gives(part: unknown, names: readonly PropertyKey[]): boolean {
+  let at = part;
+  for (const name of names) if (isObject(at)) at = at[String(name)];
+  return at !== undefined && !isObject(at);
 }
 
 function readFileLayer(file: string | undefined, keys: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {

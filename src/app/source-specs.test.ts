@@ -42,6 +42,23 @@ test('no sources is the default, and one key of one can be set by itself', async
   assert.equal(one!.options.topic, 'b');
 });
 
+test('what is set beside the file leaves the rest where it stands: its lines, and the folder of its paths', async () => {
+  const yaml = 'sources:\n  launchpad: { host: h, user: u, passwordFile: secret, ca: ca.pem }\n';
+  const sets = ['sources.launchpad.mailbox=Bugs', 'sources.launchpad.poll=5m'];
+  const [bugs] = await read(yaml, sets);
+  assert.deepEqual([bugs!.options.password, bugs!.options.mailbox, bugs!.options.poll], ['hush', 'Bugs', 300_000]);
+  assert.equal(bugs!.options.ca, join(bugs!.folder, 'ca.pem'));
+  const faults = await read(yaml.replace('user: u', 'usr: u'), [...sets, 'sources.launchpad.port=0', 'sources.exec.topic=a']).catch(
+    ({ message }: Error) => message,
+  );
+  assert.deepEqual(String(faults).split('\n').sort(), [
+    '/h.yaml:2:14: sources.launchpad.user is needed',
+    '/h.yaml:2:30: sources.launchpad.usr: there is no such option; did you mean user?',
+    'flag --set sources.exec.topic: sources.exec.command is needed',
+    'flag --set sources.launchpad.port: sources.launchpad.port: Too small: expected number to be >=1',
+  ]);
+});
+
 test('every mistake is told with its place', async () => {
   const yaml = `sources:
   exec:
