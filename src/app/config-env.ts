@@ -17,8 +17,15 @@ const OF_SOURCES = /^HYDRANT_SOURCE_/;
 /** What Kubernetes sets in every pod beside a service called hydrant. */
 const KUBERNETES = /^HYDRANT_(?:SERVICE_(?:HOST|PORT\w*)|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)$/;
 
-/** `HYDRANT_LISTENERS_MQTT_PORT=1884` sets listeners.mqtt.port; `…_FILE=path` takes the value from a file. An empty variable counts as unset. */
-export function readConfigEnv(env: NodeJS.ProcessEnv, known: ConfigKeys): { entries: ConfigEntry[]; faults: ConfigFault[] } {
+/**
+ * `HYDRANT_LISTENERS_MQTT_PORT=1884` sets listeners.mqtt.port; `…_FILE=path` takes the value from a file. An empty variable counts as unset.
+ * @param overridden keys that something stronger sets: their files are not read
+ */
+export function readConfigEnv(
+  env: NodeJS.ProcessEnv,
+  known: ConfigKeys,
+  overridden: ReadonlySet<string>,
+): { entries: ConfigEntry[]; faults: ConfigFault[] } {
   const entries: ConfigEntry[] = [];
   const faults: ConfigFault[] = [];
   for (const [name, text] of Object.entries(env)) {
@@ -31,7 +38,8 @@ export function readConfigEnv(env: NodeJS.ProcessEnv, known: ConfigKeys): { entr
       const meant = nearest(name, known.byEnv.keys());
       faults.push({ origin, message: `no key has this variable${meant ? `; did you mean ${meant}?` : ''}` });
     } else if (env[fileKey.env] !== undefined) faults.push({ origin, message: `${fileKey.env} is set too; keep one of the two` });
-    else add(fileKey, origin, () => readSecret(text), entries, faults);
+    else if (!overridden.has(fileKey.path) && !overridden.has(`${fileKey.path}File`))
+      add(fileKey, origin, () => readSecret(text), entries, faults);
   }
   return { entries, faults };
 }

@@ -10,12 +10,13 @@ const schema = z.strictObject({ store: z.strictObject({ key: z.string().min(20).
 
 const SECRET = 'twenty-characters-and-more';
 
-async function readWith(yaml: string, secret: string, env: (path: string) => NodeJS.ProcessEnv = () => ({})) {
+async function readWith(yaml: string, secret: string, env: (path: string) => NodeJS.ProcessEnv = () => ({}), set?: string) {
   await using dir = await createTempFolder();
   const path = join(dir.path, 'secret');
   await writeFile(path, `${secret}\n`);
   await writeFile(join(dir.path, 'c.yaml'), yaml.replace('PATH', path));
-  return readConfig(schema, { file: join(dir.path, 'c.yaml'), env: env(path) });
+  const sets = set === undefined ? [] : [set.replace('PATH', path)];
+  return readConfig(schema, { file: join(dir.path, 'c.yaml'), env: env(path), sets });
 }
 
 test('a secret comes from the file that keyFile names, and remembers that line', async () => {
@@ -36,6 +37,19 @@ test('a secret in a variable wins over keyFile, and so does its …_FILE', async
   );
   const direct = await readWith('store: {keyFile: /nowhere}', SECRET, () => ({ HYDRANT_STORE_KEY: 'directly-from-the-variable' }));
   assert.equal(direct.config.store.key, 'directly-from-the-variable');
+});
+
+test('a secret that --set gives wins over all, also when it stands in a file; of the files that it wins over none is read', async () => {
+  const keyOf = async (env: NodeJS.ProcessEnv, set: string) =>
+    (await readWith('store: {keyFile: /nowhere}', SECRET, () => env, set)).config.store.key;
+  for (const env of [{}, { HYDRANT_STORE_KEY: 'directly-from-the-variable' }, { HYDRANT_STORE_KEY_FILE: '/nowhere-either' }]) {
+    assert.equal(await keyOf(env, 'store.key=directly-from-the-flag'), 'directly-from-the-flag');
+    assert.equal(await keyOf(env, 'store.keyFile=PATH'), SECRET);
+  }
+  await assert.rejects(
+    readWith('', SECRET, () => ({ HYDRANT_STORE_KEY_FILE: '/nowhere-either' })),
+    { message: /environment HYDRANT_STORE_KEY_FILE: store.key: ENOENT/ },
+  );
 });
 
 test('key and keyFile in one file are refused', async () => {

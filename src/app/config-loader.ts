@@ -39,7 +39,9 @@ export function readConfig<S extends z.ZodType>(
   rules: (config: z.output<S>) => ConfigRuleFault[] = () => [],
 ): ReadConfig<z.output<S>> {
   const keys = listKeys(schema);
-  const layers = [readFileLayer(sources.file, keys), readConfigEnv(sources.env, keys), readConfigSets(sources.sets ?? [], keys)];
+  const sets = readConfigSets(sources.sets ?? [], keys);
+  const ofFlags = [...sets.entries.filter(({ isPart }) => !isPart), ...(sources.flags ?? [])].map(({ path }) => path);
+  const layers = [readFileLayer(sources.file, keys), readConfigEnv(sources.env, keys, new Set(ofFlags)), sets];
   const faults = layers.flatMap((layer) => layer.faults);
   const given = new Map<string, ConfigEntry>();
   for (const entry of [...layers.flatMap((layer) => layer.entries), ...(sources.flags ?? [])]) given.set(entry.path, joined(given, entry));
@@ -86,6 +88,9 @@ function readFileLayer(file: string | undefined, keys: ConfigKeys): { entries: C
   return parseConfigFile(text, file, keys);
 }
 
+/** Weakest first. */
+const STRENGTH = ['default', 'file', 'env', 'flag'];
+
 /** `passwordFile: /run/secrets/x` becomes `password`, when nothing stronger gave a password. */
 function readSecretFiles(given: Map<string, ConfigEntry>, keys: ConfigKeys, faults: ConfigFault[]): void {
   for (const { path, node } of keys.keys.values()) {
@@ -95,7 +100,7 @@ function readSecretFiles(given: Map<string, ConfigEntry>, keys: ConfigKeys, faul
     const direct = given.get(path);
     if (direct?.origin.from === entry.origin.from)
       faults.push({ origin: entry.origin, message: `${path} is given too; keep one of the two` });
-    else if (!direct || direct.origin.from === 'file') {
+    else if (!direct || STRENGTH.indexOf(direct.origin.from) < STRENGTH.indexOf(entry.origin.from)) {
       try {
         given.set(path, { path, value: readSecret(String(absolutePath(entry))), origin: entry.origin });
       } catch (error) {

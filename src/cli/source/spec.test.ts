@@ -14,10 +14,11 @@ interface Call {
   env?: Record<string, string>;
 }
 
-/** What `hydrant source KIND` makes of its command line, with the names of the test's folder left out; it has a file `secret`. */
+/** What `hydrant source KIND` makes of its command line, with the names of the test's folder left out; it has the files `secret` and `empty`. */
 async function read(name: string, { yaml = '', words = [], env = {} }: Call) {
   await using folder = await createTempFolder();
   await writeFile(join(folder.path, 'secret'), 'of the file\n');
+  await writeFile(join(folder.path, 'empty'), '\n');
   await writeFile(join(folder.path, 'hydrant.yaml'), yaml);
   const kind = SOURCES.find((one) => one.name === name)!;
   const flags = kindFlags(kind);
@@ -78,6 +79,7 @@ test('a mistake in a flag is named as a flag, also where the configuration has t
     code: 'HYD_USAGE',
     message: /^--password-file: cannot be read: ENOENT[^\n]*$/,
   });
+  await assert.rejects(read('launchpad', { yaml, words: ['--password-file', 'FOLDER/empty'] }), { message: /^--password-file: Too small/ });
   await assert.rejects(read('launchpad', { words: LAUNCHPAD }), { code: 'HYD_USAGE', message: '--password is needed' });
 });
 
