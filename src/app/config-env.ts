@@ -38,8 +38,7 @@ export function readConfigEnv(
       const meant = nearest(name, known.byEnv.keys());
       faults.push({ origin, message: `no key has this variable${meant ? `; did you mean ${meant}?` : ''}` });
     } else if (env[fileKey.env] !== undefined) faults.push({ origin, message: `${fileKey.env} is set too; keep one of the two` });
-    else if (!overridden.has(fileKey.path) && !overridden.has(`${fileKey.path}File`))
-      add(fileKey, origin, () => readSecret(text), entries, faults);
+    else if (!overridden.has(fileKey.path)) add(fileKey, origin, () => readSecret(text), entries, faults);
   }
   return { entries, faults };
 }

@@ -6,7 +6,9 @@ import { z } from 'zod';
 import { createTempFolder } from '../testing/temp-folder.ts';
 import { readConfig } from './config-loader.ts';
 
-const schema = z.strictObject({ store: z.strictObject({ key: z.string().min(20).meta({ secret: true }).optional() }).prefault({}) });
+const schema = z.strictObject({
+  store: z.strictObject({ key: z.string().min(20).meta({ secret: true }).optional(), name: z.string().default('s') }).prefault({}),
+});
 
 const SECRET = 'twenty-characters-and-more';
 
@@ -48,8 +50,14 @@ test('a secret that --set gives wins over all, also when it stands in a file; of
   }
   await assert.rejects(
     readWith('', SECRET, () => ({ HYDRANT_STORE_KEY_FILE: '/nowhere-either' })),
-    { message: /environment HYDRANT_STORE_KEY_FILE: store.key: ENOENT/ },
+    { message: /environment HYDRANT_STORE_KEY_FILE: store.keyFile: ENOENT/ },
   );
+});
+
+test('the file that a variable names for any key is read unless --set gives that key', async () => {
+  const read = (set?: string) => readWith('', 'of the file', (path) => ({ HYDRANT_STORE_NAME_FILE: set ? '/nowhere' : path }), set);
+  assert.equal((await read()).config.store.name, 'of the file');
+  assert.equal((await read('store.name=of the flag')).config.store.name, 'of the flag');
 });
 
 test('key and keyFile in one file are refused', async () => {

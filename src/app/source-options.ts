@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { z } from 'zod';
 import { isUrl } from '../access/options.ts';
 import { errorText } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
@@ -54,9 +55,9 @@ class Reader {
     if (success) return data;
     for (const issue of error.issues) {
       if (issue.code === 'unrecognized_keys')
-        for (const key of issue.keys) this.#fault([...issue.path, key], this.#unknown(key, issue.path));
-      else if (issue.code !== 'custom' && valueAt(given, issue.path) === undefined) this.#fault(issue.path, undefined);
-      else this.#fault(issue.path, issue.message);
+        for (const key of issue.keys) this.#fault([...issue.path, key], `: ${this.#unknown(key, issue.path)}`);
+      else if (issue.code !== 'custom' && valueAt(given, issue.path) === undefined) this.#fault(issue.path, needed(issue));
+      else this.#fault(issue.path, `: ${issue.message}`);
     }
     return undefined;
   }
@@ -69,7 +70,7 @@ class Reader {
       const child = node.properties?.[name];
       const secret = name.endsWith('File') ? name.slice(0, -'File'.length) : '';
       if (node.properties?.[secret]?.secret && typeof value === 'string') {
-        if (given[secret] !== undefined) this.faults.push(faultOf(layer, at, `${secret} is given too; keep one of the two`));
+        if (given[secret] !== undefined) this.faults.push(faultOf(layer, at, `: ${secret} is given too; keep one of the two`));
         settled[secret] = () => this.#readSecret(layer, at, [...path, secret], resolve(layer.baseOf(at), value));
       } else if (child?.path && typeof value === 'string' && value !== '' && value !== '-' && !isUrl(value))
         settled[name] = resolve(layer.baseOf(at), value);
@@ -86,17 +87,17 @@ class Reader {
       return readSecret(file);
     } catch (error) {
       this.#unread.add(secret.join('.'));
-      this.faults.push(faultOf(layer, at, `cannot be read: ${errorText(error)}`));
+      this.faults.push(faultOf(layer, at, `: cannot be read: ${errorText(error)}`));
       return undefined;
     }
   }
 
   /** A mistake is that of the strongest layer that has the option, or most of the sections that it should stand in. */
-  #fault(path: Path, message: string | undefined): void {
+  #fault(path: Path, what: string): void {
     if (this.#unread.has(path.join('.'))) return;
     const [strongest, ...others] = this.#layers.map((layer) => ({ layer, names: namesIn(layer, path) })).reverse();
     const { layer, names } = others.reduce((best, one) => (one.names.length > best.names.length ? one : best), strongest!);
-    this.faults.push(faultOf(layer, [...names, ...path.slice(names.length)], message));
+    this.faults.push(faultOf(layer, [...names, ...path.slice(names.length)], what));
   }
 
   #unknown(key: string, path: Path): string {
@@ -107,9 +108,12 @@ class Reader {
   }
 }
 
-/** @param message undefined when the option is missing */
-function faultOf(layer: OptionLayer, path: Path, message: string | undefined): OptionFault {
-  return { layer, text: `${layer.nameOf(path)}${message === undefined ? ' is needed' : `: ${message}`}` };
+function faultOf(layer: OptionLayer, path: Path, what: string): OptionFault {
+  return { layer, text: `${layer.nameOf(path)}${what}` };
+}
+
+function needed(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_value' ? ` is needed: one of ${issue.values.join(', ')}` : ' is needed';
 }
 
 /** As much of a path as a layer has, with `passwordFile` for a password that stands in a file. */

@@ -96,11 +96,11 @@ test('every mistake is told with its place', async () => {
       error.message,
     );
     assert.ok(
-      lines.some((line) => /:9:5: sources.lines.topic: /.test(line)),
+      lines.some((line) => /:9:5: sources.lines.topic is needed$/.test(line)),
       error.message,
     );
     assert.ok(
-      lines.some((line) => /:11:76: sources.hooks.hooks.1.preset: /.test(line)),
+      lines.some((line) => /:11:76: sources.hooks.hooks.1.preset is needed: one of github, gitlab, /.test(line)),
       error.message,
     );
     return true;
