@@ -63,7 +63,7 @@ const validate = defineCommand<{ schema?: string; topic?: string; output?: Forma
   name: 'validate',
   summary: 'say which events do not match the schema of their topic, and why',
   notes: [
-    'Reads events, one a line, as `find` and `sub` print them with -o ndjson; with --schema or --topic payloads: a line each, or one JSON document over several lines. The exit code is 1 when one does not match. Events on topics without a schema are counted.',
+    'Reads events, one a line, as `find` and `sub` print them with -o ndjson; with --schema or --topic payloads: JSON documents, a line each or over several lines. The exit code is 1 when one does not match. Events on topics without a schema are counted.',
   ],
   examples: [
     ["hydrant find 'gerrit/#' --since 1d -o ndjson | hydrant schema validate", 'what came yesterday'],
@@ -78,12 +78,14 @@ const validate = defineCommand<{ schema?: string; topic?: string; output?: Forma
   async run({ args, options, io }) {
     const [{ validateLines }, { inputLines, inputPayloads }] = await Promise.all([import('./validate.ts'), import('./inputs.ts')]);
     const given = options.schema === undefined ? options.topic && (await schemaAt(options.topic)) : await schemaOf(options.schema);
-    const tally = { matching: 0, mismatched: 0, unknown: 0 };
+    const tally = { matching: 0, mismatched: 0, unknown: 0, noEvents: 0 };
     const lines = given ? inputPayloads(args, io) : inputLines(args, io);
     await printRows(io, chosenFormat(io, options.output), MISMATCH_COLUMNS, validateLines(lines, given || undefined, tally));
-    const { matching, mismatched, unknown } = tally;
+    const { matching, mismatched, unknown, noEvents } = tally;
     const others = unknown > 0 ? `, ${unknown} on topics without a schema` : '';
     await write(io.stderr, `${matching} match, ${mismatched} ${mismatched === 1 ? 'does' : 'do'} not${others}\n`);
+    if (noEvents > 0 && matching + unknown === 0)
+      await write(io.stderr, 'Bare payloads are checked with --schema NAME or --topic TOPIC.\n');
     return mismatched > 0 ? EXIT.failed : EXIT.ok;
   },
 });

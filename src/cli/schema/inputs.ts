@@ -6,6 +6,8 @@ import { decodeLine } from '../../wire/line.ts';
 import type { Io } from '../io.ts';
 import { readLines } from '../payloads.ts';
 
+const NEWLINE = Buffer.from('\n');
+
 /** A line of the input, with its place. */
 export interface InputLine {
   file: string;
@@ -27,15 +29,29 @@ export async function* inputLines(files: readonly string[], io: Pick<Io, 'stdin'
   }
 }
 
-/** The same, but what is one JSON document over several lines comes whole, with the number of its first line. */
+/** The same, but JSON documents over several lines come whole, each with the number of its first line. */
 export async function* inputPayloads(files: readonly string[], io: Pick<Io, 'stdin'>): AsyncGenerator<InputLine> {
   for (const file of files.length === 0 ? ['-'] : files) {
     const lines: InputLine[] = [];
     for await (const line of inputLines([file], io)) lines.push(line);
-    const bytes = Buffer.concat(lines.flatMap((line) => [line.bytes, Buffer.from('\n')]));
-    if (lines.length > 1 && parseJson(bytes) !== undefined) yield { ...lines[0]!, bytes };
-    else yield* lines;
+    const documents = documentsOf(lines);
+    yield* documents.every(({ bytes }) => parseJson(bytes) !== undefined) ? documents : lines;
   }
+}
+
+/** As jq and others print them, one after the other: only their brackets stand at the beginning of a line. */
+function documentsOf(lines: readonly InputLine[]): InputLine[] {
+  const documents: { first: InputLine; parts: Buffer[] }[] = [];
+  for (const [i, line] of lines.entries()) {
+    const isFirst = i === 0 || ('{['.includes(characterOf(line)) && '}]'.includes(characterOf(lines[i - 1]!)));
+    if (isFirst) documents.push({ first: line, parts: [] });
+    documents.at(-1)!.parts.push(line.bytes, NEWLINE);
+  }
+  return documents.map(({ first, parts }) => ({ ...first, bytes: Buffer.concat(parts) }));
+}
+
+function characterOf({ bytes }: InputLine): string {
+  return String.fromCharCode(bytes[0]!);
 }
 
 /** @throws HYD_USAGE for a line that is no event, with its place */

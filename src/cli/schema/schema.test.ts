@@ -82,6 +82,12 @@ test('validate takes payloads by the line or a document over several, and exits 
   await writeFile(ndjson, '{"type":"ref-updated"}\r\n{"type":"ref-updated"}');
   const good = await run(['validate', '--schema', 'gerrit.ref-updated', pretty, ndjson]);
   assert.deepEqual([good.code, good.stderr, good.lines], [0, '3 match, 0 do not\n', []]);
+  const shown = (await run(['show', 'launchpad.bug', '--example'])).lines.join('\n');
+  assert.equal((await run(['validate', '--schema', 'launchpad.bug'], shown)).stderr, '2 match, 0 do not\n', 'as show prints its examples');
+  const second = await run(['validate', '--schema', 'gerrit.ref-updated'], '{\n "type": "ref-updated"\n}\n{\n "type": 1\n}\n');
+  assert.deepEqual([second.stderr, JSON.parse(second.lines[0]!).line], ['1 match, 1 does not\n', 4]);
+  const bare = await run(['validate'], '{"type":"ref-updated"}\n');
+  assert.deepEqual([bare.code, /Bare payloads are checked with --schema NAME/.test(bare.stderr)], [1, true]);
   const bad = await run(['validate', '--topic', 'gerrit/nova/ref-updated', '-', pretty], '{"type":1}\n');
   assert.deepEqual([bad.code, JSON.parse(bad.lines[0]!).file, bad.lines.length], [1, '-', 1]);
 });

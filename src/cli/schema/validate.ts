@@ -19,6 +19,8 @@ export interface Tally {
   mismatched: number;
   /** On topics that no schema is for. */
   unknown: number;
+  /** Of those that do not match, the ones that are no events at all. */
+  noEvents: number;
 }
 
 /** Yields what does not match; the tally says at the end how many did. */
@@ -42,6 +44,7 @@ export async function* validateLines(
       why = checkEvent(schema.name, isText(schema, payload, contentType) ? Buffer.from(payload).toString() : undefined, payload);
     } catch (error) {
       why = `it is no event: ${errorText(error)}`;
+      tally.noEvents++;
     }
     if (why === undefined) tally.matching++;
     else {
