@@ -116,7 +116,7 @@ export const configSchema = z.strictObject({
         .max(65_535)
         .optional()
         .describe(
-          'Port on which `hydrant archive` answers /healthz, /readyz and /metrics, to anybody; 0 picks a free one. Default: none. A server answers them on its HTTP port.',
+          'Port on which `hydrant archive` and `hydrant source` answer /healthz, /readyz and /metrics, to anybody; 0 picks a free one. Default: none. A server answers them on its HTTP port.',
         ),
     })
     .prefault({}),

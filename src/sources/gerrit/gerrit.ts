@@ -5,7 +5,7 @@ import { SCHEMAS } from './schemas.ts';
 /** Gerrit's event stream over SSH: each event on `<base>/<project>/<type>`, byte for byte. */
 export const gerrit: SourceKind<GerritOptions> = {
   name: 'gerrit',
-  summary: 'The events of a Gerrit server, from its stream over SSH',
+  summary: 'the events of a Gerrit server, from its stream over SSH',
   options: OPTIONS,
   schemas: SCHEMAS,
   examples: [

@@ -14,7 +14,7 @@ import { tryMailbox } from './trial.ts';
  */
 export const launchpad: SourceKind<LaunchpadOptions> = {
   name: 'launchpad',
-  summary: 'Notifications of Launchpad, from an IMAP mailbox',
+  summary: 'notifications of Launchpad, from an IMAP mailbox',
   options: launchpadOptions,
   schemas: SCHEMAS,
   examples: [['--host imap.example.org --user bugs --password-file /run/secrets/bugs', 'the mailbox that gets the bug mail']],

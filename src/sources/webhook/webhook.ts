@@ -5,7 +5,7 @@ import { SCHEMAS } from './schemas.ts';
 /** HTTP in: what a sender posts is on disk before it is told so, and published byte for byte. */
 export const webhook: SourceKind<WebhookOptions> = {
   name: 'webhook',
-  summary: 'Webhooks: what GitHub, GitLab, Gerrit, Launchpad, Alertmanager and others post',
+  summary: 'webhooks: what GitHub, GitLab, Gerrit, Launchpad, Alertmanager and others post',
   options: OPTIONS,
   schemas: SCHEMAS,
   examples: [
