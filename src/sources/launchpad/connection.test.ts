@@ -9,6 +9,7 @@ import { until } from '../../testing/deadline.ts';
 import { type Dovecot, startDovecot } from '../../testing/dovecot.ts';
 import { launchpadMail } from '../../testing/launchpad-mail.ts';
 import { type SourceHarness, startSource, testSource } from '../../testing/source-harness.ts';
+import { testSource as tryOut } from '../run/test-source.ts';
 import type { TestStep } from '../source.ts';
 import { launchpad } from './launchpad.ts';
 import type { LaunchpadOptions } from './options.ts';
@@ -140,6 +141,27 @@ test('no host, no server, and a server of something else are told apart', async 
   } finally {
     server.close();
   }
+});
+
+test('a test whose time is over says which step had no answer', async () => {
+  await using proxy = await startBreakingProxy(dovecot.port);
+  const stop = new AbortController();
+  const options = launchpad.options.parse(bare(dovecot, { port: proxy.port, timeout: '1h' }));
+  const steps = tryOut({ kind: launchpad, options, name: 'bugs' }, stop.signal);
+  const connected = (await steps.next()).value as TestStep;
+  assert.ok('ok' in connected && connected.ok);
+  proxy.blackhole();
+  const next = steps.next();
+  stop.abort();
+  const silent = { ok: false, why: 'there was no answer in time' };
+  assert.partialDeepStrictEqual((await next).value, { ...silent, what: 'open the mailbox INBOX' });
+  assert.equal((await steps.next()).done, true);
+  const soon = new AbortController();
+  const others = tryOut({ kind: launchpad, options, name: 'bugs' }, soon.signal);
+  const first = others.next();
+  await until(() => proxy.connections > 1, 'it to connect');
+  soon.abort();
+  assert.partialDeepStrictEqual((await first).value, { ...silent, what: `connect to 127.0.0.1:${proxy.port} and log in as bugs` });
 });
 
 test('without UIDPLUS, a test of `expunge` says that mails are only marked', async () => {

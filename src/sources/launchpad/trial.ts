@@ -1,4 +1,4 @@
-import { HydrantError } from '../../core/errors.ts';
+import { errorFix, errorText } from '../../core/errors.ts';
 import type { TestStep } from '../source.ts';
 import { MailHeaders } from './mail-headers.ts';
 import { createMailbox, MAX_HEADER_BYTES } from './mailbox.ts';
@@ -47,8 +47,7 @@ export async function* tryMailbox(options: LaunchpadOptions, ca: Buffer | undefi
     }
     for (const event of events.slice(-EVENTS)) yield { event };
   } catch (error) {
-    if (signal.aborted || !(error instanceof HydrantError)) throw error;
-    yield { ok: false, what: step, why: error.message, fix: error.fix };
+    yield { ok: false, what: step, why: errorText(error), fix: errorFix(error) ?? 'Try again.' };
   } finally {
     signal.removeEventListener('abort', close);
     await mailbox.leave();
