@@ -86,6 +86,7 @@ export function expectedWords(node: SchemaNode): string {
     return max === undefined ? what : `${what}, at most ${max}`;
   }
   if (node.type === 'object') return 'a map of names';
+  if (node.items?.properties) return 'a list of sections, a dash before each';
   if (node.type === 'array') return `a list such as [${(node.items?.examples ?? ['a', 'b']).join(', ')}]`;
   return node.minLength ? 'text that is not empty' : 'text';
 }

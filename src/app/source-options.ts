@@ -6,9 +6,12 @@ import { nearest } from '../core/nearest.ts';
 import { isObject, mergeObjects } from '../core/objects.ts';
 import type { SourceKind } from '../sources/source.ts';
 import { readSecret } from './config-env.ts';
-import { inputJsonSchema, type SchemaNode } from './config-keys.ts';
+import { expectedWords, inputJsonSchema, type SchemaNode } from './config-keys.ts';
 
 type Path = readonly PropertyKey[];
+
+/** Messages of zod itself. */
+const BARE = /^(Invalid|Too) /;
 
 /** Options of a source that were given in one place: a section of the configuration, flags. */
 export interface OptionLayer {
@@ -57,7 +60,7 @@ class Reader {
       if (issue.code === 'unrecognized_keys')
         for (const key of issue.keys) this.#fault([...issue.path, key], `: ${this.#unknown(key, issue.path)}`);
       else if (issue.code !== 'custom' && valueAt(given, issue.path) === undefined) this.#fault(issue.path, needed(issue));
-      else this.#fault(issue.path, `: ${issue.message}`);
+      else this.#fault(issue.path, `: ${this.#why(issue, valueAt(given, issue.path))}`);
     }
     return undefined;
   }
@@ -84,12 +87,14 @@ class Reader {
 
   #readSecret(layer: OptionLayer, at: Path, secret: Path, file: string): string | undefined {
     try {
-      return readSecret(file);
+      const text = readSecret(file);
+      if (text !== '') return text;
+      this.faults.push(faultOf(layer, at, `: ${file} is empty`));
     } catch (error) {
-      this.#unread.add(secret.join('.'));
       this.faults.push(faultOf(layer, at, `: cannot be read: ${errorText(error)}`));
-      return undefined;
     }
+    this.#unread.add(secret.join('.'));
+    return undefined;
   }
 
   /** A mistake is that of the strongest layer that has the option, or most of the sections that it should stand in. */
@@ -100,9 +105,20 @@ class Reader {
     this.faults.push(faultOf(layer, [...names, ...path.slice(names.length)], what));
   }
 
+  /** What the schema says without words of its own is said in ours. */
+  #why({ message, path }: z.core.$ZodIssue, value: unknown): string {
+    const node = this.#nodeAt(path);
+    if (!node || !BARE.test(message)) return message;
+    const isBareText = node.type === 'string' && !node.enum && (typeof value === 'number' || typeof value === 'boolean');
+    return `expected ${expectedWords(node)}${isBareText ? '; in quotes it is one' : ''}`;
+  }
+
+  #nodeAt(path: Path): SchemaNode | undefined {
+    return path.reduce<SchemaNode | undefined>((node, name) => node?.properties?.[String(name)] ?? node?.items, this.#node);
+  }
+
   #unknown(key: string, path: Path): string {
-    const section = path.reduce<SchemaNode | undefined>((node, name) => node?.properties?.[String(name)] ?? node?.items, this.#node);
-    const known = Object.keys(section?.properties ?? {});
+    const known = Object.keys(this.#nodeAt(path)?.properties ?? {});
     const meant = nearest(key, known);
     return `there is no such option; ${meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`}`;
   }

@@ -9,6 +9,7 @@ import { hideSourceSecrets, readSourceSpecs } from './source-specs.ts';
 async function read(yaml: string, sets: string[] = []) {
   await using folder = await createTempFolder();
   await writeFile(join(folder.path, 'secret'), 'hush\n');
+  await writeFile(join(folder.path, 'empty'), '\n');
   const file = join(folder.path, 'h.yaml');
   await writeFile(file, yaml);
   const specs = await readSourceSpecs(loadConfig({ env: {}, file, sets })).catch((error: Error) => {
@@ -55,7 +56,7 @@ test('what is set beside the file leaves the rest where it stands: its lines, an
     '/h.yaml:2:14: sources.launchpad.user is needed',
     '/h.yaml:2:30: sources.launchpad.usr: there is no such option; did you mean user?',
     'flag --set sources.exec.topic: sources.exec.command is needed',
-    'flag --set sources.launchpad.port: sources.launchpad.port: Too small: expected number to be >=1',
+    'flag --set sources.launchpad.port: sources.launchpad.port: expected a whole number from 1 to 65535',
   ]);
 });
 
@@ -105,6 +106,32 @@ test('every mistake is told with its place', async () => {
     );
     return true;
   });
+});
+
+test('what a value should be is said in words, without showing it', async () => {
+  const yaml = `sources:
+  hook: { kind: webhook, preset: githup, secret: 12345, maxConnections: 0, unsigned: "no" }
+  hooks: { kind: webhook, hooks: { path: /a } }
+  review: { base: a }
+  logs: { gearman: ci.example.org, output: stdout }
+  mail: { kind: launchpad, host: h, user: u, passwordFile: empty }
+`;
+  const message = await read(yaml).catch((error: Error) => error.message);
+  assert.deepEqual(
+    String(message)
+      .split('\n')
+      .map((line) => line.replace(/^\/h.yaml:(\d+):\d+: sources\./, '$1 ')),
+    [
+      '2 hook.maxConnections: expected a whole number from 1 to 65535',
+      '2 hook.preset: expected one of github, gitlab, gerrit, launchpad, standard-webhooks, alertmanager, generic',
+      '2 hook.secret: expected text that is not empty; in quotes it is one',
+      '2 hook.unsigned: expected true or false',
+      '3 hooks.hooks: expected a list of sections, a dash before each',
+      '4 review: there is no source "review"; one with a name of your own says its kind: gerrit, launchpad, subunit, logs, webhook, stdin, exec',
+      '5 logs.gearman: expected a list such as [a, b]',
+      '6 mail.passwordFile: /empty is empty',
+    ],
+  );
 });
 
 test('no secret of a source is shown, at whatever depth, nor what might be one', async () => {

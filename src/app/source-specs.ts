@@ -86,5 +86,6 @@ function unknownKind(name: string, kinds: readonly SourceKind[]): string {
     name,
     kinds.map((kind) => kind.name),
   );
-  return `there is no source ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}; kind is one of ${kinds.map((kind) => kind.name).join(', ')}`;
+  const all = kinds.map((kind) => kind.name).join(', ');
+  return `there is no source ${JSON.stringify(name)}${meant ? `; did you mean ${meant}?` : ''}; one with a name of your own says its kind: ${all}`;
 }

@@ -31,7 +31,12 @@ export function importPublisher(publisher: Publisher, file: string): ImportedPub
   const options = publisher.convert(text, file);
   const bus = busLines(publisher, text, settings, file);
   const kind = SOURCES.find(({ name }) => name === publisher.kind)!;
-  const { faults } = readSourceOptions(kind, [{ options, nameOf: (path) => path.join('.'), baseOf: () => dirname(file) }]);
+  const nameOf = (path: readonly PropertyKey[]): string => {
+    const value = path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown> | undefined)?.[name], options);
+    const at = [...settings.values()].find((setting) => used.has(setting.key) && setting.value === value);
+    return at ? `${at.file}:${at.line}: ${at.key}` : path.join('.');
+  };
+  const { faults } = readSourceOptions(kind, [{ options, nameOf, baseOf: () => dirname(file) }]);
   if (faults.length > 0)
     throw new HydrantError('HYD_CONFIG', faults.map(({ text }) => text).join('\n'), {
       fix: `Correct ${file}, which it was made from.`,

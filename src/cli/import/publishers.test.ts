@@ -135,3 +135,14 @@ test('a file that lacks what the program needs, has nonsense, or is none, is ref
   }
   assert.equal(await runCli(['import', 'germqtt', join(folder.path, 'nowhere')], captureIo()), 2);
 });
+
+test('a value that means nothing here is named with its key and line', async () => {
+  await using folder = await createTempFolder();
+  const file = join(folder.path, 'given');
+  await writeFile(file, '[gerrit]\nhostname = h\nusername = u\nkey = k\nport = many\n[mqtt]\ntopic = gerrit/#\n');
+  const io = captureIo();
+  assert.equal(await runCli(['import', 'germqtt', file], io), 2);
+  const said = io.stderr.text.replaceAll(folder.path, '');
+  assert.match(said, /\/given:5: gerrit\.port: expected a whole number from 1 to 65535/);
+  assert.match(said, /\/given:7: mqtt\.topic: "gerrit\/#" is no topic/);
+});

@@ -29,7 +29,7 @@ export const PUBLISHERS: readonly Publisher[] = [
     bus: { prefix: 'mqtt.', host: 'hostname', user: 'username', password: 'password' },
     convert: (text, file) => ({
       host: needed(text, 'gerrit.hostname', file),
-      ...(text('gerrit.port') !== undefined && { port: Number(text('gerrit.port')) }),
+      ...(text('gerrit.port') !== undefined && { port: numberIn(text('gerrit.port')!) }),
       user: needed(text, 'gerrit.username', file),
       key: resolve(dirname(file), needed(text, 'gerrit.key', file)),
       ...baseOption(text('mqtt.topic') ?? text('mqtt.base_topic')),
@@ -93,6 +93,11 @@ function needed(text: (key: string) => string | undefined, key: string, file: st
   const value = text(key);
   if (value !== undefined) return value;
   throw new HydrantError('HYD_USAGE', `${file} has no ${key}`, { fix: 'Give the configuration file that the program runs with.' });
+}
+
+/** What is none stays as it is, for the check of the options. */
+function numberIn(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
 }
 
 function isTrue(value: string | undefined): boolean {

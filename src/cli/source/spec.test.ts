@@ -46,7 +46,7 @@ test('a mistake in the configuration is named with its place, also beside flags'
       [
         '--host is needed',
         'hydrant.yaml:3:11: sources.launchpad.hosd: there is no such option; did you mean host?',
-        'hydrant.yaml:4:11: sources.launchpad.port: Invalid input: expected number, received string',
+        'hydrant.yaml:4:11: sources.launchpad.port: expected a whole number from 1 to 65535',
         'hydrant.yaml:6:19: sources.launchpad.passwordFile: cannot be read: ENOENT',
       ],
     );
@@ -73,13 +73,15 @@ test('a mistake in a flag is named as a flag, also where the configuration has t
   const yaml = 'sources: { launchpad: { host: h, user: u, password: p, port: 143 } }\n';
   await assert.rejects(read('launchpad', { yaml, words: ['--port', '70000'] }), {
     code: 'HYD_USAGE',
-    message: '--port: Too big: expected number to be <=65535',
+    message: '--port: expected a whole number from 1 to 65535',
   });
   await assert.rejects(read('launchpad', { yaml, words: ['--password-file', 'FOLDER/nowhere'] }), {
     code: 'HYD_USAGE',
     message: /^--password-file: cannot be read: ENOENT[^\n]*$/,
   });
-  await assert.rejects(read('launchpad', { yaml, words: ['--password-file', 'FOLDER/empty'] }), { message: /^--password-file: Too small/ });
+  await assert.rejects(read('launchpad', { yaml, words: ['--password-file', 'FOLDER/empty'] }), {
+    message: /^--password-file: empty is empty$/,
+  });
   await assert.rejects(read('launchpad', { words: LAUNCHPAD }), { code: 'HYD_USAGE', message: '--password is needed' });
 });
 
