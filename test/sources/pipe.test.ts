@@ -90,6 +90,24 @@ test('what the bus refuses is set aside, and the end of a pipe or command says s
   assert.match(command.stderr, /1 event of the source exec is set aside/);
 });
 
+test('a second pipe at a time is told to take a name of its own, and with one both publish', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant();
+  await using witness = await startWitness(server.mqttUrl, ['l']);
+  const args = ['-t', 'l', '--url', server.mqttUrl, '-d', folder.path];
+  await using first = new Child(HYDRANT_BIN, ['source', 'exec', '--name', 'stdin', ...args, '--', 'sh', '-c', 'echo one; sleep 1000']);
+  await witness.seen(1);
+  const busy = await pipe(args, 'two\n');
+  assert.equal(busy.code, 1);
+  assert.match(
+    busy.stderr,
+    /another process runs the source stdin in .*\n {2}fix: Stop it, or give this one a name of its own, with --name NAME/,
+  );
+  assert.equal((await pipe([...args, '--name', 'other'], 'two\n')).code, 0);
+  await witness.seen(2);
+  assert.equal((await first.kill('SIGTERM')).code, 0);
+});
+
 test('a line beyond the bound comes in parts', async () => {
   await using folder = await createTempFolder();
   await using server = await startHydrant();

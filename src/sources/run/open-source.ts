@@ -64,7 +64,10 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using stack = new AsyncDisposableStack();
   const lock = lockFile(join(folder, 'lock'));
-  if (!lock) throw new HydrantError('HYD_DATA_BUSY', `another process runs the source ${name} in ${folder}`);
+  if (!lock)
+    throw new HydrantError('HYD_DATA_BUSY', `another process runs the source ${name} in ${folder}`, {
+      fix: 'Stop it, or give this one a name of its own, with --name NAME or as a section of the configuration.',
+    });
   stack.defer(() => lock.release());
   const whenFull = kind.whenFull ?? 'wait';
   const channels = { [CHANNEL]: { whenFull, ...(whenFull === 'wait' && { waitMs: PATIENCE_MS }) } };
