@@ -8,9 +8,13 @@ const APPLICATION = 0x48794f62;
 const SQLITE_BUSY = 5;
 const BUSY_MS = 10_000;
 
+/** The newest ranges of places that left unsent. The first outboxes of this format lack it; where it is, nothing is written. */
+const DROPPED =
+  'CREATE TABLE IF NOT EXISTS dropped (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);';
+
 /**
  * `seq` is the number of the channel × 2^40 + a number that counts up: a channel is one range, appended at its end and deleted at its front.
- * What a channel holds stands in `channels`, so that nobody has to count. `dropped` has the newest ranges of places that left unsent.
+ * What a channel holds stands in `channels`, so that nobody has to count.
  */
 const SCHEMA = `
   CREATE TABLE channels (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL, events INTEGER NOT NULL,
@@ -22,7 +26,7 @@ const SCHEMA = `
   CREATE INDEX events_by_key ON events (key) WHERE key IS NOT NULL;
   CREATE TABLE quarantined (seq INTEGER PRIMARY KEY, stored_ms INTEGER NOT NULL, expires_ms INTEGER, key TEXT, attempts INTEGER,
     record BLOB NOT NULL, reason TEXT NOT NULL, quarantined_ms INTEGER NOT NULL);
-  CREATE TABLE dropped (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, reason TEXT NOT NULL);
+  ${DROPPED}
   CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION};
   PRAGMA user_version = ${FORMAT};`;
@@ -40,7 +44,10 @@ export function openDatabase(path: string): DatabaseSync {
     let isNew = checkFormat(database, path);
     useLog(database);
     database.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 500; PRAGMA journal_size_limit = 4194304;');
-    if (!isNew) return database;
+    if (!isNew) {
+      database.exec(DROPPED);
+      return database;
+    }
     database.exec('BEGIN IMMEDIATE');
     isNew = checkFormat(database, path);
     if (isNew) database.exec(SCHEMA);

@@ -227,6 +227,26 @@ test('what is no outbox is named, and nothing of it is changed', async () => {
   await assert.rejects(openOutbox(join(path, 'file')), isError('HYD_OUTBOX', /file/));
 });
 
+test('an outbox from before drops were noted is opened, keeps what it holds, and notes them from then on', async () => {
+  await using folder = await createTempFolder();
+  {
+    await using outbox = await openOutbox(folder.path);
+    await putAll(outbox, numbered(3));
+  }
+  const database = new DatabaseSync(join(folder.path, 'outbox.db'));
+  database.exec('DROP TABLE dropped');
+  database.close();
+  for (const dropped of [0, 1]) {
+    await using outbox = await openOutbox(folder.path);
+    assert.equal((await outbox.dropped()).length, dropped);
+    const [oldest, ...others] = await outbox.read('events', 0, ALL);
+    assert.equal(others.length, 2 - dropped);
+    outbox.remove(oldest!.seq, 'operator');
+    await outbox.settled();
+    assert.deepEqual((await outbox.dropped()).at(-1), { first: oldest!.seq, last: oldest!.seq, reason: 'operator' });
+  }
+});
+
 test('an event that can never be stored is refused at once, and says why', async () => {
   await using outbox = await openOutbox(':memory:');
   outbox.configure('small', { maxBytes: 100 });
