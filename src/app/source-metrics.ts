@@ -20,9 +20,14 @@ export function sourceSamples(sources: readonly Pick<OpenSource, 'name' | 'statu
     ...sample('gauge', 'up', '1 while the upstream is connected and read.', ({ up }) => (up ? 1 : 0)),
     ...sample('counter', 'published_total', 'Events published, gaps included.', ({ published }) => published),
     ...sample('counter', 'mismatched_total', 'Of these, events that did not match their schema.', ({ mismatched }) => mismatched),
-    ...sample('counter', 'refused_total', 'Input that was not taken as it came.', ({ refused }) =>
-      Object.values(refused).reduce((a, b) => a + b, 0),
-    ),
+    {
+      name: 'hydrant_source_refused_total',
+      help: 'Input that was not taken as it came, by reason.',
+      type: 'counter',
+      value: states.flatMap(([source, { refused }]) =>
+        Object.entries(refused).map(([reason, value]) => ({ labels: { source, reason }, value })),
+      ),
+    },
     ...sample('counter', 'gaps_total', 'Stretches that the upstream could not give again.', ({ gaps }) => gaps),
     ...sample('counter', 'errors_total', 'Times that it broke off.', ({ errors }) => errors),
     ...sample('gauge', 'silent_seconds', 'Since the last sign of life of the upstream.', ({ silentMs }) => seconds(silentMs)),

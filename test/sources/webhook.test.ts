@@ -43,7 +43,7 @@ test('a server takes several hooks on one port from its configuration, and count
     ],
   );
   const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text();
-  assert.match(metrics, /hydrant_source_refused_total\{source="hooks"\} 1\n/);
+  assert.match(metrics, /hydrant_source_refused_total\{source="hooks",reason="a signature is wrong"\} 1\n/);
   assert.match(metrics, /hydrant_source_published_total\{source="hooks"\} 2\n/);
 });
 

@@ -1,11 +1,16 @@
 import { crashPoint } from '../../core/crash-point.ts';
-import { errorText, HydrantError } from '../../core/errors.ts';
+import { type ErrorCode, errorText, HydrantError } from '../../core/errors.ts';
 import { eventId } from '../event-id.ts';
 import type { SourceContext } from '../source.ts';
 import type { Answer } from './answer.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Hook } from './hook.ts';
 import type { Delivery } from './preset.ts';
+
+const REASONS: Partial<Record<ErrorCode, string>> = {
+  HYD_OUTBOX_FULL: 'the outbox is full',
+  HYD_SCHEMA: 'it does not match its schema',
+};
 
 /** Publishes what came, each delivery once. */
 export class Intake {
@@ -51,7 +56,7 @@ export class Intake {
       const code = error instanceof HydrantError ? error.code : 'HYD_INTERNAL';
       // What is larger than the bus takes is counted where that is found out.
       if (code !== 'HYD_TOO_LARGE')
-        this.#context.refused(code === 'HYD_OUTBOX_FULL' ? 'the outbox is full' : `it cannot be stored (${code})`, {
+        this.#context.refused(REASONS[code] ?? `it cannot be stored (${code})`, {
           topic,
           error: errorText(error),
         });
