@@ -190,6 +190,15 @@ test('a trial shows three events and publishes none', async () => {
   const { code, stdout } = await run(HYDRANT_BIN, args);
   assert.equal(code, 0);
   assert.equal(stdout, 'ok     started sh -c seq 1 10; sleep 100\nevent  e  1\nevent  e  2\nevent  e  3\n');
+  const ended = (script: string) => run(HYDRANT_BIN, [...args.slice(0, -1), script]);
+  const failed = await ended('echo a; echo out of paper >&2; exit 7');
+  assert.equal(failed.code, 1);
+  assert.match(failed.stdout, /event {2}e {2}a\nFAILED the command: sh ended with exit code 7: out of paper\n {7}fix: Run it by hand/);
+  const silent = await ended('true');
+  assert.deepEqual(
+    [silent.code, silent.stdout.split('\n').slice(1)],
+    [0, ['ok     sh ended with exit code 0', 'ok     all of it works; no event came', '']],
+  );
 });
 
 function isAlive(pid: number): boolean {

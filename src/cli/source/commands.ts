@@ -56,7 +56,9 @@ function testCommand(kind: SourceKind): CommandDefinition {
   return defineCommand<SpecOptions & { wait: number }>({
     name: kind.name,
     summary: `try ${kind.name}: ${kind.summary}`,
-    examples: kind.examples.slice(0, 1).map(([line, what]) => [`hydrant source test ${kind.name} ${line}`, what]),
+    examples: kind.examples
+      .slice(0, 1)
+      .map(([line]) => [`hydrant source test ${kind.name} ${line.replace(/ --url \S+/, '')}`, 'before it runs for good']),
     define: (command) =>
       void addSpecOptions(command, kind, flags).addOption(
         new Option('--wait <time>', 'wait so long for events').argParser(durationMs).default(30_000, '30s'),

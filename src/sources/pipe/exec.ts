@@ -46,13 +46,21 @@ export const exec: SourceKind<ExecOptions> = {
         yield { ok: true, what: `started ${options.command.join(' ')}` };
         const stop = (): void => end(child);
         signal.addEventListener('abort', stop, { once: true });
-        child.stderr.resume();
+        const closed = once(child, 'close') as Running['closed'];
+        const complaint = lastLine(child.stderr);
         let shown = 0;
         for await (const line of linesOf(child.stdout, options.maxLine, () => {})) {
           yield { event: events.eventOf(line) };
-          if (++shown === SHOWN_EVENTS) break;
+          if (++shown === SHOWN_EVENTS) return end(child);
         }
-        end(child);
+        const [code, killed] = await closed;
+        if (signal.aborted) return;
+        const said = await complaint;
+        if (code === 0) yield { ok: true, what: ending(options, code, killed) };
+        else {
+          const why = `${ending(options, code, killed)}${said === '' ? '' : `: ${said}`}`;
+          yield { ok: false, what: 'the command', why, fix: 'Run it by hand to see why it fails.' };
+        }
       },
     };
   },
@@ -104,13 +112,24 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** Whether its end is the end of the source. @throws HYD_SOURCE: again; HYD_USAGE: it failed, and is not to be run again */
-function settle({ command, restart }: ExecOptions, code: number | null, signal: NodeJS.Signals | null): void {
+function settle(options: ExecOptions, code: number | null, signal: NodeJS.Signals | null): void {
+  const { restart } = options;
   const failed = code !== 0;
-  const what = `${command[0]} ended ${signal ? `by ${signal}` : `with exit code ${code}`}`;
+  const what = ending(options, code, signal);
   if (restart === 'always' || (restart === 'on-failure' && failed))
     throw new HydrantError('HYD_SOURCE', what, { fix: 'Run the command by hand to see why it ends; --restart says when it is run again.' });
   if (failed)
     throw new HydrantError('HYD_USAGE', what, { fix: 'Run the command by hand to see why it fails, or give --restart on-failure.' });
+}
+
+function ending({ command }: ExecOptions, code: number | null, signal: NodeJS.Signals | null): string {
+  return `${command[0]} ended ${signal ? `by ${signal}` : `with exit code ${code}`}`;
+}
+
+async function lastLine(stream: Readable): Promise<string> {
+  let last = '';
+  for await (const line of linesOf(stream, MAX_LOG_LINE, () => {})) last = line.toString();
+  return last;
 }
 
 async function logLines(stream: Readable, context: SourceContext): Promise<void> {
