@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { layerFaults, parseLayers, readImports, roundImports } from '../scripts/layers.ts';
 
@@ -65,4 +66,19 @@ test('what the package ships imports only what the package depends on, or names 
     .filter(({ name }) => !name.startsWith('.') && !name.startsWith('node:') && !builtinModules.includes(name))
     .filter(({ name }) => !declared.has(name.split('/', name.startsWith('@') ? 2 : 1).join('/')));
   assert.deepEqual(undeclared, []);
+});
+
+test('an older Node can read the reliable client, so that it is told which one it needs', () => {
+  const seen = new Set<string>();
+  const visit = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const name of readImports(read(file))) if (name.startsWith('.')) visit(join(dirname(file), name));
+  };
+  visit('src/client/index.ts');
+  assert.ok(seen.has('src/client/outbox/open-outbox.ts'));
+  assert.deepEqual(
+    [...seen].filter((file) => /^\s*(await )?using \w|^import \{.*node:sqlite';$/m.test(read(file))),
+    [],
+  );
 });

@@ -22,7 +22,7 @@ const CLIENT_ID_NOTE = 'client-id';
  * Opens a client on an outbox, in constant time whatever that holds. It connects when there is something to send or to subscribe to, and publishing
  * does not wait for it. Of several processes on one outbox folder all may publish; one of them is connected and sends, and when it ends another
  * takes over.
- * @throws HYD_USAGE for a wrong option; HYD_UNSUPPORTED for `status` with a profile whose service retains nothing; HYD_OUTBOX, HYD_DATA_FORMAT when the outbox cannot be opened
+ * @throws HYD_USAGE for a wrong option; HYD_UNSUPPORTED for `status` with a profile whose service retains nothing, and in a Node without SQLite; HYD_OUTBOX, HYD_DATA_FORMAT when the outbox cannot be opened
  */
 export async function openClient(options: ClientOptions): Promise<Client> {
   checkOptions(options);

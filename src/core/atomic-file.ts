@@ -8,10 +8,12 @@ import { syncFolder } from './files.ts';
  */
 export async function writeFileAtomic(path: string, text: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
-  {
-    await using file = await open(temporary, 'w', 0o600);
+  const file = await open(temporary, 'w', 0o600);
+  try {
     await file.writeFile(text);
     await file.sync();
+  } finally {
+    await file.close();
   }
   await rename(temporary, path);
   await syncFolder(dirname(path));

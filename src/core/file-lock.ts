@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { createPrivateFile } from './files.ts';
 
 export interface FileLock {
@@ -17,9 +17,11 @@ const SQLITE_BUSY = 5;
  */
 export function lockFile(path: string): FileLock | undefined {
   createPrivateFile(path);
+  // Loaded only now: a Node that has no SQLite can load this file, and is told so.
+  const sqlite = process.getBuiltinModule('node:sqlite');
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: 0 });
+    database = new sqlite.DatabaseSync(path, { timeout: 0 });
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE;');
   } catch (error) {
     database?.close();

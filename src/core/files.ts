@@ -5,8 +5,12 @@ import { systemCode } from './errors.ts';
 
 /** Makes what was created, renamed or removed in a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
-  await using folder = await open(path, 'r');
-  await folder.sync();
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /**

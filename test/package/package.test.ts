@@ -95,7 +95,7 @@ await client.channel('data', { whenFull: 'wait' }).publish({ reading: 1 }, { sub
 const { code } = await client.publish({ topic: '#', payload: '' }).stored.catch((error${as && ': HydrantError'}) => error)${as && ' as HydrantError'};
 console.log(code, client.metrics().depth, await client.close({ deadlineMs: 0 }), HydrantError.name);
 `;
-  // The Node that the package brings: `await using` and node:sqlite want 24.
+  // The Node that the package brings.
   const node = join(place, 'node_modules', '.bin', 'node');
   const told = 'HYD_TOPIC 2 { remaining: 2 } HydrantError\n';
   await writeFile(join(place, 'device.mjs'), program('', ''));
@@ -105,6 +105,14 @@ console.log(code, client.metrics().depth, await client.close({ deadlineMs: 0 }),
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   await must('node', [compiler, '--strict', '--module', 'nodenext', '--target', 'es2024', ...types, 'device-ts.mts'], place);
   assert.equal(await must(node, ['device-ts.mjs', join(folder.path, 'outbox2')], place), told);
+});
+
+test('in a Node without SQLite the reliable client says which one it needs', async () => {
+  const program = `import { openClient } from 'hydrant/client';
+await openClient({ outbox: 'outbox4', url: 'mqtt://127.0.0.1:9' }).catch(({ code, message, fix }) => console.log(code, message, fix));`;
+  await writeFile(join(place, 'older.mjs'), program);
+  const told = await must(join(place, 'node_modules', '.bin', 'node'), ['--no-experimental-sqlite', 'older.mjs'], place);
+  assert.match(told, /^HYD_UNSUPPORTED an outbox needs SQLite, which this Node v\S+ does not have Run the program with Node 24 or newer/);
 });
 
 test('the example of a device is in the package, and runs with the Node that the package brings', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { HydrantError } from '../../core/errors.ts';
 import { type Log, silentLog } from '../../core/log.ts';
@@ -23,10 +24,14 @@ export interface OutboxOptions {
  * Opens an outbox in constant time, whatever it holds.
  * @param path a folder (made with mode 0700, its files 0600), or `:memory:` for one that ends with the process
  * @throws HYD_DATA_MISSING when there is none and `create` is false; HYD_OUTBOX when it cannot be opened or is damaged (nothing is
- *   deleted then); HYD_DATA_FORMAT when a newer Hydrant wrote it
+ *   deleted then); HYD_DATA_FORMAT when a newer Hydrant wrote it; HYD_UNSUPPORTED in a Node that has no SQLite
  */
 export async function openOutbox(path: string, options: OutboxOptions = {}): Promise<Outbox> {
   const { create = true, lazyMs = 50, pollMs = 200, clock = systemClock, log = silentLog } = options;
+  if (!isBuiltin('node:sqlite'))
+    throw new HydrantError('HYD_UNSUPPORTED', `an outbox needs SQLite, which this Node ${process.version} does not have`, {
+      fix: 'Run the program with Node 24 or newer; `npx node program.mjs` has the one that the package brings.',
+    });
   const file = path === ':memory:' ? path : outboxFile(path);
   if (path !== ':memory:') {
     if (!create && !existsSync(file))
