@@ -25,7 +25,7 @@ export function runSourceService(options: RunSourceOptions): Promise<number> {
     async start({ config, dataDir }, log) {
       await using opening = new AsyncDisposableStack();
       const source = opening.use(await openSpec(spec, { dataDir, bus, log }));
-      const healthUrl = await openHealthDoor(config.health, sourceHealth(source), opening);
+      const healthUrl = await openHealthDoor(config.health, sourceHealth(source, spec.kind), opening);
       const opened = opening.move();
       const stop = new AbortController();
       const assertNoneSetAside = watchQuarantine(source, sourceFolder(dataDir, spec.name));

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { run } from '../../src/testing/child.ts';
-import { runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { Child, run } from '../../src/testing/child.ts';
+import { HYDRANT_BIN, runHydrant, startHydrant } from '../../src/testing/hydrant-server.ts';
+import { parseReady } from '../../src/testing/running-hydrant.ts';
 import { createTempFolder } from '../../src/testing/temp-folder.ts';
 import { githubHeaders, JSON_HEADERS } from '../../src/testing/webhooks.ts';
 import { startWitness } from '../../src/testing/witness.ts';
@@ -67,4 +68,18 @@ test('the command says what is wrong with its options, and a mistake ends it', a
   const preset = await start('--preset', 'gihub', '--unsigned');
   assert.match(preset.stderr, /github, gitlab/);
   assert.match((await start('--listen', 'here', '--preset', 'github')).stderr, /--listen: expected an address and a port/);
+});
+
+test('without the bus hooks are taken, so it stays ready, and a note says what waits', async () => {
+  await using folder = await createTempFolder();
+  const args = ['source', 'webhook', '--preset', 'generic', '--secret', 'token', '--listen', '127.0.0.1:0', '--set', 'health.port=0'];
+  await using child = new Child(HYDRANT_BIN, [...args, '-d', folder.path, '--url', 'mqtt://127.0.0.1:9']);
+  const { listeners } = await child.line(parseReady, 20_000, 'the ready line');
+  const url = await child.line((line) => /"url":"(http:[^"]+)".*taking webhooks/.exec(line)?.[1], 20_000, 'where it listens');
+  const posted = await fetch(url, { method: 'POST', headers: { authorization: 'Bearer token' }, body: '{}' });
+  assert.equal(posted.status, 202);
+  const ready = await fetch(`${(listeners as { http: string }).http}/readyz`);
+  assert.equal(ready.status, 200);
+  assert.deepEqual(await ready.json(), { status: 'ready', notes: ['the bus is not connected; events that wait: 1'] });
+  assert.equal((await child.kill('SIGTERM')).code, 0);
 });
