@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import type { SourceContext } from '../source.ts';
-import { type BuildJob, fieldText, JobFault, readBuildJob } from './build-job.ts';
+import { joinTopic } from '../topic.ts';
+import { type BuildJob, buildTopic, fieldText, JobFault, readBuildJob } from './build-job.ts';
 import { download } from './download.ts';
 import { JobEvents } from './job-events.ts';
-import { type GearmanOptions, readAddress } from './options.ts';
+import { type GearmanOptions, hostOf, readAddress } from './options.ts';
 import { workServers } from './servers.ts';
 import type { GearmanJob, JobOutcome } from './worker.ts';
 
@@ -11,14 +12,16 @@ import type { GearmanJob, JobOutcome } from './worker.ts';
 export interface BuildWork {
   /** Reads the file from its beginning; called anew when an attempt to fetch it broke off. @throws JobFault, or what leaves the job with the server */
   read(bytes: AsyncIterable<Buffer>, build: BuildJob, events: JobEvents, signal: AbortSignal): Promise<void>;
-  /** The last event of a build: whether its file was read. */
-  tell(isDone: boolean, build: BuildJob, events: JobEvents, key: string): Promise<void>;
+  /** The last event of a build, which says whether its file was read: its schema, its level behind the topic of the build, and its word for no. */
+  verdict: { schema: string; leaf?: string; failed: string };
   /** Part of the address that files are asked for with. */
   level?: string | undefined;
 }
 
+export type BuildOptions = GearmanOptions & { base: string };
+
 /** Does the jobs of builds: fetch a file, publish what is in it, then what became of it, and only then answer. */
-export async function workForBuilds(options: GearmanOptions, build: BuildWork, context: SourceContext, signal: AbortSignal): Promise<void> {
+export async function workForBuilds(options: BuildOptions, build: BuildWork, context: SourceContext, signal: AbortSignal): Promise<void> {
   await workServers(
     options.gearman!.map(readAddress),
     {
@@ -35,7 +38,7 @@ export async function workForBuilds(options: GearmanOptions, build: BuildWork, c
 
 async function doJob(
   job: GearmanJob,
-  options: GearmanOptions,
+  options: BuildOptions,
   work: BuildWork,
   context: SourceContext,
   signal: AbortSignal,
@@ -58,7 +61,15 @@ async function doJob(
     fault = error;
     context.refused(fault.reason, { why: fault.message, source_url: build?.sourceUrl });
   }
-  if (build) await work.tell(!fault, build, events, job.unique);
+  if (build) {
+    const { schema, leaf, failed } = work.verdict;
+    const data = {
+      build_uuid: fieldText(build, 'build_uuid') ?? null,
+      source_url: build.sourceUrl,
+      status: fault ? failed : 'success',
+    };
+    await events.publish({ topic: joinTopic(buildTopic(options.base, hostOf(options), build), leaf), schema, data, key: job.unique });
+  }
   await events.stored();
   return fault ? { isDone: false, why: fault.message } : { isDone: true };
 }

@@ -7,9 +7,9 @@ import { createRandom } from '../../testing/random.ts';
 import { startSource } from '../../testing/source-harness.ts';
 import type { SourceContext } from '../source.ts';
 import { subunit } from '../subunit/subunit.ts';
-import { type BuildWork, workForBuilds } from './build-worker.ts';
+import { type BuildOptions, type BuildWork, workForBuilds } from './build-worker.ts';
 import { connectGearman } from './connection.ts';
-import { type GearmanOptions, readAddress } from './options.ts';
+import { readAddress } from './options.ts';
 import { COMMAND, type GearmanPacket, PacketReader } from './packet.ts';
 
 /** A server that answers a worker's packets as a test says. */
@@ -160,10 +160,10 @@ test('a job is answered once what it made is stored, and left with its server wh
       log() {},
       random: () => 0,
     } as unknown as SourceContext;
-    const tell: BuildWork['tell'] = (_, __, events, key) => events.publish({ topic: 't', schema: 's', data: {}, key });
-    const options = subunit.options.parse({ gearman: [server.address] }) as GearmanOptions;
+    const work: BuildWork = { read: async () => {}, verdict: { schema: 's', failed: 'failed' } };
+    const options = subunit.options.parse({ gearman: [server.address] }) as BuildOptions;
     const abort = new AbortController();
-    const working = workForBuilds(options, { read: async () => {}, tell }, context, abort.signal);
+    const working = workForBuilds(options, work, context, abort.signal);
     if (isStored) {
       await over.promise;
       abort.abort();

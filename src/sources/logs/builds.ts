@@ -1,7 +1,6 @@
 import { errorFix, errorText } from '../../core/errors.ts';
-import { type BuildJob, buildTopic, fieldText } from '../gearman/build-job.ts';
+import type { BuildJob } from '../gearman/build-job.ts';
 import { type BuildWork, workForBuilds } from '../gearman/build-worker.ts';
-import { hostOf } from '../gearman/options.ts';
 import { testServers } from '../gearman/server-test.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { Source, SourceContext, TestStep } from '../source.ts';
@@ -17,15 +16,7 @@ export function openBuilds(options: LogsOptions, place: OutputPlace, context: So
       await forward(bytes, build, output, options.maxLine);
       await output.finish();
     },
-    async tell(isDone, build, events, key) {
-      const data = {
-        build_uuid: fieldText(build, 'build_uuid') ?? null,
-        source_url: build.sourceUrl,
-        status: isDone ? 'success' : 'failure',
-      };
-      const topic = `${buildTopic(options.base, hostOf(options), build)}/retrieve_logs`;
-      await events.publish({ topic, schema: 'logs.retrieved', data, key });
-    },
+    verdict: { schema: 'logs.retrieved', leaf: 'retrieve_logs', failed: 'failure' },
   };
   return {
     run: (signal) => workForBuilds(options, work, context, signal),

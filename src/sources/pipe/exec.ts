@@ -8,7 +8,6 @@ import { type ExecOptions, execOptions } from './options.ts';
 
 /** Between SIGTERM and SIGKILL, for the command and all that it started. */
 const GRACE_MS = 5000;
-const SHOWN_EVENTS = 3;
 const MAX_LOG_LINE = 4096;
 
 type Command = ChildProcess & { stdout: Readable; stderr: Readable };
@@ -48,11 +47,8 @@ export const exec: SourceKind<ExecOptions> = {
         signal.addEventListener('abort', stop, { once: true });
         const closed = once(child, 'close') as Running['closed'];
         const complaint = lastLine(child.stderr);
-        let shown = 0;
-        for await (const line of linesOf(child.stdout, options.maxLine, () => {})) {
-          yield { event: events.eventOf(line) };
-          if (++shown === SHOWN_EVENTS) return end(child);
-        }
+        const isEnough = yield* events.firstOf(child.stdout);
+        if (isEnough) return end(child);
         const [code, killed] = await closed;
         if (signal.aborted) return;
         const said = await complaint;

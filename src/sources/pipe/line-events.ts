@@ -3,10 +3,12 @@ import { createUlid } from '../../core/id.ts';
 import { isObject, parseJson } from '../../core/objects.ts';
 import { topicFault } from '../../wire/topic.ts';
 import { LineSplitter } from '../line-splitter.ts';
-import type { SourceContext, SourceEvent } from '../source.ts';
+import type { SourceContext, SourceEvent, TestStep } from '../source.ts';
 import type { LineOptions } from './options.ts';
 
-const SHOWN = 200;
+/** Of a line, in the log. */
+const SHOWN_BYTES = 200;
+const SHOWN_EVENTS = 3;
 
 /**
  * Makes events of the lines of streams that nobody can read twice: what could not be stored is kept and published again, under the same id, and
@@ -37,18 +39,27 @@ export class LineEvents {
   /** Resolves once the stream has ended, or was destroyed, and its lines are on disk. What throws leaves the other lines for the next call. */
   async publishFrom(lines: AsyncGenerator<Buffer>): Promise<void> {
     // No for await: leaving it would end the stream.
-    for (let next = await lines.next(); !next.done; next = await lines.next()) await this.#publish(this.eventOf(next.value));
+    for (let next = await lines.next(); !next.done; next = await lines.next()) await this.#publish(this.#eventOf(next.value));
     await Promise.all(this.#unstored.values());
   }
 
-  /** The event of a line. */
-  eventOf(line: Buffer): SourceEvent {
+  /** The events of the first lines of a stream, for a test. @returns whether these are enough; else the stream has ended */
+  async *firstOf(stream: Readable): AsyncGenerator<TestStep, boolean> {
+    let shown = 0;
+    for await (const line of linesOf(stream, this.#options.maxLine, () => {})) {
+      yield { event: this.#eventOf(line) };
+      if (++shown === SHOWN_EVENTS) return true;
+    }
+    return false;
+  }
+
+  #eventOf(line: Buffer): SourceEvent {
     const { topic, format, topicField, contentType } = this.#options;
     const id = createUlid();
     if (format === 'line') return { topic, payload: line, id, contentType: contentType ?? 'text/plain' };
     const data = parseJson(line);
     if (!isObject(data)) {
-      this.#context.refused('a line is no JSON object; it is published as text', { line: line.toString('utf8', 0, SHOWN) });
+      this.#context.refused('a line is no JSON object; it is published as text', { line: line.toString('utf8', 0, SHOWN_BYTES) });
       return { topic, payload: line, id, contentType: 'text/plain' };
     }
     const named = data[topicField] ?? topic;

@@ -1,9 +1,7 @@
 import type { z } from 'zod';
 import type { SourceKind } from '../source.ts';
-import { LineEvents, linesOf } from './line-events.ts';
+import { LineEvents } from './line-events.ts';
 import { stdinOptions } from './options.ts';
-
-const SHOWN_EVENTS = 3;
 
 /** Lines of standard input. It has ended once the pipe is closed and all is acknowledged. */
 export const stdin: SourceKind<z.output<typeof stdinOptions>> = {
@@ -29,11 +27,7 @@ export const stdin: SourceKind<z.output<typeof stdinOptions>> = {
       async *test(signal) {
         signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
         yield { ok: true, what: 'standard input is open' };
-        let shown = 0;
-        for await (const line of linesOf(process.stdin, options.maxLine, () => {})) {
-          yield { event: events.eventOf(line) };
-          if (++shown === SHOWN_EVENTS) break;
-        }
+        yield* events.firstOf(process.stdin);
       },
     };
   },

@@ -35,14 +35,7 @@ export function openBuilds(options: SubunitOptions, context: SourceContext): Sou
         context,
       );
     },
-    async tell(isDone, build, events, key) {
-      const data = {
-        build_uuid: fieldText(build, 'build_uuid') ?? null,
-        source_url: build.sourceUrl,
-        status: isDone ? 'success' : 'failed',
-      };
-      await events.publish({ topic: buildTopic(options.base, hostOf(options), build), schema: 'subunit.build', data, key });
-    },
+    verdict: { schema: 'subunit.build', failed: 'failed' },
   };
   return {
     run: (signal) => workForBuilds(options, work, context, signal),

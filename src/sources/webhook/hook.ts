@@ -35,7 +35,7 @@ export function presetOf({ preset }: Pick<HookOptions, 'preset'>): Preset {
   return PRESETS.find(({ name }) => name === preset)!;
 }
 
-export function baseOf({ base, preset }: Pick<HookOptions, 'base' | 'preset'>): string {
+function baseOf({ base, preset }: Pick<HookOptions, 'base' | 'preset'>): string {
   return base ?? (preset === 'generic' ? 'webhook' : preset);
 }
 
