@@ -46,14 +46,11 @@ export const importCommand: CommandDefinition = {
 };
 
 async function toYaml({ config, accounts, notes }: Imported, file: string): Promise<string> {
-  const { stringify } = await import('yaml');
+  const { importedYaml } = await import('../import/imported-yaml.ts');
   const lines = [`Made from ${file} by \`hydrant import mosquitto\`.`];
   if (accounts)
     lines.push(`Accounts: ${[...accounts.keys()].join(', ') || 'none'}; --write puts them into the file users of the data folder.`);
-  if (notes.length > 0) lines.push('', 'Not taken over:');
-  for (const { at, text, why } of notes) lines.push(`  ${at.file}:${at.line}: ${text}: ${why}`);
-  const comment = lines.map((line) => `#${line === '' ? '' : ` ${line.replace(/\p{Cc}/gu, ' ')}`}\n`).join('');
-  return `${comment}\n${stringify(config, { flowCollectionPadding: false, lineWidth: 0 })}`;
+  return importedYaml(config, lines, notes);
 }
 
 async function save(dataDir: string, yaml: string, { accounts }: Imported): Promise<void> {

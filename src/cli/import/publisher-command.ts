@@ -31,11 +31,8 @@ export function publisherCommands(): CommandDefinition[] {
 }
 
 async function toYaml({ name, remarks }: Publisher, { config, bus, notes }: ImportedPublisher, file: string): Promise<string> {
-  const { stringify } = await import('yaml');
+  const { importedYaml } = await import('./imported-yaml.ts');
   const lines = [`Made from ${file} by \`hydrant import ${name}\`.`, ...remarks];
   if (bus.length > 0) lines.push('', ...bus);
-  if (notes.length > 0) lines.push('', 'Not taken over:');
-  for (const { at, text, why } of notes) lines.push(`  ${at.file}:${at.line}: ${text}: ${why}`);
-  const comment = lines.map((line) => `#${line === '' ? '' : ` ${line.replace(/\p{Cc}/gu, ' ')}`}\n`).join('');
-  return `${comment}\n${stringify(config, { flowCollectionPadding: false, lineWidth: 0 })}`;
+  return importedYaml(config, lines, notes);
 }
