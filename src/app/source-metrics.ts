@@ -1,3 +1,4 @@
+import type { ClientMetrics } from '../client/metrics.ts';
 import type { Sample } from '../http/metrics.ts';
 import type { OpenSource } from '../sources/run/open-source.ts';
 import type { SourceStatus } from '../sources/run/source-status.ts';
@@ -15,7 +16,12 @@ export function sourceSamples(sources: readonly Pick<OpenSource, 'name' | 'statu
       : [{ name: `hydrant_source_${name}`, help, type, value: { label: 'source', values: Object.fromEntries(known) } }];
   };
   const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
-  const waiting = sources.map(({ name, client }) => [name, client.metrics().depth]);
+  const ofOutboxes = (name: string, help: string, read: (metrics: ClientMetrics) => number): Sample => ({
+    name: `hydrant_source_${name}`,
+    help,
+    type: 'gauge',
+    value: { label: 'source', values: Object.fromEntries(sources.map((source) => [source.name, read(source.client.metrics())])) },
+  });
   return [
     ...sample('gauge', 'up', '1 while the upstream is connected and read.', ({ up }) => (up ? 1 : 0)),
     ...sample('counter', 'published_total', 'Events published, gaps included.', ({ published }) => published),
@@ -33,11 +39,7 @@ export function sourceSamples(sources: readonly Pick<OpenSource, 'name' | 'statu
     ...sample('gauge', 'silent_seconds', 'Since the last sign of life of the upstream.', ({ silentMs }) => seconds(silentMs)),
     ...sample('gauge', 'last_event_age_seconds', 'Since the last event.', ({ lastEventAgeMs }) => seconds(lastEventAgeMs)),
     ...sample('gauge', 'lag_seconds', 'How old the last event was when it was read.', ({ lagMs }) => seconds(lagMs)),
-    {
-      name: 'hydrant_source_outbox_events',
-      help: 'Events that wait for the bus.',
-      type: 'gauge',
-      value: { label: 'source', values: Object.fromEntries(waiting) },
-    },
+    ofOutboxes('outbox_events', 'Events that wait for the bus.', ({ depth }) => depth),
+    ofOutboxes('quarantined_events', 'Events that the bus refused for good: `hydrant outbox ls`.', ({ quarantined }) => quarantined),
   ];
 }

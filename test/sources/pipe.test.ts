@@ -108,6 +108,22 @@ test('a second pipe at a time is told to take a name of its own, and with one bo
   assert.equal((await first.kill('SIGTERM')).code, 0);
 });
 
+test('what the bus refuses is told once with the command that sends it again, at the next start too, and that command does', async () => {
+  await using folder = await createTempFolder();
+  await using server = await startHydrant({ config: 'acl: { anonymous: { publish: [mine/#], subscribe: ["#"] } }\n' });
+  const refused = await pipe(['-t', 'other', '--url', server.mqttUrl, '-d', folder.path], 'one\ntwo\n');
+  assert.equal(refused.stdout.match(/the bus refuses events for good; they are kept/g)?.length, 1, refused.stdout);
+  await using open = await startHydrant();
+  await using witness = await startWitness(open.mqttUrl, ['other']);
+  const at = ['--name', 'stdin', '-d', folder.path, '--url', open.mqttUrl];
+  await using again = new Child(HYDRANT_BIN, ['source', 'exec', '-t', 'other', ...at, '--', 'tail', '-f', '/dev/null']);
+  await until(() => again.text().includes('events are set aside from before'), 'it to say what is there');
+  const command = /`(hydrant outbox retry [^`]*)`/.exec(again.text())![1]!.split(' ').slice(1);
+  assert.equal((await run(HYDRANT_BIN, command)).code, 0);
+  await witness.seen(2);
+  assert.deepEqual(witness.firsts, ['one', 'two']);
+});
+
 test('a line beyond the bound comes in parts', async () => {
   await using folder = await createTempFolder();
   await using server = await startHydrant();

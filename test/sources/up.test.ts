@@ -19,6 +19,7 @@ test('up runs the sources of its configuration, signs their events and measures 
   assert.deepEqual(new Set((await findEvents(server.data, 'clock/#')).map(({ source }) => source)), new Set(['clock']));
   const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text();
   assert.match(metrics, /^hydrant_source_published_total\{source="clock"\} 50$/m);
+  assert.match(metrics, /^hydrant_source_quarantined_events\{source="clock"\} 0$/m);
   assert.match(metrics, /^hydrant_source_up\{source="clock"\} 1$/m);
   assert.match(metrics, /^hydrant_source_last_event_age_seconds\{source="clock"\} /m);
   assert.equal((await server.stop()).code, 0);

@@ -12,6 +12,7 @@ import type { SourceKind } from '../source.ts';
 import { Context } from './context.ts';
 import { openCursorFile } from './cursor-file.ts';
 import { Publishing } from './publishing.ts';
+import { noticeQuarantine } from './quarantine-notice.ts';
 import { runSource } from './run-source.ts';
 import { SourceCounts, type SourceStatus } from './source-status.ts';
 import { readUnsentIds } from './unsent-ids.ts';
@@ -75,6 +76,7 @@ export async function openSource<Options>(opening: OpenSourceOptions<Options>): 
   const unsent = whenFull === 'reject' ? await readUnsentIds(outbox, CHANNEL) : undefined;
   const client = await openClient({ ...bus, outbox, channels, log });
   stack.defer(async () => void (await client.close({ deadlineMs: 0 })));
+  noticeQuarantine(client, outbox, log);
   const publishing = new Publishing(client, CHANNEL, { isOrdered: whenFull === 'wait' });
   const cursor = await openCursorFile(join(folder, 'cursor.json'), () => publishing.stored());
   cursor.onFailure = (error) => log('warn', 'the cursor could not be saved', { error: String(error) });
