@@ -40,9 +40,13 @@ async function readKey(path: string, passphrase: string | undefined): Promise<Bu
   if (parsed instanceof Error) {
     const isLocked = /encrypted|passphrase|bad decrypt|integrity/i.test(parsed.message);
     const fix = isLocked
-      ? 'Give its passphrase in `keyPassphrase`, or use an agent that has the key.'
+      ? 'Give its passphrase in `keyPassphrase`, or in a file that `keyPassphraseFile` names, or use an agent that has the key.'
       : 'Give a private key of OpenSSH: ssh-keygen -t ed25519 makes one.';
     throw new HydrantError('HYD_CONFIG', `the key ${path} cannot be used: ${parsed.message}`, { cause: parsed, fix });
   }
+  if (![parsed].flat().some((one) => one.isPrivateKey()))
+    throw new HydrantError('HYD_CONFIG', `the key ${path} is a public one`, {
+      fix: 'Name the private key in `key`, mostly the file of the same name without .pub.',
+    });
   return bytes;
 }

@@ -102,6 +102,7 @@ test('a key that is missing, one that is none, and none at all are refused by na
   };
   assert.match(await refusal({ key: '/nowhere/key' }), /the key \/nowhere\/key cannot be read/);
   assert.match(await refusal({ key: sshd.knownHosts }), /known_hosts cannot be used: .* ssh-keygen -t ed25519/);
+  assert.match(await refusal({ key: `${sshd.key}.pub` }), /key\.pub is a public one .*without \.pub/);
   assert.match(await refusal({ key: undefined, agent: false }), /no key to log in with/);
   await assert.rejects(startSource(gerrit, optionsOf(sshd, { key: '/nowhere/key' })), { code: 'HYD_CONFIG' });
 });
