@@ -26,7 +26,10 @@ function explain(error: unknown, options: LaunchpadOptions): [what: string, fix?
   if (code === 'ECONNREFUSED')
     return [`nothing listens at ${place}`, 'Correct --host and --port, or start the IMAP server: 993 is usual with TLS, 143 without.'];
   if (/^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code))
-    return [`the certificate of ${place} is not trusted: ${errorText(error)}`, 'Give the authority that signed it: --ca FILE.'];
+    return [
+      `the certificate of ${place} is not trusted: ${errorText(error).split(';')[0]}`,
+      'Give the authority that signed it: --ca FILE.',
+    ];
   if (code === 'CERT_HAS_EXPIRED')
     return [`the certificate of ${place} has expired`, 'The server needs a new one; until then --insecure connects without looking at it.'];
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
@@ -51,6 +54,10 @@ function explain(error: unknown, options: LaunchpadOptions): [what: string, fix?
     return [`${place} says nothing`, 'It may want TLS from the beginning: --tls on. Otherwise correct --port.'];
   if (/TIMEOUT|ETIMEDOUT/.test(code))
     return [`${place} did not answer within ${timeout / 1000} s`, 'Look at the server and the way to it; --timeout waits longer.'];
-  if (/^(NoConnection|EConnectionClosed|StateLogout|ClosedAfter|ECONNRESET|EPIPE)/.test(code)) return [`${place} closed the connection`];
+  if (/^(NoConnection|EConnectionClosed|StateLogout|ClosedAfter|ECONNRESET|EPIPE)/.test(code))
+    return [
+      `${place} closed the connection`,
+      'Check that an IMAP server listens there, 993 with TLS and 143 without are usual, and its log.',
+    ];
   return [`${place}: ${said.responseText ?? errorText(error)}`];
 }
