@@ -2,7 +2,7 @@ import type { SourceContext } from '../source.ts';
 import { type GerritEvent, idOf, isRefUpdatedMeta, readEvent, topicOf } from './gerrit-event.ts';
 import type { Position } from './position.ts';
 import { RecentIds } from './recent-ids.ts';
-import { SCHEMA_NAMES } from './schemas.ts';
+import { schemaOf } from './schemas.ts';
 
 export interface IntakeOptions {
   base: string;
@@ -94,14 +94,13 @@ export class Intake {
       this.#batch.ids.push(id);
     }
     const { payload, data, type, createdS } = event;
-    const name = `gerrit.${type}`;
     await this.#context.publish({
       topic: topicOf(event, this.#options.base),
       payload,
       data,
-      ...(SCHEMA_NAMES.has(name) && { schema: name }),
-      ...(id !== undefined && { id }),
-      ...(createdS !== undefined && { time: this.#timeOf(createdS) }),
+      schema: schemaOf(type),
+      id,
+      time: createdS === undefined ? undefined : this.#timeOf(createdS),
     });
     const nowMs = this.#context.now();
     // A clock of the server that runs ahead must not move the position beyond what has happened.

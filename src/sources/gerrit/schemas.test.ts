@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
-import { SCHEMA_NAMES, SCHEMAS } from './schemas.ts';
+import { SCHEMAS, schemaOf } from './schemas.ts';
 import { derive } from './summary.ts';
 
 const SAMPLES = new URL('../../../test/fixtures/gerrit/', import.meta.url);
@@ -12,7 +12,7 @@ const DOCUMENTED =
   'change-abandoned change-deleted change-merged change-restored comment-added patchset-created vote-deleted reviewer-added reviewer-deleted topic-changed hashtags-changed wip-state-changed private-state-changed ref-updated batch-ref-updated project-created project-head-updated dropped-output draft-published merge-failed ref-replicated ref-replication-done ref-replication-scheduled';
 
 test('every documented type has a schema, and its examples are valid', () => {
-  for (const type of DOCUMENTED.split(' ')) assert.ok(SCHEMA_NAMES.has(`gerrit.${type}`), type);
+  for (const type of DOCUMENTED.split(' ')) assert.equal(schemaOf(type), `gerrit.${type}`);
   for (const { name, schema, examples } of SCHEMAS) {
     const validate = check.compile(schema);
     assert.ok(examples.length > 0);

@@ -120,7 +120,13 @@ export const SCHEMAS: readonly EventSchema[] = [
   }),
 ];
 
-export const SCHEMA_NAMES: ReadonlySet<string> = new Set(SCHEMAS.map(({ name }) => name));
+/** By what an event says that it is. */
+const NAMES: ReadonlyMap<string | undefined, string> = new Map(SCHEMAS.map(({ name }) => [name.slice('gerrit.'.length), name]));
+
+/** @returns undefined for a type that has none */
+export function schemaOf(type: string | undefined): string | undefined {
+  return NAMES.get(type);
+}
 
 /** Of a change. */
 function onChange(name: string, title: string, fields: readonly Field[], example: Json): EventSchema {

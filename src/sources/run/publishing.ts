@@ -64,7 +64,7 @@ export class Publishing {
       contentType,
       retain,
       channel: this.#channel,
-      ...(time && { props: { time } }),
+      props: time ? { time } : undefined,
     });
     const group = this.#groups.at(-1)!;
     group.waiting++;

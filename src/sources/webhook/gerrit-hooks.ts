@@ -1,6 +1,6 @@
 import { HydrantError } from '../../core/errors.ts';
 import { idOf, readEvent, topicOf } from '../gerrit/gerrit-event.ts';
-import { SCHEMA_NAMES } from '../gerrit/schemas.ts';
+import { schemaOf } from '../gerrit/schemas.ts';
 import { isJsonType, JSON_TYPE } from './json-body.ts';
 import type { Preset } from './preset.ts';
 import { proveToken, shownCredential } from './proof.ts';
@@ -27,7 +27,7 @@ export const gerritHooks: Preset = {
       repeatId: id,
       eventId: id,
       topic: topicOf(event, base),
-      schema: SCHEMA_NAMES.has(`gerrit.${type}`) ? `gerrit.${type}` : undefined,
+      schema: schemaOf(type),
       timeMs: createdS === undefined ? undefined : createdS * 1000,
     };
   },
