@@ -97,10 +97,19 @@ export const configSchema = z.strictObject({
   sources: z
     .record(
       z.string().regex(SOURCE_NAME, { error: 'expected names of letters, digits, ., - and _' }),
-      z.looseObject({
-        kind: z.string().optional().describe('What it is, such as gerrit; `hydrant source ls`. Default: its name.'),
-        strict: z.boolean().optional().describe('Refuse events that do not match their schema. Default: publish and count them.'),
-      }),
+      z.looseObject(
+        {
+          kind: z
+            .string({ error: 'expected a kind such as gerrit' })
+            .optional()
+            .describe('What it is, such as gerrit; `hydrant source ls`. Default: its name.'),
+          strict: z
+            .boolean({ error: 'expected true or false' })
+            .optional()
+            .describe('Refuse events that do not match their schema. Default: publish and count them.'),
+        },
+        { error: 'expected the options of its kind, as docs/reference/sources.md has them' },
+      ),
     )
     .default({})
     .describe('Sources that `hydrant up` runs, by name, each with the options of its kind: docs/reference/sources.md.'),

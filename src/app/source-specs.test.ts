@@ -134,6 +134,23 @@ test('what a value should be is said in words, without showing it', async () => 
   );
 });
 
+test('what is no section of a source at all is said with its place', async () => {
+  const yaml = 'sources:\n  stdin:\n  exec: 5\n  gerrit: { kind: 7, strict: maybe }\n';
+  const options = 'expected the options of its kind, as docs/reference/sources.md has them';
+  const message = await read(yaml).catch((error: Error) => error.message);
+  assert.deepEqual(
+    String(message)
+      .replaceAll(/^.*\/h\.yaml:/gm, '')
+      .split('\n'),
+    [
+      `2:9: sources.stdin is null: ${options}`,
+      `3:9: sources.exec is 5: ${options}`,
+      '4:19: sources.gerrit.kind is 7: expected a kind such as gerrit',
+      '4:30: sources.gerrit.strict is "maybe": expected true or false',
+    ],
+  );
+});
+
 test('no secret of a source is shown, at whatever depth, nor what might be one', async () => {
   const hidden = await hideSourceSecrets({
     launchpad: { host: 'h', password: 'hush', passwrod: 'hush', passwordFile: '/run/secret' },
