@@ -23,7 +23,7 @@ async function read(name: string, { yaml = '', words = [], env = {} }: Call) {
   const kind = SOURCES.find((one) => one.name === name)!;
   const flags = kindFlags(kind);
   const command = addSpecOptions(new Command().exitOverride(), kind, flags);
-  command.parse([...words.map((word) => word.replace('FOLDER', folder.path)), '-d', folder.path], { from: 'user' });
+  command.parse(['-d', folder.path, ...words.map((word) => word.replace('FOLDER', folder.path))], { from: 'user' });
   const call = { args: command.args, options: command.opts<SpecOptions>(), env };
   const { spec } = await readSpec(kind, flags, call).catch((error: Error) => {
     error.message = error.message.replaceAll(`${folder.path}/`, '');
@@ -110,4 +110,14 @@ test('of the files of a secret only that which is used is read', async () => {
   assert.equal(await password({ env: { HYDRANT_SOURCE_PASSWORD: 'of the environment' } }), 'of the environment');
   const env = { HYDRANT_SOURCE_PASSWORD: 'of the environment' };
   assert.equal(await password({ env, words: ['--password-file', 'FOLDER/secret'] }), 'of the file');
+});
+
+test('flags behind the first word of a command are its own, with and without --', async () => {
+  for (const words of [
+    ['-t', 'a', 'sh', '-c', 'x', '-t'],
+    ['-t', 'a', '--', 'sh', '-c', 'x', '-t'],
+  ]) {
+    const { topic, command } = await read('exec', { words });
+    assert.deepEqual([topic, command], ['a', ['sh', '-c', 'x', '-t']]);
+  }
 });

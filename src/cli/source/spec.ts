@@ -12,7 +12,11 @@ export interface SpecOptions extends ConfigOptions {
 }
 
 export function addSpecOptions(command: Command, kind: SourceKind, flags: readonly KindFlag[]): Command {
-  if (kind.positional) command.argument(`[${kind.positional}...]`, 'what to run, behind --');
+  if (kind.positional) {
+    // Flags behind its first word are its own, also without --.
+    command.parent?.enablePositionalOptions();
+    command.passThroughOptions().argument(`[${kind.positional}...]`, 'what to run, behind --');
+  }
   command.optionsGroup('Source:');
   addKindFlags(command, flags);
   command.optionsGroup('Options:');
