@@ -1,15 +1,14 @@
 import { hash } from 'node:crypto';
+import { Scratch } from './scratch.ts';
 
 const DIGITS = Buffer.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ');
 /** Where an id is put together. */
 const text = Buffer.alloc(26);
-/** What is kept between calls, at most. */
-const KEPT_BYTES = 65_536;
 const LENGTH_BYTES = 4;
 /** Of a character as UTF-8, at most. */
 const CHARACTER_BYTES = 3;
 
-let joined = Buffer.allocUnsafe(KEPT_BYTES);
+const joined = new Scratch();
 
 /**
  * An id in the form of a ULID that is the same whenever the same event is read again: 48 bits of milliseconds, then 80 bits of the SHA-256 of
@@ -27,26 +26,20 @@ export function eventId(timeMs: number, ...parts: readonly (string | Uint8Array)
 
 /** Each with its length in front, so that the borders count. @returns valid until the next call */
 function join(parts: readonly (string | Uint8Array)[]): Buffer {
-  if (joined.length > KEPT_BYTES) joined = Buffer.allocUnsafe(KEPT_BYTES);
+  joined.begin();
   let at = 0;
   for (const part of parts) {
     const most = typeof part === 'string' ? part.length * CHARACTER_BYTES : part.length;
-    reserve(at, LENGTH_BYTES + most);
+    joined.reserve(at, LENGTH_BYTES + most);
+    const { bytes: to } = joined;
     const start = at + LENGTH_BYTES;
     let bytes = part.length;
-    if (typeof part === 'string') bytes = joined.write(part, start);
-    else joined.set(part, start);
-    joined.writeUInt32LE(bytes, at);
+    if (typeof part === 'string') bytes = to.write(part, start);
+    else to.set(part, start);
+    to.writeUInt32LE(bytes, at);
     at = start + bytes;
   }
-  return joined.subarray(0, at);
-}
-
-function reserve(used: number, more: number): void {
-  if (used + more <= joined.length) return;
-  const larger = Buffer.allocUnsafe(Math.max(joined.length * 2, used + more));
-  larger.set(joined.subarray(0, used));
-  joined = larger;
+  return joined.bytes.subarray(0, at);
 }
 
 /** 40 bits. */

@@ -1,7 +1,6 @@
 import { isObject } from '../../core/objects.ts';
+import { Scratch } from '../scratch.ts';
 
-/** What is kept between calls, at most. */
-const KEPT_BYTES = 65_536;
 /** A unit of UTF-16 takes so many at most. */
 const UNIT_BYTES = 3;
 const MANY_KEYS = 32;
@@ -14,7 +13,7 @@ const OBJECT = 0xfd;
 const ARRAY = 0xfc;
 const END = 0xfb;
 
-let bytes = Buffer.allocUnsafe(KEPT_BYTES);
+const scratch = new Scratch();
 let at = 0;
 
 /**
@@ -24,10 +23,10 @@ let at = 0;
  * @throws RangeError nested deeper than the stack of calls reaches
  */
 export function canonicalBytes(value: unknown): Uint8Array {
-  if (bytes.length > KEPT_BYTES) bytes = Buffer.allocUnsafe(KEPT_BYTES);
+  scratch.begin();
   at = 0;
   write(value);
-  return bytes.subarray(0, at);
+  return scratch.bytes.subarray(0, at);
 }
 
 function write(value: unknown): void {
@@ -51,40 +50,33 @@ function write(value: unknown): void {
 
 /** Each unit of UTF-16 as UTF-8 would write it, also half of a pair: what is not the same text is not the same bytes. */
 function writeText(text: string): void {
-  reserve(text.length * UNIT_BYTES + 1);
+  scratch.reserve(at, text.length * UNIT_BYTES + 1);
+  const { bytes } = scratch;
   if (text.length > SHORT && text.isWellFormed()) {
     at += bytes.write(text, at);
     bytes[at++] = END_OF_TEXT;
     return;
   }
-  const to = bytes;
   let end = at;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
-    if (unit < 0x80) to[end++] = unit;
+    if (unit < 0x80) bytes[end++] = unit;
     else {
-      if (unit < 0x800) to[end++] = 0xc0 | (unit >> 6);
+      if (unit < 0x800) bytes[end++] = 0xc0 | (unit >> 6);
       else {
-        to[end++] = 0xe0 | (unit >> 12);
-        to[end++] = 0x80 | ((unit >> 6) & 0x3f);
+        bytes[end++] = 0xe0 | (unit >> 12);
+        bytes[end++] = 0x80 | ((unit >> 6) & 0x3f);
       }
-      to[end++] = 0x80 | (unit & 0x3f);
+      bytes[end++] = 0x80 | (unit & 0x3f);
     }
   }
-  to[end] = END_OF_TEXT;
+  bytes[end] = END_OF_TEXT;
   at = end + 1;
 }
 
 function writeByte(byte: number): void {
-  reserve(1);
-  bytes[at++] = byte;
-}
-
-function reserve(more: number): void {
-  if (at + more <= bytes.length) return;
-  const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, at + more));
-  larger.set(bytes.subarray(0, at));
-  bytes = larger;
+  scratch.reserve(at, 1);
+  scratch.bytes[at++] = byte;
 }
 
 /** For the few keys of an object, faster than `sort`. */
