@@ -122,7 +122,7 @@ test('a file that lacks what the program needs, has nonsense, or is none, is ref
     ['germqtt', '[gerrit]\nhostname = a\nusername = b\n', /has no gerrit\.key/],
     ['germqtt', '[gerrit]\nhostname = a\nusername = b\nkey = c\nport = many\n', /port: .*number/],
     ['lpmqtt', '', /has no imap\.hostname/],
-    ['subunit-worker', 'gearman-host: [', /given: /],
+    ['subunit-worker', 'gearman-host: a\nmqtt-host: [', /given:2:\d+: [^\n]+\n {2}fix: Give a file that is YAML/],
     ['subunit-worker', '- 1\n', /given: it has no keys/],
     ['logstash-worker', 'gearman-host: a\noutput-mode: carrier\noutput-host: b\noutput-port: 1\n', /output: .*carrier/],
     ['logstash-worker', 'gearman-host: a\noutput-host: b\n', /has no output-port/],

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { isScalar, LineCounter, parseDocument } from 'yaml';
 import { errorText, HydrantError } from '../../core/errors.ts';
 
+const NO_YAML = 'Give a file that is YAML.';
+
 /** A key of a file of settings, with the line it stands in. */
 export interface Setting {
   file: string;
@@ -43,11 +45,15 @@ export function readIni(file: string): Setting[] {
  */
 export function readYaml(file: string): Setting[] {
   const lineCounter = new LineCounter();
-  const document = parseDocument(readText(file), { lineCounter });
+  const document = parseDocument(readText(file), { lineCounter, prettyErrors: false });
   const [fault] = document.errors;
+  if (fault) {
+    const { line, col } = lineCounter.linePos(fault.pos[0]);
+    throw new HydrantError('HYD_USAGE', `${file}:${line}:${col}: ${fault.message}`, { fix: NO_YAML });
+  }
   const root = document.toJS() as unknown;
-  if (fault || typeof root !== 'object' || root === null || Array.isArray(root))
-    throw new HydrantError('HYD_USAGE', `${file}: ${fault?.message ?? 'it has no keys'}`, { fix: 'Give a file that is YAML.' });
+  if (typeof root !== 'object' || root === null || Array.isArray(root))
+    throw new HydrantError('HYD_USAGE', `${file}: it has no keys`, { fix: NO_YAML });
   const { items } = document.contents as unknown as { items: { key: { value: unknown; range: [number] }; value: unknown }[] };
   return items.map(({ key, value }) => ({
     file,
