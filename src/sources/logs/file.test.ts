@@ -53,6 +53,26 @@ test('goes on where it stood, under the same ids when it reads again', async (t)
   assert.equal(new Set(harness.events.map(({ id }) => id)).size, 4);
 });
 
+test('a source that is given another file begins with that, and goes on in the one before when it is given that again', async (t) => {
+  const folder = await createTempFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  const [one, other] = [join(folder.path, 'one.log'), join(folder.path, 'other.log')];
+  await writeFile(one, 'a\n');
+  await writeFile(other, 'x\n');
+  let file = one;
+  const kind: typeof logs = { ...logs, open: (options, context) => logs.open({ ...options, file }, context) };
+  await using harness = await startSource(kind, { file });
+  await harness.seen(1);
+  for (const next of [other, one]) {
+    await harness.stop();
+    await appendFile(one, 'b\n');
+    file = next;
+    await harness.start();
+    await harness.seen(file === other ? 2 : 4);
+  }
+  assert.deepEqual(read(harness), ['a', 'x', 'b', 'b']);
+});
+
 test('a file that is renamed and made anew is read to its end first, also what is written to it late', async (t) => {
   const { path, harness } = await startFile(t, 'a\n');
   await harness.seen(1);
@@ -187,4 +207,5 @@ test('a test shows the first lines and says when the file cannot be read', async
   );
   assert.match(JSON.stringify(await testSource(logs, { file: `${path}.none` })), /"ok":false.*ENOENT/);
   await assert.rejects(startSource(logs, { file: path, topic: 'a/#' }), { code: 'HYD_CONFIG' });
+  await assert.rejects(startSource(logs, { file: path, topic: 'a/{fil}' }), { code: 'HYD_CONFIG', message: /no \{fil\}/, fix: /\{file\}/ });
 });

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import { errorFix, errorText } from '../../core/errors.ts';
+import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
 import { parseJson } from '../../core/objects.ts';
 import { hostOf } from '../gearman/options.ts';
 import { LineSplitter } from '../line-splitter.ts';
@@ -18,6 +18,11 @@ const SHOWN_BYTES = 64 * 1024;
 export function openFile(options: LogsOptions & { file: string }, context: SourceContext): Source {
   const { file, maxLine, fromEnd } = options;
   const levels: Record<string, string> = { file: basename(file), path: file, host: hostOf(options) };
+  for (const [, name] of options.topic.matchAll(/\{([^{}]+)\}/g))
+    if (!Object.hasOwn(levels, name!.replace(/\.{3}$/, '')))
+      throw new HydrantError('HYD_CONFIG', `topic: there is no {${name}} for the topic of a file`, {
+        fix: 'Use {file}, {path} and {host}; {path...} keeps the slashes of the path as levels.',
+      });
   const topic = fillTemplate(options.topic, (name) => levels[name]);
   const follower = new Follower({ path: file, topic, maxLine, fromEnd, toEvent: (line) => lineEvent(topic, line) }, context);
   return {

@@ -25,10 +25,13 @@ const QUIET_MS = 500;
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #context: SourceContext;
+  /** By path, so that a source that is given another file begins with that, and finds its place again in the one before. */
+  readonly #placeName: string;
 
   constructor(options: FollowerOptions, context: SourceContext) {
     this.#options = options;
     this.#context = context;
+    this.#placeName = `place in ${options.path}`;
   }
 
   /** @throws HYD_SOURCE when there is no file, or it cannot be read */
@@ -57,13 +60,13 @@ export class Follower {
   /** From the place where it stood, or from the start. */
   async #goOn(signal: AbortSignal): Promise<LineReading | undefined> {
     const { cursor } = this.#context;
-    const place = cursor.get<Place>('place');
+    const place = cursor.get<Place>(this.#placeName);
     if (place) return this.#catchUp(place, false, signal);
     const file = await open(this.#options.path);
     const { ino, size } = await file.stat();
     const offset = this.#options.fromEnd ? size : 0;
     const first = { origin: createHexId(8), generation: 0, inode: ino, offset, head: await readHead(file, offset), at: this.#now() };
-    cursor.set('place', first);
+    this.#keep(first);
     // Ids are made from the origin: it has to outlive a crash that leaves events behind.
     await cursor.saved();
     return this.#read(file, first);
@@ -102,7 +105,7 @@ export class Follower {
       // A rotation came in between: look again.
       if (!isSame) continue;
       const next = { ...this.#after(place), inode };
-      this.#context.cursor.set('place', next);
+      this.#keep(next);
       stack.move();
       return this.#read(file, next);
     }
@@ -156,7 +159,11 @@ export class Follower {
 
   #read(file: FileHandle, place: Place): LineReading {
     const { toEvent, maxLine } = this.#options;
-    return new LineReading(file, place, { toEvent, maxLine, now: () => this.#now() }, this.#context);
+    return new LineReading(file, place, { toEvent, maxLine, now: () => this.#now(), keep: (at) => this.#keep(at) }, this.#context);
+  }
+
+  #keep(place: Place): void {
+    this.#context.cursor.set(this.#placeName, place);
   }
 
   #after({ origin, generation }: Place): Place {

@@ -9,6 +9,8 @@ export interface LineReadingOptions {
   toEvent(line: Buffer): SourceEvent;
   /** RFC 3339. */
   now(): string;
+  /** For the next start, once the lines before it are on disk. */
+  keep(place: Place): void;
 }
 
 const CHUNK_BYTES = 64 * 1024;
@@ -67,6 +69,6 @@ export class LineReading {
       this.#context.refused('a line is longer than the bound and came in parts', { maxLine: this.#options.maxLine });
     this.#toldCut = this.#lines.cut;
     this.place = { ...this.place, offset, head: await readHead(this.file, offset), at: this.#options.now() };
-    this.#context.cursor.set('place', this.place);
+    this.#options.keep(this.place);
   }
 }
