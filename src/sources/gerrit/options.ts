@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath } from '../../core/option-types.ts';
+import { hostOption } from '../host-option.ts';
 import { topicOption } from '../topic-option.ts';
 
 /** Keys of the configuration and flags of `hydrant source gerrit`. */
 export const OPTIONS = z.strictObject({
-  host: z.string().min(1).describe('Name or address of the Gerrit server.'),
+  host: hostOption().describe('Name or address of the Gerrit server.'),
   port: z.int().min(1).max(65_535).default(29_418).describe('Port of its SSH.'),
   user: z.string().min(1).describe('Username of the account; it needs the global capability "Stream Events".'),
   key: filePath().optional().describe('File of the private key of that account.'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSize, duration, filePath } from '../../core/option-types.ts';
+import { hostOption } from '../host-option.ts';
 import { topicOption } from '../topic-option.ts';
 
 const TLS = ['on', 'starttls', 'off'] as const;
@@ -8,7 +9,7 @@ const IMAPS_PORT = 993;
 const IMAP_PORT = 143;
 
 export const launchpadOptions = z.strictObject({
-  host: z.string().min(1).describe('The IMAP server.'),
+  host: hostOption().describe('The IMAP server.'),
   port: z.int().min(1).max(65_535).optional().describe('Its port. Default: 993, or 143 with `tls` starttls or off.'),
   tls: z.enum(TLS).default('on').describe('`on` from the first byte, `starttls` before the password is sent, `off`.'),
   ca: filePath()
