@@ -1011,8 +1011,11 @@ def read_settings(option, files=FILES):
     for name in ('password', 'token'):
         file = option(name + '_file')
         if not settings[name] and file:
-            with open(os.path.expanduser(file), encoding='utf-8') as lines:
-                settings[name] = lines.readline().rstrip('\r\n')
+            try:
+                with open(os.path.expanduser(file), encoding='utf-8') as lines:
+                    settings[name] = lines.readline().rstrip('\r\n')
+            except OSError as error:
+                raise ValueError('HYDRANT_%s_FILE: %s cannot be read: %s' % (name.upper(), file, error.strerror)) from error
     settings['legacy_topics'] = found['legacy_topics'] in (True, 'true', 'True', 'yes', 'on', '1')
     settings['client_id'] = found['mqtt_client_id']
     settings['base_topic'] = escape_levels(str(settings['base_topic'] or found['mqtt_base_topic'] or 'ansible'))

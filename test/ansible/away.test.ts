@@ -293,4 +293,10 @@ test('without a bus nothing is published, the run is as it was, and a wrong sett
   const wrong = await controller.play(['short.yml'], { HYDRANT_URL: 'ftp://ann:secret@bus' });
   assert.equal(wrong.code, 0, wrong.stderr);
   assert.match(warningOf(wrong) ?? '', /^hydrant: no events are published: url 'ftp:\/\/bus': write /);
+  const missing = await controller.play(['short.yml'], { HYDRANT_URL: 'http://bus', HYDRANT_PASSWORD_FILE: '/nowhere/password' });
+  assert.equal(missing.code, 0, missing.stderr);
+  assert.equal(
+    warningOf(missing),
+    'hydrant: no events are published: HYDRANT_PASSWORD_FILE: /nowhere/password cannot be read: No such file or directory',
+  );
 });
