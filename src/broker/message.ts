@@ -1,5 +1,5 @@
 import type { JournalRecord } from '../journal/record.ts';
-import { publishProperties } from '../mqtt/event-properties.ts';
+import { carriedProperties, publishProperties } from '../mqtt/event-properties.ts';
 import { encodePublish } from '../mqtt/publish-bytes.ts';
 import type { Event, EventProps, QoS } from '../wire/event.ts';
 
@@ -98,7 +98,9 @@ export class Message implements JournalRecord {
     const properties = publishProperties(this, options.expirySeconds, options.subscriptionIds);
     const topic = alias?.known ? '' : this.topic;
     if (alias) properties.topicAlias = alias.number;
-    return encodePublish({ version, topic, payload, qos, retain, dup, properties, userProperties: this.props?.user });
+    // The source stays here: of what came over MQTT it is the client id of somebody.
+    const userProperties = carriedProperties({ id: this.id, props: this.props });
+    return encodePublish({ version, topic, payload, qos, retain, dup, properties, userProperties });
   }
 
   /** Seconds left of its message expiry interval; undefined when it has none. 0 or less: it must not be delivered any more [MQTT-3.3.2-5]. */

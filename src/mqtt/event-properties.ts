@@ -1,6 +1,19 @@
 import type { Event, EventProps } from '../wire/event.ts';
 import type { PublishPacket, UserProperties } from './packet.ts';
 
+/** User properties that carry what a PUBLISH has no field for. */
+export const CARRIED = { id: 'hydrant-id', source: 'hydrant-source', time: 'hydrant-time' } as const;
+
+/** The user properties of an event, behind those that carry the rest of it. */
+export function carriedProperties({ id, source, props }: Pick<Event, 'id' | 'source' | 'props'>): UserProperties | undefined {
+  const time = props?.time;
+  if (id === undefined && source === undefined && time === undefined) return props?.user;
+  const carried: UserProperties = id === undefined ? [] : [[CARRIED.id, id]];
+  if (source !== undefined) carried.push([CARRIED.source, source]);
+  if (time !== undefined) carried.push([CARRIED.time, time]);
+  return props?.user ? [...carried, ...props.user] : carried;
+}
+
 /** What a PUBLISH of MQTT 5 says of an event beside topic, payload and user properties. */
 export function publishProperties(
   event: Event,

@@ -26,6 +26,27 @@ test('up runs the sources of its configuration, signs their events and measures 
   assert.equal(witness.texts.length, witness.firsts.length);
 });
 
+test('a reader of MQTT 5 gets the ids of what a source of up and a client of HTTP published, so that it can leave out repeats', async () => {
+  await using folder = await createTempFolder();
+  const go = join(folder.path, 'go');
+  await using server = await startHydrant({ config: sources(`until [ -e ${go} ]; do sleep 0.02; done; echo one; sleep 100`) });
+  await using witness = await startWitness(server.mqttUrl, ['clock/#']);
+  await writeFile(go, '');
+  await witness.seen(1);
+  const posted = { method: 'POST', body: 'two', headers: { 'hydrant-id': 'mine' } };
+  assert.equal((await fetch(`${server.httpUrl}/t/clock/http`, posted)).ok, true);
+  await witness.seen(2);
+  const [stored] = await findEvents(server.data, 'clock/tick');
+  assert.ok(stored?.id);
+  assert.deepEqual(
+    witness.events.map(({ text, id }) => [text, id]),
+    [
+      ['one', stored.id],
+      ['two', 'mine'],
+    ],
+  );
+});
+
 test('sources that have changed need a restart, and a mistake in them is said before it', async () => {
   await using folder = await createTempFolder();
   const file = join(folder.path, 'sources.yaml');

@@ -1,21 +1,13 @@
 import type { JournalRecord } from '../../journal/record.ts';
-import { eventProps, publishProperties } from '../../mqtt/event-properties.ts';
+import { CARRIED, carriedProperties, eventProps, publishProperties } from '../../mqtt/event-properties.ts';
 import type { PublishPacket, UserProperties } from '../../mqtt/packet.ts';
 import type { Event, EventProps, StoredEvent } from '../../wire/event.ts';
 
-/** User properties that carry what a PUBLISH has no field for; they are not shown as the event's own. */
-const ID = 'hydrant-id';
-const SOURCE = 'hydrant-source';
-const TIME = 'hydrant-time';
-
 /** An event as a PUBLISH, without packet identifier; on MQTT 3.1.1 properties stay behind. */
 export function toPublish(event: Event): PublishPacket {
-  const { topic, payload, qos, retain, id, source, props, contentType } = event;
+  const { topic, payload, qos, retain, props, contentType } = event;
   const properties = props || contentType !== undefined ? publishProperties(event) : undefined;
-  const userProperties: UserProperties = id === undefined ? [] : [[ID, id]];
-  if (source !== undefined) userProperties.push([SOURCE, source]);
-  if (props?.time !== undefined) userProperties.push([TIME, props.time]);
-  if (props?.user) userProperties.push(...props.user);
+  const userProperties = carriedProperties(event) ?? [];
   return { cmd: 'publish', topic, payload: payload as Buffer, qos, retain, dup: false, messageId: undefined, properties, userProperties };
 }
 
@@ -34,9 +26,9 @@ function takeOwn(event: StoredEvent, props: EventProps, user: UserProperties): v
   const rest: UserProperties = [];
   for (const pair of user) {
     const [name, value] = pair;
-    if (name === ID && event.id === undefined) event.id = value;
-    else if (name === SOURCE && event.source === undefined) event.source = value;
-    else if (name === TIME && props.time === undefined) props.time = value;
+    if (name === CARRIED.id && event.id === undefined) event.id = value;
+    else if (name === CARRIED.source && event.source === undefined) event.source = value;
+    else if (name === CARRIED.time && props.time === undefined) props.time = value;
     else rest.push(pair);
   }
   if (rest.length > 0) props.user = rest;
