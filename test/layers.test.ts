@@ -82,3 +82,11 @@ test('an older Node can read the reliable client, so that it is told which one i
     [],
   );
 });
+
+test('folders are made by a way that ends also below /proc', () => {
+  const own = files.filter((file) => !/\.test\.ts$|^src\/testing\//.test(file));
+  assert.deepEqual(
+    own.filter((file) => /mkdir(Sync)?\(.*recursive: true/.test(read(file))),
+    [],
+  );
+});

@@ -1,7 +1,8 @@
-import { chown, mkdir, stat } from 'node:fs/promises';
+import { chown, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Accounts, readAccounts, writeAccounts } from '../access/password-file.ts';
+import { makeFolder } from '../core/files.ts';
 
 /** Another `hydrant user` on the same file is waited for this long. */
 const LOCK_MS = 10_000;
@@ -12,7 +13,7 @@ const LOCK_MS = 10_000;
  */
 export async function changeAccounts(path: string, change: (before: Accounts) => Accounts): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const lock = new DatabaseSync(`${path}.lock`, { timeout: LOCK_MS });
   try {
     lock.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE;');

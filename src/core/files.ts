@@ -14,25 +14,26 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it that are missing, mode 0700. Unlike Node's own way it ends where the file system finds no place for it in
+ * Makes a folder and those above it that are missing. Unlike Node's own way it ends where the file system finds no place for it in
  * a folder that is there, as `/proc` and automounters do.
+ * @param mode default 0700
  * @returns the uppermost that was made, or undefined when all were there
  */
-export async function makeFolder(path: string): Promise<string | undefined> {
+export async function makeFolder(path: string, mode = 0o700): Promise<string | undefined> {
   try {
-    return (await makeOne(path)) ? path : undefined;
+    return (await makeOne(path, mode)) ? path : undefined;
   } catch (error) {
     if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
   }
-  const uppermost = await makeFolder(dirname(path));
-  await makeOne(path);
+  const uppermost = await makeFolder(dirname(path), mode);
+  await makeOne(path, mode);
   return uppermost ?? path;
 }
 
 /** False when it is there. */
-async function makeOne(path: string): Promise<boolean> {
+async function makeOne(path: string, mode: number): Promise<boolean> {
   try {
-    await mkdir(path, { mode: 0o700 });
+    await mkdir(path, { mode });
     return true;
   } catch (error) {
     const code = systemCode(error);

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { HydrantError } from '../core/errors.ts';
-import { syncFolder } from '../core/files.ts';
+import { makeFolder, syncFolder } from '../core/files.ts';
 import { createHexId } from '../core/id.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { LineEncoder } from '../wire/line.ts';
@@ -36,7 +35,7 @@ const CHECK_MS = 1000;
  */
 export async function openJournal(dir: string, options: JournalOptions): Promise<Journal> {
   const log = options.log ?? silentLog;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   await syncFolder(dirname(dir));
   const recovered = await recoverJournal(dir, options.journalId, log);
   return new Journal(dir, options, recovered);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../core/files.ts';
 import { createHexId } from '../core/id.ts';
 
 const HASH_BYTES = 32;
@@ -64,7 +65,7 @@ export class CacheFolder {
 
   async #write(name: string, bytes: Buffer): Promise<void> {
     const path = this.#path(name);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     const size = bytes.length + HASH_BYTES;
     while (this.#bytes === undefined || this.#bytes + size > this.#maxBytes) {
       this.#sweeping ??= this.#sweep(size).finally(() => {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { link, mkdir, rm, stat, symlink } from 'node:fs/promises';
+import { link, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HydrantError, systemCode } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 import type { Manifest } from '../../wire/manifest.ts';
 import type { Catalogue } from '../catalogue.ts';
@@ -174,7 +175,7 @@ class Gathering {
 
   async #path(day: string, { journal, epoch }: Piece, name: string): Promise<string> {
     const path = join(this.#folder, `day=${day}`, `journal=${journal || UNKNOWN}`, `epoch=${epoch || UNKNOWN}`, name);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     return path;
   }
 }

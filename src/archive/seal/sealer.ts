@@ -1,8 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { crashPoint } from '../../core/crash-point.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { Hold } from '../../journal/holds.ts';
 import type { SegmentInfo } from '../../journal/segment.ts';
@@ -266,7 +267,7 @@ export class Sealer {
 
   async #emptyWorkDir(): Promise<void> {
     await rm(this.#options.workDir, { recursive: true, force: true });
-    await mkdir(this.#options.workDir, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#options.workDir);
   }
 
   /** Finishes the segment under way, gives up the day under way, and stops; what is not sealed stays held until the next start. Twice is fine. */

@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { errorFix, errorText, HydrantError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import type { SegmentInfo } from '../../journal/segment.ts';
 import type { ObjectStore, ReadableStore } from '../../storage/store.ts';
@@ -158,7 +159,7 @@ export class Upkeep {
     const lastHour = Math.floor((nowMs - compact.afterMs) / HOUR_MS);
     if (lastHour === this.#doneHour) return;
     await rm(workDir, { recursive: true, force: true });
-    await mkdir(workDir, { recursive: true, mode: 0o700 });
+    await makeFolder(workDir);
     const { failures } = this.#counts;
     const { made, parts, waiting } = await compactHours({
       journal: journal.id,

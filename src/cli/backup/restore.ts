@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { createIdentity } from '../../app/data-folder.ts';
 import { HydrantError, systemCode } from '../../core/errors.ts';
-import { syncFolder } from '../../core/files.ts';
+import { makeFolder, syncFolder } from '../../core/files.ts';
 import { encodeMark, markPath } from '../../journal/mark.ts';
 import { listSegmentFiles } from '../../journal/segment-files.ts';
 import { assertBackupPath, type BackupManifest, MANIFEST, readFileBytes } from './files.ts';
@@ -104,7 +104,7 @@ function checkManifest(text: string, found: Map<string, { bytes: number; sha256:
 /** A new journal id, numbered on from what was saved; `hydrant.json` comes last, so that half a restore is no data folder. */
 async function beginAnew(dataDir: string, manifest: BackupManifest): Promise<string> {
   const journalDir = join(dataDir, 'journal');
-  await mkdir(journalDir, { recursive: true, mode: 0o700 });
+  await makeFolder(journalDir);
   const newest = (await listSegmentFiles(journalDir)).sort((a, b) => a.first - b.first).at(-1);
   if (newest) {
     // As after an orderly close: everything saved was durable.

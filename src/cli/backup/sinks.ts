@@ -1,11 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 import { HydrantError, systemCode } from '../../core/errors.ts';
-import { syncFolder } from '../../core/files.ts';
+import { makeFolder, syncFolder } from '../../core/files.ts';
 import { type TarEntry, TarWriter } from './tar.ts';
 
 /** Where a backup goes. What was added is complete only after `end`; `abort` leaves nothing behind. */
@@ -18,12 +18,12 @@ export interface BackupSink {
 /** An empty or new folder. @throws HYD_USAGE when it holds something */
 export async function folderSink(dir: string): Promise<BackupSink> {
   await assertEmpty(dir);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   const folders = new Set<string>([dir]);
   return {
     async add({ path, content }) {
       const target = join(dir, path);
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(target));
       for (let at = dirname(target); at !== dir; at = dirname(at)) folders.add(at);
       await using file = await open(target, 'wx', 0o600);
       for await (const chunk of content) await file.appendFile(chunk);

@@ -39,9 +39,9 @@ async function toYaml({ config, notes }: ImportedArchiver, file: string): Promis
 }
 
 async function save(dir: string, yaml: string): Promise<string> {
-  const [{ existsSync }, { mkdir }, { join, resolve }, { writeFileAtomic }] = await Promise.all([
+  const [{ existsSync }, { makeFolder }, { join, resolve }, { writeFileAtomic }] = await Promise.all([
     import('node:fs'),
-    import('node:fs/promises'),
+    import('../../core/files.ts'),
     import('node:path'),
     import('../../core/atomic-file.ts'),
   ]);
@@ -50,7 +50,7 @@ async function save(dir: string, yaml: string): Promise<string> {
     throw new HydrantError('HYD_USAGE', `${path} is there already, and is not overwritten`, {
       fix: 'Give another folder with --data, or move that file away.',
     });
-  await mkdir(resolve(dir), { recursive: true, mode: 0o700 });
+  await makeFolder(resolve(dir));
   await writeFileAtomic(path, yaml);
   return path;
 }

@@ -54,9 +54,9 @@ async function toYaml({ config, accounts, notes }: Imported, file: string): Prom
 }
 
 async function save(dataDir: string, yaml: string, { accounts }: Imported): Promise<void> {
-  const [{ existsSync }, { mkdir }, { join }, { writeAccounts }, { writeFileAtomic }] = await Promise.all([
+  const [{ existsSync }, { makeFolder }, { join }, { writeAccounts }, { writeFileAtomic }] = await Promise.all([
     import('node:fs'),
-    import('node:fs/promises'),
+    import('../../core/files.ts'),
     import('node:path'),
     import('../../access/password-file.ts'),
     import('../../core/atomic-file.ts'),
@@ -67,7 +67,7 @@ async function save(dataDir: string, yaml: string, { accounts }: Imported): Prom
         fix: 'Give another folder with --data, or move that file away.',
       });
   }
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir);
   if (accounts) await writeAccounts(join(dataDir, 'users'), accounts);
   await writeFileAtomic(join(dataDir, 'hydrant.yaml'), yaml);
 }

@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
 import type { QueryFiles } from '../../archive/read/query-files.ts';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 import type { DuckDb } from './duckdb.ts';
 import { quote, setUpStatements } from './views.ts';
@@ -35,7 +35,7 @@ export class QuerySession implements Disposable {
   static async open(duck: DuckDb, options: SessionOptions): Promise<QuerySession> {
     const { files, range, filters, folder, maxMemoryBytes, threads, signal } = options;
     const spill = join(folder, 'spill');
-    await mkdir(spill, { recursive: true, mode: 0o700 });
+    await makeFolder(spill);
     const instance = await duck.DuckDBInstance.create(':memory:', {
       memory_limit: `${Math.ceil(maxMemoryBytes / 1024)}KiB`,
       temp_directory: spill,

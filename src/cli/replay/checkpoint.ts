@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../../core/atomic-file.ts';
 import { errorText, HydrantError, systemCode } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import type { TimeRange } from '../../core/time-range.ts';
 
 /** What a replay is told apart by: the same arguments, the same checkpoint. */
@@ -62,7 +63,7 @@ export class CheckpointWriter {
 
   /** Makes sure, before anything is published, that it can be written. @throws the system's error */
   async open(): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(this.path));
     await this.#write();
   }
 

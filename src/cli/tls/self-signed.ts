@@ -1,9 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { HydrantError, systemCode } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import { type CertificatePair, createAuthority, issueCertificate, type Validity } from './certificates.ts';
 
 export interface SelfSignedWish {
@@ -64,7 +65,7 @@ export async function makeSelfSigned(wish: SelfSignedWish, nowMs: number): Promi
       hosts: pair === server ? hosts : [],
     });
   };
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir, 0o755);
   for (const pair of pairs.filter(({ made }) => made)) {
     const { cert, key } = await issue(pair);
     await writeNew(pair.key, key, 0o600);

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
@@ -6,6 +5,7 @@ import { openClient } from '../../client/open-client.ts';
 import type { ClientOptions } from '../../client/options.ts';
 import { HydrantError } from '../../core/errors.ts';
 import { lockFile } from '../../core/file-lock.ts';
+import { makeFolder } from '../../core/files.ts';
 import type { Log } from '../../core/log.ts';
 import type { EventCheck } from '../catalogue/event-check.ts';
 import type { SourceKind } from '../source.ts';
@@ -62,7 +62,7 @@ const LAST_MS = 1000;
 export async function openSource<Options>(opening: OpenSourceOptions<Options>): Promise<OpenSource> {
   const { kind, options, name, folder, bus, check, strict = false, now = Date.now, random = Math.random } = opening;
   const log: Log = (level, message, fields) => opening.log(level, message, { source: name, ...fields });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   await using stack = new AsyncDisposableStack();
   const lock = lockFile(join(folder, 'lock'));
   if (!lock)
