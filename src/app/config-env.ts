@@ -79,12 +79,17 @@ function findPart(path: string, known: ConfigKeys): { key: ConfigKey; names: str
     if (!key.node.additionalProperties || !path.startsWith(`${key.path}.`)) continue;
     const [name = '', ...inner] = path.slice(key.path.length + 1).split('.');
     const node = inner.reduce<SchemaNode | undefined>(
-      (at, child) => at?.properties?.[child] ?? (at?.additionalProperties || undefined),
+      (at, child) => at?.properties?.[child] ?? (at?.additionalProperties || (at && allowsAll(at) ? at : undefined)),
       key.node.additionalProperties,
     );
     if (name !== '' && node) return { key, names: [name, ...inner] };
   }
   return undefined;
+}
+
+/** Such as an option of a source, which its kind knows. */
+function allowsAll(node: SchemaNode): boolean {
+  return Object.keys(node).length === 0;
 }
 
 function addPart(

@@ -17,7 +17,7 @@ export interface RunSourceOptions extends ServiceOptions {
 
 /**
  * Runs one source, see `runService`. When its upstream has ended for good (a file, a pipe), it waits until all is acknowledged, and ends with 0.
- * @throws what `loadConfig` and `openSource` throw; HYD_USAGE, HYD_CONFIG of the source; HYD_QUARANTINED when the bus refused events of one that has ended
+ * @throws what `loadConfig` and `openSource` throw; what `runSource` throws; HYD_QUARANTINED when the bus refused events of one that has ended
  */
 export function runSourceService(options: RunSourceOptions): Promise<number> {
   const { spec, bus, version } = options;

@@ -41,6 +41,10 @@ test('no sources is the default, and one key of one can be set by itself', async
   assert.deepEqual(await read('log: { level: warn }\n'), []);
   const [one] = await read('sources: { exec: { topic: a, command: [x] } }\n', ['sources.exec.topic=b']);
   assert.equal(one!.options.topic, 'b');
+  const gerrit = ['host=h', 'user=u', 'eventsLog.url=https://h', 'eventsLog.delay=5s'].map((set) => `sources.gerrit.${set}`);
+  const [log] = await read('', gerrit);
+  assert.deepEqual([log!.options.host, (log!.options.eventsLog as { delay: number }).delay], ['h', 5000]);
+  await assert.rejects(read('', ['acl.ann.publish.x=a']), { message: /there is no key acl\.ann\.publish\.x/ });
 });
 
 test('what is set beside the file leaves the rest where it stands: its lines, and the folder of its paths', async () => {

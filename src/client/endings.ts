@@ -1,11 +1,15 @@
 import type { Receipt } from '../bus/bus.ts';
 import { HydrantError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { Repeats } from '../core/repeats.ts';
 import { droppedError } from './dropped-error.ts';
 import type { Listeners } from './listeners.ts';
 import type { Metrics } from './metrics.ts';
 import type { DropReason, OutboxRecord } from './outbox/outbox.ts';
 import type { Publications } from './publications.ts';
+
+/** Of events set aside for one reason a line at once, and then at most this often: with a wrong account each of them is. */
+const REPEAT_MS = 10_000;
 
 export interface EndingsParts {
   publications: Publications;
@@ -17,6 +21,7 @@ export interface EndingsParts {
 /** What becomes of events: counted, and told to who published them and to who listens. */
 export class Endings {
   readonly #parts: EndingsParts;
+  readonly #repeats = new Repeats(REPEAT_MS);
   /** Something an operator wants to know. */
   onLoss: () => void = () => {};
 
@@ -47,7 +52,8 @@ export class Endings {
     const { publications, listeners, log } = this.#parts;
     const error = new HydrantError('HYD_QUARANTINED', `the event ${id} for ${topic} is set aside: ${cause.message}`, { cause });
     publications.onEnded(seq, error);
-    log('error', 'an event is set aside', { id, channel, topic, error: cause.message });
+    const more = this.#repeats.take(cause.code, performance.now());
+    if (more !== undefined) log('error', 'an event is set aside', { id, channel, topic, error: cause.message, ...(more > 0 && { more }) });
     listeners.tell('quarantined', { id, channel, topic, error });
     this.onLoss();
   }

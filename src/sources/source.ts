@@ -28,7 +28,7 @@ export interface Source {
   /**
    * Connects, reads on from the cursor and publishes until it is aborted, or the upstream has ended for good (a file was read, a pipe was
    * closed); either resolves. What throws is told, counted, and run again after a random delay that grows up to a minute, and starts small again after
-   * a run that was `up()` for ten seconds; only HYD_USAGE and HYD_CONFIG end the source.
+   * a run that was `up()` for ten seconds; only HYD_USAGE, HYD_CONFIG and an HYD_SOURCE that is not retryable end the source.
    */
   run(signal: AbortSignal): Promise<void>;
   /**

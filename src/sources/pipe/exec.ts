@@ -107,7 +107,7 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Whether its end is the end of the source. @throws HYD_SOURCE: again; HYD_USAGE: it failed, and is not to be run again */
+/** Whether its end is the end of the source. @throws HYD_SOURCE: again, or, when no repetition is wanted, for good */
 function settle(options: ExecOptions, code: number | null, signal: NodeJS.Signals | null): void {
   const { restart } = options;
   const failed = code !== 0;
@@ -115,7 +115,10 @@ function settle(options: ExecOptions, code: number | null, signal: NodeJS.Signal
   if (restart === 'always' || (restart === 'on-failure' && failed))
     throw new HydrantError('HYD_SOURCE', what, { fix: 'Run the command by hand to see why it ends; --restart says when it is run again.' });
   if (failed)
-    throw new HydrantError('HYD_USAGE', what, { fix: 'Run the command by hand to see why it fails, or give --restart on-failure.' });
+    throw new HydrantError('HYD_SOURCE', what, {
+      retryable: false,
+      fix: 'Run the command by hand to see why it fails, or give --restart on-failure.',
+    });
 }
 
 function ending({ command }: ExecOptions, code: number | null, signal: NodeJS.Signals | null): string {

@@ -1,6 +1,7 @@
 import type { Client } from '../../client/client.ts';
 import { HydrantError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { Repeats } from '../../core/repeats.ts';
 import { topicFault } from '../../wire/topic.ts';
 import type { EventCheck } from '../catalogue/event-check.ts';
 import type { Cursor, Published, SourceContext, SourceEvent, SourceGap } from '../source.ts';
@@ -40,8 +41,7 @@ export class Context implements SourceContext {
   readonly now: () => number;
   readonly random: () => number;
   readonly #parts: ContextParts;
-  /** By reason: when it was logged, and how many came since. */
-  readonly #told = new Map<string, { ms: number; more: number }>();
+  readonly #repeats = new Repeats(REPEAT_MS);
 
   constructor(parts: ContextParts) {
     this.#parts = parts;
@@ -129,13 +129,7 @@ export class Context implements SourceContext {
   }
 
   #note(reason: string, fields: Record<string, unknown>): void {
-    const told = this.#told.get(reason);
-    const nowMs = this.now();
-    if (told && nowMs - told.ms < REPEAT_MS) {
-      told.more++;
-      return;
-    }
-    this.#told.set(reason, { ms: nowMs, more: 0 });
-    this.log('warn', reason, { ...fields, ...(told && told.more > 0 && { more: told.more }) });
+    const more = this.#repeats.take(reason, this.now());
+    if (more !== undefined) this.log('warn', reason, { ...fields, ...(more > 0 && { more }) });
   }
 }

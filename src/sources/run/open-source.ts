@@ -41,7 +41,7 @@ export interface OpenSource extends AsyncDisposable {
   readonly name: string;
   readonly client: Client;
   status(): SourceStatus;
-  /** Runs until aborted, or until the upstream has ended for good. @throws HYD_USAGE, HYD_CONFIG */
+  /** Runs until aborted, or until the upstream has ended for good. @throws what `runSource` throws */
   run(signal: AbortSignal): Promise<void>;
   /** Ends the run, then sends what it can until the deadline; the rest stays in the outbox. Twice is fine. */
   close(options: { deadlineMs: number }): Promise<{ remaining: number }>;

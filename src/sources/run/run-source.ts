@@ -20,7 +20,7 @@ export interface SourceRun {
 
 /**
  * Runs a source until it is aborted or has ended for good, again and again after errors.
- * @throws HYD_USAGE and HYD_CONFIG of the source: no repetition mends them
+ * @throws HYD_USAGE and HYD_CONFIG of the source, and its HYD_SOURCE that is not retryable: no repetition mends them
  */
 export async function runSource(source: Source, { context, counts, publishing, cursor }: SourceRun, signal: AbortSignal): Promise<void> {
   let failures = 0;
@@ -36,7 +36,7 @@ export async function runSource(source: Source, { context, counts, publishing, c
       counts.upSinceMs = undefined;
       counts.errors++;
       counts.lastError = errorText(error);
-      if (error instanceof HydrantError && (error.code === 'HYD_USAGE' || error.code === 'HYD_CONFIG')) throw error;
+      if (isForGood(error)) throw error;
       const delayMs = backoffMs(BACKOFF, failures++, context.random);
       const fix = errorFix(error);
       context.log('warn', 'the source broke off', { error: errorText(error), fix, againInMs: Math.round(delayMs) });
@@ -46,4 +46,9 @@ export async function runSource(source: Source, { context, counts, publishing, c
       await cursor.saved().catch((error: unknown) => context.log('warn', 'the cursor could not be saved', { error: errorText(error) }));
     }
   }
+}
+
+function isForGood(error: unknown): boolean {
+  if (!(error instanceof HydrantError)) return false;
+  return error.code === 'HYD_USAGE' || error.code === 'HYD_CONFIG' || (error.code === 'HYD_SOURCE' && !error.retryable);
 }
