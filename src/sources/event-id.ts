@@ -4,15 +4,14 @@ import { Scratch } from './scratch.ts';
 const DIGITS = Buffer.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ');
 /** Where an id is put together. */
 const text = Buffer.alloc(26);
-const LENGTH_BYTES = 4;
-/** Of a character as UTF-8, at most. */
-const CHARACTER_BYTES = 3;
+/** Digits of a length, and what ends them, at most. */
+const HEAD_BYTES = 17;
 
 const joined = new Scratch();
 
 /**
  * An id in the form of a ULID that is the same whenever the same event is read again: 48 bits of milliseconds, then 80 bits of the SHA-256 of
- * what makes the event one of its kind.
+ * what makes the event one of its kind. The callback plugin for Ansible makes the same.
  * @param timeMs when it happened; what has no time of its own gives 0
  */
 export function eventId(timeMs: number, ...parts: readonly (string | Uint8Array)[]): string {
@@ -29,15 +28,13 @@ function join(parts: readonly (string | Uint8Array)[]): Buffer {
   joined.begin();
   let at = 0;
   for (const part of parts) {
-    const most = typeof part === 'string' ? part.length * CHARACTER_BYTES : part.length;
-    joined.reserve(at, LENGTH_BYTES + most);
+    const bytes = typeof part === 'string' ? Buffer.byteLength(part) : part.length;
+    joined.reserve(at, HEAD_BYTES + bytes);
     const { bytes: to } = joined;
-    const start = at + LENGTH_BYTES;
-    let bytes = part.length;
-    if (typeof part === 'string') bytes = to.write(part, start);
-    else to.set(part, start);
-    to.writeUInt32LE(bytes, at);
-    at = start + bytes;
+    at += to.write(`${bytes}:`, at, 'latin1');
+    if (typeof part === 'string') to.write(part, at);
+    else to.set(part, at);
+    at += bytes;
   }
   return joined.bytes.subarray(0, at);
 }
