@@ -75,15 +75,14 @@ test('gitlab: a token, or a signing token with its time, shows who it is', async
   const [note, merge] = [example('webhook.gitlab-note'), example('webhook.gitlab-merge_request')];
   const system = '{"event_name":"project_create","path_with_namespace":"mills/new"}';
   const signed = standardHeaders(KEY, merge, 'key-2', nowS());
-  assert.deepEqual(
-    await statuses([
-      hook.post(note, { ...token, 'idempotency-key': 'key-1' }),
-      hook.post(note, { ...token, 'idempotency-key': 'key-1' }),
-      hook.post(merge, signed),
-      hook.post(system, token),
-    ]),
-    [202, 200, 202, 202],
-  );
+  // Of two at once nobody knows which is the repeat.
+  const first = await hook.post(note, { ...token, 'idempotency-key': 'key-1' });
+  const others = await statuses([
+    hook.post(note, { ...token, 'idempotency-key': 'key-1' }),
+    hook.post(merge, signed),
+    hook.post(system, token),
+  ]);
+  assert.deepEqual([first.status, ...others], [202, 200, 202, 202]);
   assert.deepEqual((await published(hook, 3)).sort(), [
     ['gitlab/mills/east/grindstone/merge_request', merge],
     ['gitlab/mills/east/grindstone/note', note],
