@@ -1,5 +1,6 @@
 import type { CredentialProvider, Credentials } from '../bus/mqtt/options.ts';
-import { assertKeys, isOptions, shown, usage } from './checks.ts';
+import { isObject } from '../core/objects.ts';
+import { assertKeys, shown, usage } from './checks.ts';
 
 const KNOWN: readonly (keyof Credentials)[] = ['username', 'password', 'authentication', 'validFromMs', 'validUntilMs', 'onAccepted'];
 const FIX = 'Give { username, password }, or a function that resolves with them, such as jwt({ key }) returns.';
@@ -20,7 +21,7 @@ export function checkProvider(provider: CredentialProvider): CredentialProvider 
 }
 
 function assertShown(what: string, given: unknown): void {
-  if (!isOptions(given)) throw usage(`${what}: ${typeof given === 'string' ? 'a text' : shown(given)}`, FIX);
+  if (!isObject(given)) throw usage(`${what}: ${typeof given === 'string' ? 'a text' : shown(given)}`, FIX);
   if ('then' in given) throw usage(`${what}: a promise`, FIX);
   assertKeys(what, given, KNOWN, { user: 'Did you mean username?', pass: 'Did you mean password?' });
   const { username, password } = given;

@@ -1,7 +1,8 @@
+import { isObject } from '../core/objects.ts';
 import { assertTopic } from '../wire/topic.ts';
 import { assertBounds } from './channels/known-options.ts';
 import { checkCredentials } from './check-credentials.ts';
-import { assertKeys, assertNumber, isOptions, shown, usage } from './checks.ts';
+import { assertKeys, assertNumber, shown, usage } from './checks.ts';
 import type { ClientOptions } from './options.ts';
 
 const KNOWN: Record<keyof ClientOptions, true> = {
@@ -50,7 +51,7 @@ const MAX_CLIENT_ID_BYTES = 65_535;
 
 /** @throws HYD_USAGE, naming the option at fault */
 export function checkOptions(options: ClientOptions): void {
-  if (!isOptions(options))
+  if (!isObject(options))
     throw usage(
       `openClient() takes one object of options, not ${shown(options)}`,
       "Give `{ url: 'mqtt://HOST', outbox: './outbox' }`, and what else it needs.",
@@ -61,7 +62,7 @@ export function checkOptions(options: ClientOptions): void {
     throw usage('the client needs an outbox', "Give a folder, or ':memory:' for nothing kept.");
   if (version !== undefined && version !== 4 && version !== 5) throw usage(`version ${shown(version)}`, 'Give 5, or 4 for MQTT 3.1.1.');
   if (url !== undefined && bus !== undefined) throw usage('url and bus are both given', 'Give one of them.');
-  if (bus !== undefined && !(isOptions(bus) && hasMethods(bus, 'publish', 'subscribe')))
+  if (bus !== undefined && !(isObject(bus) && hasMethods(bus, 'publish', 'subscribe')))
     throw usage(`bus: ${shown(bus)} has no publish() and subscribe()`, 'Give an open bus, or a `url` in place of it.');
   if (clientId !== undefined && !isClientId(clientId))
     throw usage(`clientId: ${shown(clientId)}`, `Give a text of 1 to ${MAX_CLIENT_ID_BYTES} bytes, or leave it out.`);
@@ -79,8 +80,7 @@ export function checkOptions(options: ClientOptions): void {
 
 /** What is options in itself. */
 function checkParts({ channels = {}, rate = {}, status }: ClientOptions): void {
-  if (!isOptions(channels))
-    throw usage(`channels: ${shown(channels)}`, 'Give bounds by name: `channels: { data: { maxEvents: 10_000 } }`.');
+  if (!isObject(channels)) throw usage(`channels: ${shown(channels)}`, 'Give bounds by name: `channels: { data: { maxEvents: 10_000 } }`.');
   for (const [channel, bounds] of Object.entries(channels)) assertBounds(channel, bounds, ['priority']);
   assertKeys('rate', rate, ['eventsPerSecond', 'bytesPerSecond']);
   assertNumber('rate.eventsPerSecond', rate.eventsPerSecond, { above: 0 });
@@ -92,10 +92,7 @@ function checkParts({ channels = {}, rate = {}, status }: ClientOptions): void {
 }
 
 function checkProfile(profile: unknown): void {
-  if (
-    profile === undefined ||
-    (isOptions(profile) && hasMethods(profile, 'topicOf') && isOptions(profile.limits) && isOptions(profile.state))
-  )
+  if (profile === undefined || (isObject(profile) && hasMethods(profile, 'topicOf') && isObject(profile.limits) && isObject(profile.state)))
     return;
   throw usage(`the profile ${shown(profile)} is none`, 'Give what generic(), clearblade(), aws(), azure() or azureEventGrid() return.');
 }
@@ -103,7 +100,7 @@ function checkProfile(profile: unknown): void {
 /** The name of a file is not what TLS takes, and says nothing about it. */
 function checkTls(tls: ClientOptions['tls']): void {
   if (tls === undefined) return;
-  if (!isOptions(tls)) throw usage(`tls: ${shown(tls)}`, 'Give `tls: { ca, cert, key }`.');
+  if (!isObject(tls)) throw usage(`tls: ${shown(tls)}`, 'Give `tls: { ca, cert, key }`.');
   for (const name of ['ca', 'cert', 'key'] as const)
     for (const part of [tls[name]].flat())
       if (typeof part === 'string' && !part.includes('-----BEGIN '))

@@ -1,6 +1,7 @@
+import { isObject } from '../core/objects.ts';
 import { assertTopic } from '../wire/topic.ts';
 import { assertDetails } from './check-details.ts';
-import { assertKeys, isOptions, shown, usage } from './checks.ts';
+import { assertKeys, shown, usage } from './checks.ts';
 import type { PublishRequest } from './options.ts';
 import type { OutboxEvent } from './outbox/outbox.ts';
 import { assertAllowed } from './profiles/check.ts';
@@ -16,7 +17,7 @@ const KNOWN: readonly (keyof PublishRequest)[] = ['topic', 'payload', 'qos', 're
  * @throws HYD_USAGE, HYD_TOPIC, HYD_TOO_LARGE, HYD_UNSUPPORTED
  */
 export function checkRequest(request: PublishRequest, id: string, profile: Profile, nowMs: number): OutboxEvent {
-  if (!isOptions(request)) throw usage(`publish() takes one object, not ${shown(request)}`, 'Give `{ topic, payload }`.');
+  if (!isObject(request)) throw usage(`publish() takes one object, not ${shown(request)}`, 'Give `{ topic, payload }`.');
   assertKeys('publish()', request, KNOWN, { message: 'Did you mean payload?' });
   const { topic, payload, qos = 1, retain = false, channel = EVENTS, contentType, props, ttlMs } = request;
   if (channel === 'state') throw usage('publish() does not go to the channel state', "Use `client.channel('state').update(…)`.");

@@ -1,5 +1,6 @@
 import { HydrantError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
+import { isObject } from '../core/objects.ts';
 
 export function usage(message: string, fix: string): HydrantError {
   return new HydrantError('HYD_USAGE', message, { fix });
@@ -16,18 +17,13 @@ export function shown(value: unknown): string {
 
 const MAX_SHOWN = 60;
 
-/** Whether keys can be asked for; an array is none. */
-export function isOptions(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /**
  * Plain JavaScript may give anything, under any name.
  * @param hints what to do instead, by names that others have for it
  * @throws HYD_USAGE, naming the key at fault
  */
 export function assertKeys(of: string, given: unknown, known: readonly string[], hints: Readonly<Record<string, string>> = {}): void {
-  if (!isOptions(given)) throw usage(`${of} has options: ${shown(given)} is no object of them`, `Options are ${known.join(', ')}.`);
+  if (!isObject(given)) throw usage(`${of} has options: ${shown(given)} is no object of them`, `Options are ${known.join(', ')}.`);
   for (const key in given) {
     if (known.includes(key)) continue;
     const meant = nearest(key, known);

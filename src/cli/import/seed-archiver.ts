@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { isObject } from '../../core/objects.ts';
 import { parseDuration } from '../../core/units.ts';
 
 /** What a configuration of the seed program, mqtt-archiver, comes to. */
@@ -90,7 +91,7 @@ function readKeys(file: string, notes: string[]): Map<string, unknown> {
 }
 
 function leaves(value: unknown, path: string): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return path === '' ? [] : [[path, value]];
+  if (!isObject(value)) return path === '' ? [] : [[path, value]];
   return Object.entries(value).flatMap(([name, child]) => leaves(child, path === '' ? name : `${path}.${name}`));
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isScalar, LineCounter, parseDocument } from 'yaml';
 import { errorText, HydrantError } from '../../core/errors.ts';
+import { isObject } from '../../core/objects.ts';
 
 const NO_YAML = 'Give a file that is YAML.';
 
@@ -52,8 +53,7 @@ export function readYaml(file: string): Setting[] {
     throw new HydrantError('HYD_USAGE', `${file}:${line}:${col}: ${fault.message}`, { fix: NO_YAML });
   }
   const root = document.toJS() as unknown;
-  if (typeof root !== 'object' || root === null || Array.isArray(root))
-    throw new HydrantError('HYD_USAGE', `${file}: it has no keys`, { fix: NO_YAML });
+  if (!isObject(root)) throw new HydrantError('HYD_USAGE', `${file}: it has no keys`, { fix: NO_YAML });
   const { items } = document.contents as unknown as { items: { key: { value: unknown; range: [number] }; value: unknown }[] };
   return items.map(({ key, value }) => ({
     file,

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createUlid } from '../../core/id.ts';
+import { CARRIED } from '../../mqtt/event-properties.ts';
 import type { StoredEvent } from '../../wire/event.ts';
 import { findSchema } from './find-schema.ts';
 import { schemaUri } from './schemas.ts';
@@ -76,7 +77,7 @@ export function toMqttMessage(event: StoredEvent): {
 
 /** A PUBLISH has no field for it. */
 function idOverMqtt({ props }: StoredEvent): string | undefined {
-  return props?.user?.find(([name, value]) => name === 'hydrant-id' && value !== '')?.[1];
+  return props?.user?.find(([name, value]) => name === CARRIED.id && value !== '')?.[1];
 }
 
 /** When it happened, as its publisher says, else when it arrived. */

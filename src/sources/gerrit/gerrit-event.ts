@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { isObject } from '../../core/objects.ts';
+import { isObject, parseJson } from '../../core/objects.ts';
 import { eventId } from '../event-id.ts';
 import { escapeLevel, escapeLevels, joinTopic } from '../topic.ts';
 import { canonicalBytes } from './canonical-bytes.ts';
@@ -33,12 +33,7 @@ const MAX_TOPIC_BYTES = 65_535;
 export function readEvent(line: Buffer): GerritEvent | undefined {
   const hadPrefix = line.length >= PREFIX.length && line.subarray(0, PREFIX.length).equals(PREFIX);
   const payload = hadPrefix ? line.subarray(PREFIX.length) : line;
-  let data: unknown;
-  try {
-    data = JSON.parse(payload.toString());
-  } catch {
-    return undefined;
-  }
+  const data = parseJson(payload);
   if (!isObject(data)) return undefined;
   const { type, eventCreatedOn } = data;
   const isTime = typeof eventCreatedOn === 'number' && eventCreatedOn > 0 && eventCreatedOn < MAX_SECONDS;
